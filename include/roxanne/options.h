@@ -1,0 +1,128 @@
+// Options and reports of the API. Every field has a default that is right for most.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "roxanne/types.h"
+
+namespace roxanne {
+
+namespace storage {
+class FileSystem;  // internal: tests run the whole engine on a simulated one
+}
+
+// When a write counts as done. Every level keeps batches atomic and, after a crash, a prefix of the
+// acknowledged batches: never a gap, never half a batch. See docs/durability.md.
+enum class Durability : uint8_t {
+  kFull = 0,     // acknowledged = synced to disk; concurrent writers share one sync
+  kGrouped = 1,  // acknowledged = handed to the system; synced at least every 100 ms. A killed
+                 // process loses nothing, a power cut at most that interval
+  kNone = 2,     // acknowledged = handed to the system; synced by flush() and at close
+};
+
+struct DatabaseOptions {
+  bool create_if_missing = false;  // else opening a path with no database is kNotFound
+  bool error_if_exists = false;    // kAlreadyExists where a database is there
+  // Many processes may read while one writes. A reader sees the database as it was when opened and
+  // writes no byte.
+  bool read_only = false;
+  Durability durability = Durability::kFull;
+  // Bounds cached vectors, buffers and RocksDB; vectors beyond it are streamed from disk.
+  // 0 = half of the memory this process may use (cgroup limit or physical). At least 32 MiB.
+  uint64_t memory_limit_bytes = 0;
+  uint32_t thread_count = 0;  // worker threads of a search; 0 = one a processor
+  // Where the bytes go; null = the operating system's files. Must outlive the database.
+  storage::FileSystem* file_system = nullptr;
+};
+
+struct CollectionOptions {
+  size_t dim = 0;  // 1..kDimMax; required
+  ScalarType type = ScalarType::kF32;
+  Metric metric = Metric::kL2;
+  KeyType key_type = KeyType::kU64;
+};
+
+// What upsert does with a key that is in the collection already.
+enum class OnDuplicate : uint8_t { kReplace = 0, kError = 1, kSkip = 2 };
+
+struct UpsertOptions {
+  OnDuplicate on_duplicate = OnDuplicate::kReplace;
+  // Empty, or one a row: a JSON object as text, or "" for none. A replaced point loses its old one.
+  std::span<const std::string> payloads = {};
+};
+
+struct UpsertCounts {
+  uint64_t inserted = 0;
+  uint64_t replaced = 0;
+  uint64_t skipped = 0;
+};
+
+// What one search cost. Sums over the queries of a batch.
+struct SearchStats {
+  uint64_t queries = 0;
+  uint64_t reads = 0;                  // reads sent to the file system
+  uint64_t bytes_read = 0;             // by them
+  uint64_t distance_computations = 0;  // query-vector pairs
+  uint64_t hops = 0;                   // graph nodes expanded; 0 for the exact scan
+  uint64_t latency_us = 0;             // wall time of the call
+};
+
+struct SearchOptions {
+  size_t k = 10;                // 1..kSearchKMax; fewer come back where the collection has fewer
+  size_t search_list_size = 0;  // recall against work; 0 = chosen by the engine
+  bool exact = false;           // compare with every vector
+  bool with_payload = false;
+  bool with_vector = false;
+  uint32_t thread_count = 0;     // 0 = DatabaseOptions::thread_count
+  SearchStats* stats = nullptr;  // added to, where given
+};
+
+struct GetOptions {
+  bool with_payload = true;
+};
+
+// In which order a scan visits points.
+enum class ScanOrder : uint8_t { kAny = 0, kKey = 1 };
+
+struct CollectionInfo {
+  std::string name;
+  CollectionOptions options;
+  uint64_t points = 0;
+  std::string regime;            // "exact": every search compares with every vector
+  uint64_t bytes_on_disk = 0;    // vectors file, allocated blocks
+  uint64_t bytes_in_memory = 0;  // cached vectors and per-slot tables
+  uint64_t slots = 0;            // places in the vectors file, live or free
+};
+
+struct DatabaseInfo {
+  std::string path;
+  uint32_t format_version = 0;
+  uint64_t memory_limit_bytes = 0;
+  uint64_t bytes_on_disk = 0;  // the whole folder, allocated blocks
+  uint64_t redo_bytes = 0;     // replayed by the next open if the process died now
+  std::string isa;             // the instruction set the distance kernels run on
+  bool read_only = false;
+  std::vector<CollectionInfo> collections;
+};
+
+struct VerifyOptions {
+  bool repair = false;  // rebuild what is derived (live bitmaps, slot -> key, norms)
+  // Called now and then with a fraction done in [0, 1]; may be empty.
+  std::function<void(double)> progress;
+};
+
+struct VerifyReport {
+  uint64_t points_checked = 0;
+  uint64_t bytes_checked = 0;
+  std::vector<std::string> problems;  // empty = all is well; at most kProblemsMax
+  std::vector<std::string> repaired;  // what `repair` mended
+  static constexpr size_t kProblemsMax = 1000;
+};
+
+}  // namespace roxanne
