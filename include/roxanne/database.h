@@ -54,8 +54,9 @@ class Database {
   Result<VerifyReport> verify(const VerifyOptions& options = {});
 
  private:
-  explicit Database(std::unique_ptr<database::DatabaseImpl> impl);
-  std::unique_ptr<database::DatabaseImpl> impl_;
+  explicit Database(std::shared_ptr<database::DatabaseImpl> impl);
+  // Shared with collection handles, which may outlive this object and then find it closed.
+  std::shared_ptr<database::DatabaseImpl> impl_;
 };
 
 }  // namespace roxanne

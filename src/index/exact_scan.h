@@ -17,6 +17,7 @@ namespace roxanne::index {
 struct ScanNeighbor {
   float distance;
   uint64_t id;
+  uint64_t tag;  // the row's, from ScanRows::tags; 0 where there were none
 };
 
 // The rows that one scan() call looks at.
@@ -25,6 +26,7 @@ struct ScanRows {
   size_t row_count = 0;
   uint64_t first_id = 0;           // row r has the id first_id + r
   const uint64_t* live = nullptr;  // bit r set = row r counts; null = all do
+  const uint64_t* tags = nullptr;  // one a row, handed back with the answers: its key, say
   // Squared norms, one a row: int32 for u8 and i8, float for f32 and f16; null = computed here.
   const void* norms = nullptr;
 };
@@ -45,8 +47,9 @@ class ExactScan {
   // Query-row pairs compared so far, all lanes.
   uint64_t distance_computations() const;
 
- private:
   class Impl;
+
+ private:
   std::unique_ptr<Impl> impl_;
 };
 

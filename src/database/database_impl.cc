@@ -1,0 +1,394 @@
+#include "database/database_impl.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/status_macros.h"
+#include "database/door.h"
+#include "database/memory_limit.h"
+#include "database/recovery.h"
+#include "database/schema.h"
+#include "database/seal.h"
+#include "kernels/distance.h"
+#include "storage/small_file.h"
+
+namespace roxanne::database {
+namespace {
+
+constexpr std::string_view kFormatText = "roxanne database, format 1\n";
+constexpr uint64_t kFormatBytesMax = 4096;
+// Durability::kGrouped: what a power cut can cost at most.
+constexpr std::chrono::milliseconds kGroupedInterval{100};
+
+std::string six_digits(uint32_t number) {
+  std::string digits = std::to_string(number);
+  return std::string(digits.size() < 6 ? 6 - digits.size() : 0, '0') + digits;
+}
+
+}  // namespace
+
+DatabaseImpl::DatabaseImpl(std::string path, const DatabaseOptions& options)
+    : path_(std::move(path)),
+      options_(options),
+      file_system_(options.file_system != nullptr ? *options.file_system
+                                                  : storage::posix_file_system()),
+      committer_(std::make_unique<Committer>(*this)) {
+  if (options_.memory_limit_bytes == 0) options_.memory_limit_bytes = memory_of_process() / 2;
+  if (options_.thread_count == 0) {
+    options_.thread_count = static_cast<uint32_t>(base::processor_count());
+  }
+}
+
+DatabaseImpl::~DatabaseImpl() = default;
+
+Result<std::shared_ptr<DatabaseImpl>> DatabaseImpl::open(const std::string& path,
+                                                         const DatabaseOptions& options) {
+  if (path.empty()) return Status::invalid_argument("the database's path is empty");
+  if (options.memory_limit_bytes != 0 && options.memory_limit_bytes < kMemoryLimitMin) {
+    return Status::invalid_argument("memory_limit is " +
+                                    std::to_string(options.memory_limit_bytes) +
+                                    " bytes; it must be at least 32 MiB");
+  }
+  std::string trimmed = path;
+  while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
+  std::shared_ptr<DatabaseImpl> database(new DatabaseImpl(trimmed, options));
+  const Status opened = database->open_folder();
+  if (!opened.is_ok()) {
+    // Collections and their database hold each other until one lets go.
+    for (const auto& collection : database->collections()) collection->retire();
+    database->collections_.clear();
+    return opened;
+  }
+  return database;
+}
+
+Status DatabaseImpl::open_folder() {
+  ROX_ASSIGN_OR_RETURN(const bool exists, file_system_.exists(path_ + "/FORMAT"));
+  if (exists && options_.error_if_exists) {
+    return Status::already_exists(path_ + ": a database is there already");
+  }
+  if (!exists && (options_.read_only || !options_.create_if_missing)) {
+    return Status::not_found(path_ + ": no database there");
+  }
+  if (options_.read_only) {
+    ROX_ASSIGN_OR_RETURN(lock_, file_system_.lock(path_ + "/READERS", storage::LockMode::kShared));
+  } else {
+    if (!exists) ROX_RETURN_IF_ERROR(make_folder());
+    ROX_ASSIGN_OR_RETURN(lock_, file_system_.lock(path_ + "/LOCK", storage::LockMode::kExclusive));
+  }
+  if (exists) ROX_RETURN_IF_ERROR(check_format());
+  ROX_RETURN_IF_ERROR(check_seal(file_system_, path_));
+  if (!options_.read_only) ROX_RETURN_IF_ERROR(remove_seal(file_system_, path_));
+
+  const MemoryShares shares = share_memory(options_.memory_limit_bytes);
+  budget_ = std::make_unique<index::MemoryBudget>(shares.vectors_bytes);
+  pool_ = std::make_unique<base::ThreadPool>(options_.thread_count - 1);
+  ROX_RETURN_IF_ERROR(open_store(!exists));
+  ROX_RETURN_IF_ERROR(load_catalogue());
+  ROX_RETURN_IF_ERROR(recover());
+  if (!exists) {
+    ROX_RETURN_IF_ERROR(storage::replace_file(file_system_, path_, "FORMAT", kFormatText));
+  }
+  if (!options_.read_only && options_.durability == Durability::kGrouped) {
+    syncer_ = std::thread([this] { sync_in_background(); });
+  }
+  return Status::ok();
+}
+
+// FORMAT is written last: a folder without it was never a database.
+Status DatabaseImpl::make_folder() {
+  const size_t slash = path_.rfind('/');
+  const std::string parent = slash == std::string::npos ? "."
+                             : slash == 0               ? "/"
+                                                        : path_.substr(0, slash);
+  ROX_ASSIGN_OR_RETURN(const bool parent_exists, file_system_.exists(parent));
+  if (!parent_exists) return Status::not_found(parent + ": no such folder to make a database in");
+  ROX_RETURN_IF_ERROR(file_system_.create_directory(path_));
+  ROX_RETURN_IF_ERROR(file_system_.sync_directory(parent));
+  ROX_RETURN_IF_ERROR(file_system_.create_directory(collections_path()));
+  ROX_RETURN_IF_ERROR(file_system_.create_directory(path_ + "/kv"));
+  ROX_RETURN_IF_ERROR(file_system_.open(path_ + "/READERS", storage::OpenMode::kReadWrite).status());
+  return file_system_.sync_directory(path_);
+}
+
+Status DatabaseImpl::check_format() const {
+  ROX_ASSIGN_OR_RETURN(const std::string text,
+                       storage::read_small_file(file_system_, path_ + "/FORMAT", kFormatBytesMax));
+  if (text == kFormatText) return Status::ok();
+  constexpr std::string_view kAnyVersion = "roxanne database, format ";
+  if (text.starts_with(kAnyVersion)) {
+    return Status::unsupported(path_ + "/FORMAT: \"" + text.substr(0, text.find('\n')) +
+                               "\"; this build reads format 1");
+  }
+  return Status::corruption(path_ + "/FORMAT: not what a Roxanne database begins with");
+}
+
+Status DatabaseImpl::open_store(bool is_new) {
+  const auto store = storage::KeyValueStore::open(
+      file_system_, path_ + "/kv",
+      {.create_if_missing = is_new,
+       .read_only = options_.read_only,
+       .memory_bytes = share_memory(options_.memory_limit_bytes).store_bytes});
+  if (!store.is_ok()) {
+    // A file that should be there and is not, is damage.
+    if (store.status().code() == StatusCode::kNotFound ||
+        store.status().code() == StatusCode::kInvalidArgument) {
+      return Status::corruption(store.status().message());
+    }
+    return store.status();
+  }
+  store_ = *store;
+  return Status::ok();
+}
+
+Status DatabaseImpl::load_catalogue() {
+  auto cursor = store_->scan(schema::kCollectionTable);
+  for (; cursor.valid(); cursor.next()) {
+    if (cursor.key().size() != schema::collection_key(0).size()) {
+      return Status::corruption("kv: a collection's key is malformed");
+    }
+    const std::string key(cursor.key());
+    uint32_t id = 0;
+    for (size_t i = 1; i < key.size(); ++i) id = (id << 8) | static_cast<uint8_t>(key[i]);
+    ROX_ASSIGN_OR_RETURN(schema::CollectionRecord record, schema::decode_record(cursor.value()));
+    const std::string name = record.name;
+    auto collection = std::make_shared<CollectionImpl>(id, std::move(record), shared_from_this());
+    std::lock_guard lock(catalogue_mutex_);
+    collections_[name] = std::move(collection);
+  }
+  ROX_RETURN_IF_ERROR(cursor.status());
+  for (const auto& collection : collections()) collection->open();
+  return Status::ok();
+}
+
+Status DatabaseImpl::recover() {
+  if (!options_.read_only) ROX_RETURN_IF_ERROR(remove_orphans());
+  for (const auto& collection : collections()) {
+    if (!collection->open_status().is_ok()) continue;
+    ROX_RETURN_IF_ERROR(replay_redo(*this, *collection));
+  }
+  return Status::ok();
+}
+
+// Folders of collections whose creation did not reach the catalogue, or that were dropped.
+Status DatabaseImpl::remove_orphans() {
+  ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(collections_path()));
+  for (const std::string& name : names) {
+    const bool is_number = !name.empty() && name.size() <= 10 &&
+                           std::all_of(name.begin(), name.end(),
+                                       [](char c) { return c >= '0' && c <= '9'; });
+    if (!is_number) continue;
+    const uint32_t id = static_cast<uint32_t>(std::stoull(name));
+    const auto all = collections();
+    const bool is_known = std::any_of(all.begin(), all.end(),
+                                      [&](const auto& c) { return c->id() == id; });
+    if (!is_known) ROX_RETURN_IF_ERROR(remove_collection_files(id));
+  }
+  return Status::ok();
+}
+
+Status DatabaseImpl::remove_collection_files(uint32_t collection) {
+  const std::string folder = collection_path(collection);
+  ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(folder));
+  for (const std::string& name : names) ROX_RETURN_IF_ERROR(file_system_.remove(folder + "/" + name));
+  ROX_RETURN_IF_ERROR(file_system_.remove_directory(folder));
+  return file_system_.sync_directory(collections_path());
+}
+
+std::string DatabaseImpl::collection_path(uint32_t collection) const {
+  return collections_path() + "/" + six_digits(collection);
+}
+
+std::string DatabaseImpl::vectors_path(uint32_t collection) const {
+  return collection_path(collection) + "/vectors.dat";
+}
+
+bool DatabaseImpl::no_readers_elsewhere() const {
+  return file_system_.lock(path_ + "/READERS", storage::LockMode::kExclusive).is_ok();
+}
+
+Status DatabaseImpl::check_writable() const {
+  if (closed_) return Status::not_found("the database is closed");
+  if (options_.read_only) return Status::read_only(path_ + " is open read-only");
+  return committer_->failure();
+}
+
+Status DatabaseImpl::flush() {
+  ROX_RETURN_IF_ERROR(check_writable());
+  return committer_->sync_commits();
+}
+
+Status DatabaseImpl::close() {
+  if (closed_.exchange(true)) return Status::ok();
+  if (syncer_.joinable()) {
+    {
+      std::lock_guard lock(syncer_mutex_);
+      syncer_stops_ = true;
+    }
+    syncer_wakes_.notify_all();
+    syncer_.join();
+  }
+  Status status;
+  if (!options_.read_only) {
+    status = committer_->failure();
+    if (status.is_ok()) status = committer_->run_alone([this] { return committer_->checkpoint(); });
+    if (status.is_ok()) status = store_->flush();
+    if (status.is_ok()) status = store_->sync_log();
+  }
+  std::map<std::string, std::shared_ptr<CollectionImpl>, std::less<>> collections;
+  {
+    std::lock_guard lock(catalogue_mutex_);
+    collections.swap(collections_);
+  }
+  for (const auto& [name, collection] : collections) collection->retire();
+  // A scan that was left open keeps the store; then there is no seal, which costs a check only.
+  const bool is_last = store_.use_count() == 1;
+  if (is_last && !options_.read_only) {
+    const Status closed = store_->close();
+    if (status.is_ok()) status = closed;
+  }
+  store_.reset();
+  if (is_last && status.is_ok() && !options_.read_only) status = write_seal(file_system_, path_);
+  lock_.reset();
+  return status;
+}
+
+void DatabaseImpl::sync_in_background() {
+  std::unique_lock lock(syncer_mutex_);
+  uint64_t synced = 0;
+  while (!syncer_wakes_.wait_for(lock, kGroupedInterval, [this] { return syncer_stops_; })) {
+    const uint64_t commits = committer_->commits();
+    if (commits == synced) continue;
+    // A failure stops later writes, whose callers are told.
+    if (!committer_->sync_commits().is_ok()) return;
+    synced = commits;
+  }
+}
+
+Result<std::shared_ptr<CollectionImpl>> DatabaseImpl::create_collection(
+    std::string_view name, const CollectionOptions& options) {
+  ROX_RETURN_IF_ERROR(check_writable());
+  ROX_RETURN_IF_ERROR(check_collection_name(name));
+  ROX_RETURN_IF_ERROR(check_collection_options(options));
+  std::shared_ptr<CollectionImpl> result;
+  const Status status = committer_->run_alone([&]() -> Status {
+    {
+      std::lock_guard lock(catalogue_mutex_);
+      if (collections_.find(name) != collections_.end()) {
+        return Status::already_exists("collection " + std::string(name) + " is there already");
+      }
+    }
+    ROX_ASSIGN_OR_RETURN(const auto next, store_->get(schema::kNextCollectionId));
+    uint32_t id = 1;
+    if (next.has_value()) {
+      ROX_ASSIGN_OR_RETURN(id, schema::decode_u32(*next));
+    }
+    auto collection = std::make_shared<CollectionImpl>(
+        id, schema::CollectionRecord{std::string(name), options}, shared_from_this());
+    // The files are there, durable, before the catalogue names them. Keeps D4.
+    ROX_RETURN_IF_ERROR(file_system_.create_directory(collection_path(id)));
+    ROX_RETURN_IF_ERROR(file_system_.sync_directory(collections_path()));
+    ROX_RETURN_IF_ERROR(storage::RowFile::create(file_system_, vectors_path(id),
+                                                 static_cast<uint32_t>(collection->row_bytes()))
+                            .status());
+    ROX_RETURN_IF_ERROR(file_system_.sync_directory(collection_path(id)));
+    storage::WriteBatch batch;
+    batch.put(schema::kNextCollectionId, schema::encode_u32(id + 1));
+    batch.put(schema::collection_key(id), schema::encode_record({std::string(name), options}));
+    const Status written = store_->write(batch, true);
+    if (!written.is_ok()) {
+      committer_->fail(written);
+      return written;
+    }
+    collection->open();
+    ROX_RETURN_IF_ERROR(collection->open_status());
+    std::lock_guard lock(catalogue_mutex_);
+    collections_[std::string(name)] = collection;
+    result = std::move(collection);
+    return Status::ok();
+  });
+  ROX_RETURN_IF_ERROR(status);
+  return result;
+}
+
+Result<std::shared_ptr<CollectionImpl>> DatabaseImpl::collection(std::string_view name) const {
+  if (closed_) return Status::not_found("the database is closed");
+  std::lock_guard lock(catalogue_mutex_);
+  const auto found = collections_.find(name);
+  if (found == collections_.end()) {
+    return Status::not_found(path_ + ": no collection " + std::string(name));
+  }
+  ROX_RETURN_IF_ERROR(found->second->open_status());
+  return found->second;
+}
+
+Status DatabaseImpl::drop_collection(std::string_view name) {
+  ROX_RETURN_IF_ERROR(check_writable());
+  return committer_->run_alone([&]() -> Status {
+    std::shared_ptr<CollectionImpl> collection;
+    {
+      std::lock_guard lock(catalogue_mutex_);
+      const auto found = collections_.find(name);
+      if (found == collections_.end()) {
+        return Status::not_found(path_ + ": no collection " + std::string(name));
+      }
+      collection = found->second;
+    }
+    const uint32_t id = collection->id();
+    storage::WriteBatch batch;
+    batch.erase(schema::collection_key(id));
+    for (const char table : {'k', 's', 'p', 'l', 'r'}) {
+      batch.erase_range(schema::table_prefix(table, id), schema::table_end(table, id));
+    }
+    const Status written = store_->write(batch, true);
+    if (!written.is_ok()) {
+      committer_->fail(written);
+      return written;
+    }
+    {
+      std::lock_guard lock(catalogue_mutex_);
+      collections_.erase(collections_.find(name));
+    }
+    collection->retire();
+    // What a crash leaves of the files here, the next open removes.
+    return remove_collection_files(id);
+  });
+}
+
+std::vector<std::string> DatabaseImpl::collection_names() const {
+  std::lock_guard lock(catalogue_mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, collection] : collections_) names.push_back(name);
+  return names;
+}
+
+std::vector<std::shared_ptr<CollectionImpl>> DatabaseImpl::collections() const {
+  std::lock_guard lock(catalogue_mutex_);
+  std::vector<std::shared_ptr<CollectionImpl>> all;
+  for (const auto& [name, collection] : collections_) all.push_back(collection);
+  return all;
+}
+
+Result<DatabaseInfo> DatabaseImpl::info() const {
+  if (closed_) return Status::not_found("the database is closed");
+  DatabaseInfo info;
+  info.path = path_;
+  info.format_version = kFormatVersion;
+  info.memory_limit_bytes = options_.memory_limit_bytes;
+  info.redo_bytes = committer_->redo_bytes();
+  info.isa = kernels::kernels().isa;
+  info.read_only = options_.read_only;
+  for (const auto& collection : collections()) {
+    ROX_ASSIGN_OR_RETURN(CollectionInfo one, collection->info());
+    info.bytes_on_disk += one.bytes_on_disk;
+    info.collections.push_back(std::move(one));
+  }
+  ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(path_ + "/kv"));
+  for (const std::string& name : names) {
+    const auto size = file_system_.file_size(path_ + "/kv/" + name);
+    if (size.is_ok()) info.bytes_on_disk += *size;  // a file may go while we look
+  }
+  return info;
+}
+
+}  // namespace roxanne::database

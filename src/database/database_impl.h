@@ -1,0 +1,89 @@
+// A database inside: the folder, its locks, its catalogue, and what its collections share.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/thread_pool.h"
+#include "database/collection_impl.h"
+#include "database/committer.h"
+#include "index/vector_store.h"
+#include "roxanne/options.h"
+#include "storage/file_system.h"
+#include "storage/key_value_store.h"
+
+namespace roxanne::database {
+
+class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
+ public:
+  static Result<std::shared_ptr<DatabaseImpl>> open(const std::string& path,
+                                                    const DatabaseOptions& options);
+  ~DatabaseImpl();
+
+  Status close();
+  Status flush();
+  bool is_closed() const { return closed_; }
+
+  Result<std::shared_ptr<CollectionImpl>> create_collection(std::string_view name,
+                                                            const CollectionOptions& options);
+  Result<std::shared_ptr<CollectionImpl>> collection(std::string_view name) const;
+  Status drop_collection(std::string_view name);
+  std::vector<std::string> collection_names() const;
+  std::vector<std::shared_ptr<CollectionImpl>> collections() const;
+  Result<DatabaseInfo> info() const;
+  Result<VerifyReport> verify(const VerifyOptions& options);
+
+  const std::string& path() const { return path_; }
+  const DatabaseOptions& options() const { return options_; }
+  storage::FileSystem& file_system() const { return file_system_; }
+  const std::shared_ptr<storage::KeyValueStore>& store() const { return store_; }
+  base::ThreadPool& pool() { return *pool_; }
+  index::MemoryBudget& budget() { return *budget_; }
+  Committer& committer() { return *committer_; }
+  std::string vectors_path(uint32_t collection) const;
+  // Whether freed slots may be written: no other process reads an older state of the folder.
+  bool no_readers_elsewhere() const;
+
+ private:
+  DatabaseImpl(std::string path, const DatabaseOptions& options);
+  Status open_folder();
+  Status make_folder();
+  Status check_format() const;
+  Status open_store(bool is_new);
+  Status load_catalogue();
+  Status remove_orphans();
+  Status recover();
+  void sync_in_background();
+  std::string collections_path() const { return path_ + "/collections"; }
+  std::string collection_path(uint32_t collection) const;
+  Status check_writable() const;
+  Status remove_collection_files(uint32_t collection);
+
+  const std::string path_;
+  DatabaseOptions options_;
+  storage::FileSystem& file_system_;
+  std::unique_ptr<storage::FileLock> lock_;
+  std::shared_ptr<storage::KeyValueStore> store_;  // shared with snapshots
+  std::unique_ptr<base::ThreadPool> pool_;
+  std::unique_ptr<index::MemoryBudget> budget_;
+  std::unique_ptr<Committer> committer_;
+  std::atomic<bool> closed_{false};
+
+  mutable std::mutex catalogue_mutex_;  // guards collections_
+  // Shared with the handles that users hold.
+  std::map<std::string, std::shared_ptr<CollectionImpl>, std::less<>> collections_;
+
+  // Durability::kGrouped only.
+  std::thread syncer_;
+  std::mutex syncer_mutex_;  // guards syncer_stops_
+  std::condition_variable syncer_wakes_;
+  bool syncer_stops_ = false;
+};
+
+}  // namespace roxanne::database

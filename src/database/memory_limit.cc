@@ -1,0 +1,38 @@
+#include "database/memory_limit.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+
+namespace roxanne::database {
+namespace {
+
+// A number in a file of the system's; the largest one where there is none ("max", no such file).
+uint64_t read_limit(const char* path) {
+  std::FILE* file = std::fopen(path, "re");
+  if (file == nullptr) return std::numeric_limits<uint64_t>::max();
+  unsigned long long value = 0;
+  const int fields = std::fscanf(file, "%llu", &value);
+  std::fclose(file);
+  return fields == 1 && value > 0 ? value : std::numeric_limits<uint64_t>::max();
+}
+
+}  // namespace
+
+uint64_t memory_of_process() {
+  const uint64_t physical = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                            static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  return std::min({physical, read_limit("/sys/fs/cgroup/memory.max"),
+                   read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes")});
+}
+
+MemoryShares share_memory(uint64_t limit_bytes) {
+  constexpr uint64_t kOwnBytes = 24u << 20;
+  const uint64_t limit = std::max(limit_bytes, kMemoryLimitMin);
+  const uint64_t store = std::clamp<uint64_t>(limit / 8, 4u << 20, 128u << 20);
+  return {store, limit - kOwnBytes - store};
+}
+
+}  // namespace roxanne::database

@@ -1,0 +1,20 @@
+// How much memory this process may use, and how a database divides its limit.
+#pragma once
+
+#include <cstdint>
+
+namespace roxanne::database {
+
+inline constexpr uint64_t kMemoryLimitMin = 32u << 20;
+
+// The smaller of the machine's memory and the cgroup's limit.
+uint64_t memory_of_process();
+
+struct MemoryShares {
+  uint64_t store_bytes;    // RocksDB: write buffers and block cache
+  uint64_t vectors_bytes;  // vectors kept in memory
+};
+// What is left over is for the program itself, batches under way and search buffers.
+MemoryShares share_memory(uint64_t limit_bytes);
+
+}  // namespace roxanne::database

@@ -1,0 +1,67 @@
+// What is kept in the key-value store: tables, each a one-letter prefix (docs/file_format.md).
+//
+//   m NAME                   database-wide numbers, u64
+//   c COLLECTION             the collection's record: name and options
+//   k COLLECTION KEY         -> slot u32
+//   s COLLECTION SLOT        -> KEY, string keys only
+//   p COLLECTION SLOT        -> payload, JSON text
+//   l COLLECTION CHUNK       -> live bitmap of kLiveChunkSlots slots
+//   r COLLECTION SLOT        -> redo record: a row that the vectors file may not have on disk yet
+//
+// COLLECTION, SLOT and CHUNK are big-endian u32, u64 keys big-endian too, so that they sort.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "index/live_set.h"
+#include "roxanne/options.h"
+#include "roxanne/status.h"
+#include "storage/row_file.h"
+
+namespace roxanne::database {
+
+inline constexpr uint32_t kFormatVersion = 1;
+
+namespace schema {
+
+inline constexpr std::string_view kNextCollectionId = "mnext_collection_id";
+inline constexpr std::string_view kCollectionTable = "c";
+
+std::string collection_key(uint32_t collection);
+// The prefix of a collection's rows in a table: 'k', 's', 'p', 'l' or 'r'.
+std::string table_prefix(char table, uint32_t collection);
+// The first key after every key with that prefix.
+std::string table_end(char table, uint32_t collection);
+std::string slot_key(char table, uint32_t collection, uint32_t slot);
+std::string point_key(uint32_t collection, std::string_view encoded_key);
+
+// A key as the store's bytes, and back.
+std::string encode_key(const Key& key);
+std::string encode_u64(uint64_t key);
+Result<Key> decode_key(KeyType type, std::string_view bytes);
+// The number behind a table prefix (a slot or a chunk).
+Result<uint32_t> decode_slot_key(std::string_view key);
+
+std::string encode_u32(uint32_t value);
+Result<uint32_t> decode_u32(std::string_view bytes);
+Result<uint64_t> decode_u64(std::string_view bytes);
+
+struct CollectionRecord {
+  std::string name;
+  CollectionOptions options;
+};
+std::string encode_record(const CollectionRecord& record);
+Result<CollectionRecord> decode_record(std::string_view bytes);
+
+std::string encode_chunk(const index::LiveChunk& chunk);
+Result<index::LiveChunk> decode_chunk(std::string_view bytes);
+
+std::string encode_redo(const storage::RowRef& row, size_t row_bytes);
+// Points into `bytes`.
+Result<storage::RowRef> decode_redo(uint32_t slot, std::string_view bytes, size_t row_bytes);
+
+}  // namespace schema
+}  // namespace roxanne::database

@@ -1,0 +1,233 @@
+#include "database/verify.h"
+
+#include <algorithm>
+
+#include "base/status_macros.h"
+#include "database/collection_impl.h"
+#include "database/database_impl.h"
+#include "database/door.h"
+#include "database/schema.h"
+
+namespace roxanne::database {
+namespace {
+
+class CollectionVerifier {
+ public:
+  CollectionVerifier(DatabaseImpl& database, CollectionImpl& collection,
+                     const VerifyOptions& options, VerifyReport& report)
+      : store_(*database.store()),
+        collection_(collection),
+        options_(options),
+        report_(report),
+        vectors_(collection.vectors()),
+        live_(collection.version()->live) {}
+
+  Status run() {
+    ROX_RETURN_IF_ERROR(check_keys());
+    ROX_RETURN_IF_ERROR(check_string_keys());
+    ROX_RETURN_IF_ERROR(check_live_bits());
+    ROX_RETURN_IF_ERROR(check_payloads_of_slots());
+    ROX_RETURN_IF_ERROR(check_rows());
+    if (options_.repair) return repair();
+    return Status::ok();
+  }
+
+ private:
+  void problem(const std::string& text) {
+    if (report_.problems.size() < VerifyReport::kProblemsMax) {
+      report_.problems.push_back("collection " + collection_.name() + ": " + text);
+    }
+  }
+
+  bool has_string_keys() const { return collection_.options().key_type == KeyType::kString; }
+
+  // key -> slot: each slot once, and (for numbers) the row's own key agrees.
+  Status check_keys() {
+    const std::string prefix = schema::table_prefix('k', collection_.id());
+    auto cursor = store_.scan(prefix);
+    for (; cursor.valid(); cursor.next()) {
+      const std::string encoded(cursor.key().substr(prefix.size()));
+      const auto key = schema::decode_key(collection_.options().key_type, encoded);
+      const auto slot = schema::decode_u32(cursor.value());
+      ++report_.points_checked;
+      if (!key.is_ok() || !slot.is_ok()) {
+        problem((key.is_ok() ? slot.status() : key.status()).message());
+        continue;
+      }
+      if (*slot / 64 >= named_.size()) named_.resize(*slot / 64 + 1);
+      uint64_t& word = named_[*slot / 64];
+      const uint64_t bit = uint64_t{1} << (*slot % 64);
+      if ((word & bit) != 0) problem("slot " + std::to_string(*slot) + " has two keys");
+      word |= bit;
+      if (!live_.contains(*slot)) {
+        problem("key " + key->to_string() + " points at slot " + std::to_string(*slot) +
+                ", which is not live");
+      }
+      if (has_string_keys()) {
+        ROX_ASSIGN_OR_RETURN(const auto name,
+                             store_.get(schema::slot_key('s', collection_.id(), *slot)));
+        if (name != encoded) {
+          problem("slot " + std::to_string(*slot) + " does not lead back to key " + encoded);
+          wrong_names_.emplace_back(*slot, encoded);
+        }
+      } else {
+        expected_tags_.emplace_back(*slot, key->u64());
+      }
+    }
+    return cursor.status();
+  }
+
+  bool is_named(uint32_t slot) const {
+    return slot / 64 < named_.size() && ((named_[slot / 64] >> (slot % 64)) & 1) != 0;
+  }
+
+  // No slot -> key without its key -> slot.
+  Status check_string_keys() {
+    auto cursor = store_.scan(schema::table_prefix('s', collection_.id()));
+    for (; cursor.valid(); cursor.next()) {
+      ROX_ASSIGN_OR_RETURN(const uint32_t slot, schema::decode_slot_key(cursor.key()));
+      if (!has_string_keys() || !is_named(slot)) {
+        problem("slot " + std::to_string(slot) + " names a key that does not name it");
+      }
+    }
+    return cursor.status();
+  }
+
+  Status check_live_bits() {
+    for (uint64_t slot = 0; slot < live_.slot_end(); ++slot) {
+      const uint32_t number = static_cast<uint32_t>(slot);
+      if (live_.contains(number) && !is_named(number)) {
+        problem("slot " + std::to_string(slot) + " is live but no key names it");
+      }
+    }
+    return Status::ok();
+  }
+
+  Status check_payloads_of_slots() {
+    auto cursor = store_.scan(schema::table_prefix('p', collection_.id()));
+    for (; cursor.valid(); cursor.next()) {
+      ROX_ASSIGN_OR_RETURN(const uint32_t slot, schema::decode_slot_key(cursor.key()));
+      const std::string payload(cursor.value());
+      report_.bytes_checked += payload.size();
+      if (!is_named(slot)) problem("slot " + std::to_string(slot) + " has a payload but no key");
+      const Status valid = check_payloads({&payload, 1}, 1);
+      if (!valid.is_ok()) problem("slot " + std::to_string(slot) + ": " + valid.message());
+    }
+    return cursor.status();
+  }
+
+  // Checksums of all rows, then each row's key.
+  Status check_rows() {
+    const auto damaged = [&](const Status& status) {
+      problem(status.message());
+      return report_.problems.size() < VerifyReport::kProblemsMax;
+    };
+    const auto progress = [&](uint64_t done, uint64_t all) {
+      report_.bytes_checked += vectors_->file().layout().block_bytes;
+      if (options_.progress) {
+        options_.progress(static_cast<double>(done) / static_cast<double>(all));
+      }
+    };
+    ROX_RETURN_IF_ERROR(vectors_->check(live_, damaged, progress));
+    return check_tags();
+  }
+
+  Status check_tags() {
+    std::sort(expected_tags_.begin(), expected_tags_.end());
+    const storage::RowLayout& layout = vectors_->file().layout();
+    base::AlignedBuffer block(layout.block_bytes);
+    uint64_t loaded = UINT64_MAX;
+    for (const auto& [slot, key] : expected_tags_) {
+      if (!live_.contains(slot)) continue;
+      if (layout.block_of(slot) != loaded) {
+        loaded = layout.block_of(slot);
+        // Damaged rows are in the report already; the others' keys are still worth a look.
+        const Status read = vectors_->read_block(loaded, live_, block.span());
+        if (!read.is_ok() && read.code() != StatusCode::kCorruption) return read;
+      }
+      const size_t i = layout.index_in_block(slot);
+      const storage::BlockView view(layout, block.data());
+      if (view.row_is_intact(i, slot) && view.tags()[i] != key) {
+        problem("key " + std::to_string(key) + " points at slot " + std::to_string(slot) +
+                ", which holds key " + std::to_string(view.tags()[i]));
+      }
+    }
+    return Status::ok();
+  }
+
+  // What is derived from key -> slot is made anew where it is wrong.
+  Status repair() {
+    storage::WriteBatch batch;
+    size_t mended_chunks = 0;
+    const size_t chunks =
+        std::max<size_t>(live_.chunk_count(),
+                         (named_.size() * 64 + index::kLiveChunkSlots - 1) / index::kLiveChunkSlots);
+    for (size_t number = 0; number < chunks; ++number) {
+      index::LiveChunk right{};
+      for (size_t i = 0; i < right.size(); ++i) {
+        const size_t word = number * right.size() + i;
+        if (word < named_.size()) right[i] = named_[word];
+      }
+      const uint64_t* words = live_.chunk_words(number);
+      const index::LiveChunk empty{};
+      if (std::equal(right.begin(), right.end(), words != nullptr ? words : empty.data())) continue;
+      batch.put(schema::slot_key('l', collection_.id(), static_cast<uint32_t>(number)),
+                schema::encode_chunk(right));
+      ++mended_chunks;
+    }
+    for (const auto& [slot, key] : wrong_names_) {
+      batch.put(schema::slot_key('s', collection_.id(), slot), key);
+    }
+    if (mended_chunks == 0 && wrong_names_.empty()) return Status::ok();
+    ROX_RETURN_IF_ERROR(store_.write(batch, true));
+    report_.repaired.push_back("collection " + collection_.name() + ": " +
+                               std::to_string(mended_chunks) + " live bitmaps, " +
+                               std::to_string(wrong_names_.size()) + " slot keys");
+    return Status::ok();
+  }
+
+  storage::KeyValueStore& store_;
+  CollectionImpl& collection_;
+  const VerifyOptions& options_;
+  VerifyReport& report_;
+  std::shared_ptr<index::VectorStore> vectors_;  // shared with the collection
+  index::LiveSet live_;
+  std::vector<uint64_t> named_;  // bit set = some key points at the slot
+  std::vector<std::pair<uint32_t, uint64_t>> expected_tags_;
+  std::vector<std::pair<uint32_t, std::string>> wrong_names_;
+};
+
+}  // namespace
+
+Status verify_collection(DatabaseImpl& database, CollectionImpl& collection,
+                         const VerifyOptions& options, VerifyReport& report) {
+  return CollectionVerifier(database, collection, options, report).run();
+}
+
+Result<VerifyReport> DatabaseImpl::verify(const VerifyOptions& options) {
+  if (closed_) return Status::not_found("the database is closed");
+  if (options.repair) ROX_RETURN_IF_ERROR(check_writable());
+  VerifyReport report;
+  // Alone, so that the tables are looked at in one state.
+  const Status status = committer_->run_alone([&]() -> Status {
+    const Status files = store_->verify_checksums();
+    if (!files.is_ok()) report.problems.push_back("kv: " + files.message());
+    for (const auto& collection : collections()) {
+      if (!collection->open_status().is_ok()) {
+        report.problems.push_back("collection " + collection->name() + ": " +
+                                  collection->open_status().message());
+        continue;
+      }
+      const Status checked = verify_collection(*this, *collection, options, report);
+      if (!checked.is_ok()) {
+        if (checked.code() != StatusCode::kCorruption) return checked;
+        report.problems.push_back("collection " + collection->name() + ": " + checked.message());
+      }
+    }
+    return Status::ok();
+  });
+  ROX_RETURN_IF_ERROR(status);
+  return report;
+}
+
+}  // namespace roxanne::database

@@ -1,0 +1,296 @@
+#include "index/vector_store.h"
+
+#include <algorithm>
+
+#include "base/status_macros.h"
+#include "storage/async_reader.h"
+
+namespace roxanne::index {
+namespace {
+// Blocks in flight a lane while streaming: 1-2 MiB keep a flash drive busy.
+constexpr size_t kStreamDepth = 4;
+constexpr size_t kSlabBytes = 2u << 20;
+}  // namespace
+
+bool MemoryBudget::take(uint64_t bytes) {
+  uint64_t used = used_.load();
+  do {
+    if (used + bytes > limit_) return false;
+  } while (!used_.compare_exchange_weak(used, used + bytes));
+  return true;
+}
+
+// Neighbouring blocks in one large allocation, so that huge pages can serve them.
+struct VectorStore::Slab {
+  base::AlignedBuffer memory;
+  std::vector<char> loaded;  // one flag a block
+};
+
+// One lane's reads of blocks that are not kept in memory.
+class VectorStore::Streamer {
+ public:
+  Streamer(const VectorStore& store, ScanCost& cost)
+      : store_(store), cost_(cost), reader_(storage::make_async_reader(kStreamDepth)) {}
+
+  bool full() const { return reader_->in_flight() == kStreamDepth; }
+  bool idle() const { return reader_->in_flight() == 0; }
+
+  Status submit(uint64_t block) {
+    size_t place = 0;
+    while (busy_[place]) ++place;
+    busy_[place] = true;
+    blocks_[place] = block;
+    const storage::RowLayout& layout = store_.file_->layout();
+    if (buffers_[place].size() == 0) buffers_[place] = base::AlignedBuffer(layout.block_bytes);
+    ++cost_.reads;
+    cost_.bytes_read += layout.block_bytes;
+    return reader_->submit(store_.file_->direct_file(), layout.block_offset(block),
+                           buffers_[place].span(), place);
+  }
+
+  struct Block {
+    uint64_t number;
+    std::span<std::byte> bytes;
+  };
+  // The next block that arrived, valid until the next call of submit() or wait().
+  Result<Block> wait() {
+    ROX_ASSIGN_OR_RETURN(storage::AsyncReader::Completion done, reader_->wait());
+    busy_[done.tag] = false;
+    ROX_RETURN_IF_ERROR(done.status);
+    const std::span<std::byte> bytes = buffers_[done.tag].span();
+    std::fill(bytes.begin() + static_cast<ptrdiff_t>(done.bytes_read), bytes.end(), std::byte{0});
+    return Block{blocks_[done.tag], bytes};
+  }
+
+ private:
+  const VectorStore& store_;
+  ScanCost& cost_;
+  base::AlignedBuffer buffers_[kStreamDepth];
+  uint64_t blocks_[kStreamDepth] = {};
+  bool busy_[kStreamDepth] = {};
+  // Last: its destructor waits for reads into the buffers above.
+  std::unique_ptr<storage::AsyncReader> reader_;
+};
+
+VectorStore::VectorStore(std::unique_ptr<storage::RowFile> file, MemoryBudget& budget)
+    : file_(std::move(file)),
+      budget_(budget),
+      blocks_per_slab_(std::max<size_t>(1, kSlabBytes / file_->layout().block_bytes)) {}
+
+VectorStore::~VectorStore() { budget_.give_back(resident_bytes_); }
+
+Status VectorStore::write(std::span<const storage::RowRef> rows) {
+  ROX_RETURN_IF_ERROR(file_->write(rows));
+  for (const storage::RowRef& row : rows) {
+    const uint64_t block = file_->layout().block_of(row.slot);
+    // The lock before the look: a load that comes later reads what was just written.
+    std::unique_lock lock(lock_of(block));
+    const std::byte* resident = find_resident(block);
+    if (resident != nullptr) {
+      storage::store_row(file_->layout(), row, const_cast<std::byte*>(resident));
+    }
+  }
+  return Status::ok();
+}
+
+void VectorStore::overlay(const storage::RowRef& row) {
+  const size_t row_bytes = file_->layout().row_bytes;
+  overlay_[file_->layout().block_of(row.slot)][row.slot] = {
+      row.tag, row.norm, std::vector<std::byte>(row.bytes, row.bytes + row_bytes)};
+}
+
+Result<storage::RowRef> VectorStore::read(uint32_t slot, std::span<std::byte> bytes) const {
+  const uint64_t block = file_->layout().block_of(slot);
+  if (const auto found = overlay_.find(block); found != overlay_.end()) {
+    if (const auto row = found->second.find(slot); row != found->second.end()) {
+      std::copy(row->second.bytes.begin(), row->second.bytes.end(), bytes.begin());
+      return storage::RowRef{slot, row->second.tag, row->second.norm, bytes.data()};
+    }
+  }
+  {
+    std::shared_lock lock(lock_of(block));
+    const std::byte* resident = find_resident(block);
+    if (resident != nullptr) {
+      const storage::BlockView view(file_->layout(), resident);
+      const size_t i = file_->layout().index_in_block(slot);
+      if (!view.row_is_intact(i, slot)) return file_->damaged_row(slot);
+      std::copy_n(view.row(i), bytes.size(), bytes.begin());
+      return storage::RowRef{slot, view.tags()[i], view.norms()[i], bytes.data()};
+    }
+  }
+  return file_->read_row(slot, bytes);
+}
+
+const std::byte* VectorStore::find_resident(uint64_t block) const {
+  std::shared_lock lock(slabs_mutex_);
+  const size_t slab = block / blocks_per_slab_;
+  const size_t i = block % blocks_per_slab_;
+  if (slab >= slabs_.size() || slabs_[slab] == nullptr || slabs_[slab]->loaded[i] == 0) {
+    return nullptr;
+  }
+  return slabs_[slab]->memory.data() + i * file_->layout().block_bytes;
+}
+
+std::byte* VectorStore::place_for(uint64_t block) {
+  std::unique_lock lock(slabs_mutex_);
+  const size_t slab = block / blocks_per_slab_;
+  if (slab >= slabs_.size()) slabs_.resize(slab + 1);
+  if (slabs_[slab] == nullptr) {
+    const size_t bytes = blocks_per_slab_ * file_->layout().block_bytes;
+    if (!budget_.take(bytes)) return nullptr;
+    resident_bytes_ += bytes;
+    slabs_[slab] = std::make_unique<Slab>();
+    slabs_[slab]->memory = base::AlignedBuffer(bytes);
+    slabs_[slab]->loaded.assign(blocks_per_slab_, 0);
+  }
+  return slabs_[slab]->memory.data() + (block % blocks_per_slab_) * file_->layout().block_bytes;
+}
+
+Status VectorStore::load(uint64_t block, std::span<std::byte> out) const {
+  ROX_RETURN_IF_ERROR(file_->read_block(block, out));
+  if (const auto found = overlay_.find(block); found != overlay_.end()) {
+    for (const auto& [slot, row] : found->second) {
+      storage::store_row(file_->layout(), {slot, row.tag, row.norm, row.bytes.data()}, out.data());
+    }
+  }
+  return Status::ok();
+}
+
+Status VectorStore::check_block(uint64_t block, const LiveSet& live,
+                                const std::byte* data) const {
+  const storage::RowLayout& layout = file_->layout();
+  const storage::BlockView view(layout, data);
+  const uint64_t first = block * layout.rows_per_block;
+  const uint64_t* words = live.words_from(first);
+  if (words == nullptr) return Status::ok();
+  for (size_t i = 0; i < layout.rows_per_block; ++i) {
+    if (((words[i / 64] >> (i % 64)) & 1) == 0) continue;
+    const uint32_t slot = static_cast<uint32_t>(first + i);
+    if (!view.row_is_intact(i, slot)) return file_->damaged_row(slot);
+  }
+  return Status::ok();
+}
+
+Status VectorStore::read_block(uint64_t block, const LiveSet& live,
+                               std::span<std::byte> out) const {
+  ROX_RETURN_IF_ERROR(load(block, out));
+  return check_block(block, live, out.data());
+}
+
+Result<const std::byte*> VectorStore::resident_block(uint64_t block, const LiveSet& live,
+                                                     const std::function<LiveSet()>& latest,
+                                                     ScanCost& cost) {
+  {
+    std::shared_lock lock(lock_of(block));
+    const std::byte* resident = find_resident(block);
+    if (resident != nullptr) return resident;
+  }
+  std::unique_lock lock(lock_of(block));
+  const std::byte* resident = find_resident(block);  // another search may have loaded it
+  if (resident != nullptr) return resident;
+  std::byte* place = place_for(block);
+  if (place == nullptr) return static_cast<const std::byte*>(nullptr);
+  const storage::RowLayout& layout = file_->layout();
+  ROX_RETURN_IF_ERROR(load(block, {place, layout.block_bytes}));
+  ++cost.reads;
+  cost.bytes_read += layout.block_bytes;
+  ROX_RETURN_IF_ERROR(check_block(block, live, place));
+  ROX_RETURN_IF_ERROR(check_block(block, latest(), place));
+  std::unique_lock slabs_lock(slabs_mutex_);
+  slabs_[block / blocks_per_slab_]->loaded[block % blocks_per_slab_] = 1;
+  return static_cast<const std::byte*>(place);
+}
+
+void VectorStore::scan_block(uint64_t block, const LiveSet& live, const std::byte* data,
+                             size_t lane, ExactScan& scan) const {
+  const storage::RowLayout& layout = file_->layout();
+  const storage::BlockView view(layout, data);
+  const uint64_t first = block * layout.rows_per_block;
+  const uint64_t* words = live.words_from(first);
+  size_t last_word = layout.rows_per_block / 64;
+  while (last_word > 0 && words[last_word - 1] == 0) --last_word;
+  scan.scan(lane, {.rows = view.rows(),
+                   .row_count = last_word * 64,
+                   .first_id = first,
+                   .live = words,
+                   .tags = view.tags(),
+                   .norms = view.norms()});
+}
+
+Status VectorStore::scan_all(const LiveSet& live, const std::function<LiveSet()>& latest,
+                             base::ThreadPool& pool, size_t lane_count, ExactScan& scan,
+                             ScanCost& cost) {
+  const storage::RowLayout& layout = file_->layout();
+  const uint64_t block_count =
+      (live.slot_end() + layout.rows_per_block - 1) / layout.rows_per_block;
+  std::atomic<uint64_t> next{0};
+  std::mutex failure_mutex;  // guards failure
+  Status failure;
+  std::atomic<bool> failed{false};
+  const auto fail = [&](const Status& status) {
+    std::lock_guard lock(failure_mutex);
+    if (failure.is_ok()) failure = status;
+    failed = true;
+  };
+  const auto has_live = [&](uint64_t block) {
+    const uint64_t* words = live.words_from(block * layout.rows_per_block);
+    return words != nullptr && std::any_of(words, words + layout.rows_per_block / 64,
+                                           [](uint64_t word) { return word != 0; });
+  };
+  const auto run_lane = [&](size_t lane) -> Status {
+    std::unique_ptr<Streamer> streamer;
+    const auto drain_one = [&]() -> Status {
+      ROX_ASSIGN_OR_RETURN(Streamer::Block arrived, streamer->wait());
+      if (const auto found = overlay_.find(arrived.number); found != overlay_.end()) {
+        ROX_RETURN_IF_ERROR(load(arrived.number, arrived.bytes));
+      }
+      ROX_RETURN_IF_ERROR(check_block(arrived.number, live, arrived.bytes.data()));
+      scan_block(arrived.number, live, arrived.bytes.data(), lane, scan);
+      return Status::ok();
+    };
+    for (uint64_t block = next++; block < block_count && !failed; block = next++) {
+      if (!has_live(block)) continue;
+      ROX_ASSIGN_OR_RETURN(const std::byte* resident, resident_block(block, live, latest, cost));
+      if (resident != nullptr) {
+        std::shared_lock lock(lock_of(block));
+        scan_block(block, live, resident, lane, scan);
+        continue;
+      }
+      if (streamer == nullptr) streamer = std::make_unique<Streamer>(*this, cost);
+      if (streamer->full()) ROX_RETURN_IF_ERROR(drain_one());
+      ROX_RETURN_IF_ERROR(streamer->submit(block));
+    }
+    while (streamer != nullptr && !streamer->idle() && !failed) ROX_RETURN_IF_ERROR(drain_one());
+    return Status::ok();
+  };
+  pool.run(lane_count, [&](size_t lane) {
+    const Status status = run_lane(lane);
+    if (!status.is_ok()) fail(status);
+  });
+  return failure;
+}
+
+Status VectorStore::check(
+    const LiveSet& live, const std::function<bool(const Status&)>& damaged,
+    const std::function<void(uint64_t blocks_done, uint64_t blocks)>& progress) const {
+  const storage::RowLayout& layout = file_->layout();
+  const uint64_t block_count =
+      (live.slot_end() + layout.rows_per_block - 1) / layout.rows_per_block;
+  base::AlignedBuffer buffer(layout.block_bytes);
+  for (uint64_t block = 0; block < block_count; ++block) {
+    const uint64_t first = block * layout.rows_per_block;
+    const uint64_t* words = live.words_from(first);
+    if (words == nullptr) continue;
+    ROX_RETURN_IF_ERROR(load(block, buffer.span()));
+    const storage::BlockView view(layout, buffer.data());
+    for (size_t i = 0; i < layout.rows_per_block; ++i) {
+      if (((words[i / 64] >> (i % 64)) & 1) == 0) continue;
+      const uint32_t slot = static_cast<uint32_t>(first + i);
+      if (!view.row_is_intact(i, slot) && !damaged(file_->damaged_row(slot))) return Status::ok();
+    }
+    progress(block + 1, block_count);
+  }
+  return Status::ok();
+}
+
+}  // namespace roxanne::index
