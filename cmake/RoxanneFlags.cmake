@@ -3,6 +3,7 @@ add_library(rox_flags INTERFACE)
 target_include_directories(rox_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_compile_options(rox_flags INTERFACE
   -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual
+  -Wno-missing-field-initializers  # options are written with designated initializers
   -fstack-protector-strong -fno-omit-frame-pointer)
 target_compile_definitions(rox_flags INTERFACE _GLIBCXX_ASSERTIONS)
 target_link_options(rox_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
