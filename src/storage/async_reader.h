@@ -11,8 +11,8 @@
 
 namespace roxanne::storage {
 
-// Used by one thread. Every buffer handed to submit() must live until its completion was returned
-// or the reader is destroyed (which waits for what is in flight).
+// Used by one thread. Every file and buffer handed to submit() must live until its completion was
+// returned or the reader is destroyed (which waits for what is in flight).
 class AsyncReader {
  public:
   struct Completion {
@@ -26,6 +26,9 @@ class AsyncReader {
   // Queues a read of `out.size()` bytes. At most `depth` may be in flight: in_flight() < depth.
   virtual Status submit(const File& file, uint64_t offset, std::span<std::byte> out,
                         uint64_t tag) = 0;
+  // Hands every queued read to the system now, in one call. wait() does so too: only a caller that
+  // computes between submit() and wait() needs this.
+  virtual Status start() { return Status::ok(); }
   // Waits for one read. in_flight() must not be 0.
   virtual Result<Completion> wait() = 0;
   virtual size_t in_flight() const = 0;

@@ -24,7 +24,8 @@ enum class OpenMode : uint8_t {
 };
 
 // An open file. read() may run from many threads at once, and at once with writes elsewhere in the
-// file; the other calls from one thread at a time. The destructor closes and never syncs.
+// file; sync() at once with both, for the writes that returned before it was called; the other
+// calls from one thread at a time. The destructor closes and never syncs.
 class File {
  public:
   virtual ~File() = default;
@@ -87,6 +88,9 @@ class FileSystem {
   // written, and kNotFound is returned where it is missing. An exclusive holder's pid is written to
   // the file, and a kLocked message carries the pid found there.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path, LockMode mode) = 0;
+
+  // Lets time pass before something is tried again. A simulated file system does not wait.
+  virtual void sleep_us(uint64_t microseconds) = 0;
 };
 
 FileSystem& posix_file_system();

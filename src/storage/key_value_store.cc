@@ -28,6 +28,22 @@ class SilentLogger final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
+// The system's clock and threads, our files. RocksDB waits a second after a failed background job.
+class StoreEnv final : public rocksdb::EnvWrapper {
+ public:
+  explicit StoreEnv(FileSystem& file_system)
+      : EnvWrapper(rocksdb::NewCompositeEnv(make_rocksdb_file_system(file_system))),
+        files_(file_system) {
+    file_system_ = target()->GetFileSystem();
+  }
+  void SleepForMicroseconds(int microseconds) override {
+    files_.sleep_us(static_cast<uint64_t>(microseconds));
+  }
+
+ private:
+  FileSystem& files_;
+};
+
 rocksdb::Options make_options(rocksdb::Env* env, const KeyValueStore::Options& from) {
   rocksdb::Options options;
   options.env = env;
@@ -42,7 +58,6 @@ rocksdb::Options make_options(rocksdb::Env* env, const KeyValueStore::Options& f
   options.max_open_files = from.read_only ? -1 : 256;
   options.compression = rocksdb::kZSTD;
   options.bytes_per_sync = 1u << 20;
-  options.avoid_unnecessary_blocking_io = true;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   // A quarter for each of two write buffers, half for the block cache.
@@ -87,7 +102,7 @@ Result<std::shared_ptr<KeyValueStore>> KeyValueStore::open(FileSystem& file_syst
                                                            const std::string& path,
                                                            const Options& options) {
   std::shared_ptr<KeyValueStore> store(new KeyValueStore());
-  store->env_ = rocksdb::NewCompositeEnv(make_rocksdb_file_system(file_system));
+  store->env_ = std::make_unique<StoreEnv>(file_system);
   const rocksdb::Options rocksdb_options = make_options(store->env_.get(), options);
   rocksdb::Status status;
   rocksdb::DB* db = nullptr;

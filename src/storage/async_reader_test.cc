@@ -1,0 +1,204 @@
+#include "storage/async_reader.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <functional>
+#include <map>
+#include <random>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "storage/test_directory.h"
+#include "storage/uring_reader.h"
+
+namespace roxanne::storage {
+namespace {
+
+using MakeReader = std::function<std::unique_ptr<AsyncReader>(size_t)>;
+
+// A file that has no descriptor, as the simulated file system's.
+class MemoryFile final : public File {
+ public:
+  explicit MemoryFile(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {}
+  Result<size_t> read(uint64_t offset, std::span<std::byte> out) const override {
+    const size_t begin = std::min<size_t>(offset, bytes_.size());
+    const size_t count = std::min(out.size(), bytes_.size() - begin);
+    std::memcpy(out.data(), bytes_.data() + begin, count);
+    return count;
+  }
+  Status write(uint64_t, std::span<const std::byte>) override { return Status::ok(); }
+  Status sync() override { return Status::ok(); }
+  Status truncate(uint64_t) override { return Status::ok(); }
+  Status allocate(uint64_t, uint64_t) override { return Status::ok(); }
+  Status punch_hole(uint64_t, uint64_t) override { return Status::ok(); }
+  Result<uint64_t> size() const override { return uint64_t{bytes_.size()}; }
+  Result<uint64_t> allocated_bytes() const override { return uint64_t{bytes_.size()}; }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+// A descriptor that reads fail on: open for writing only.
+class UnreadableFile final : public File {
+ public:
+  explicit UnreadableFile(const std::string& path)
+      : descriptor_(::open(path.c_str(), O_WRONLY | O_CLOEXEC)) {}
+  ~UnreadableFile() override { ::close(descriptor_); }
+  Result<size_t> read(uint64_t, std::span<std::byte>) const override {
+    return Status::io_error("read /unreadable at 0: Bad file descriptor (EBADF)");
+  }
+  Status write(uint64_t, std::span<const std::byte>) override { return Status::ok(); }
+  Status sync() override { return Status::ok(); }
+  Status truncate(uint64_t) override { return Status::ok(); }
+  Status allocate(uint64_t, uint64_t) override { return Status::ok(); }
+  Status punch_hole(uint64_t, uint64_t) override { return Status::ok(); }
+  Result<uint64_t> size() const override { return uint64_t{0}; }
+  Result<uint64_t> allocated_bytes() const override { return uint64_t{0}; }
+  int descriptor() const override { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+std::vector<std::byte> random_bytes(size_t size, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<std::byte> bytes(size);
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
+  return bytes;
+}
+
+class AsyncReaders : public testing::TestWithParam<const char*> {
+ protected:
+  std::unique_ptr<AsyncReader> make(size_t depth) const {
+    if (std::string_view(GetParam()) == "pread") return make_pread_reader(depth);
+    return make_uring_reader(depth);
+  }
+
+  void SetUp() override {
+    if (make(1) == nullptr) GTEST_SKIP() << "this system refuses rings";
+    auto file = posix_file_system().open(path_, OpenMode::kCreate);
+    ASSERT_TRUE(file.is_ok()) << file.status().to_string();
+    ASSERT_TRUE((*file)->write(0, contents_).is_ok());
+    file_ = *std::move(file);
+  }
+
+  TestDirectory directory_;
+  const std::string path_ = directory_.path("data");
+  const std::vector<std::byte> contents_ = random_bytes(1 << 20, 7);
+  std::unique_ptr<File> file_;
+};
+
+TEST_P(AsyncReaders, ReturnWhatPreadReturns) {
+  constexpr size_t kDepth = 8;
+  const std::unique_ptr<AsyncReader> reader = make(kDepth);
+  EXPECT_STREQ(reader->name(), GetParam());
+  std::mt19937 random(11);
+  std::map<uint64_t, std::pair<uint64_t, std::vector<std::byte>>> reads;
+  uint64_t next_tag = 0;
+  for (int completed = 0; completed < 500; ++completed) {
+    while (reader->in_flight() < kDepth) {
+      auto& [offset, buffer] = reads[next_tag];
+      offset = random() % contents_.size();
+      buffer.resize(1 + random() % 9000);
+      ASSERT_TRUE(reader->submit(*file_, offset, buffer, next_tag++).is_ok());
+    }
+    if (completed % 3 == 0) {
+      ASSERT_TRUE(reader->start().is_ok());
+    }
+    const auto completion = reader->wait();
+    ASSERT_TRUE(completion.is_ok()) << completion.status().to_string();
+    ASSERT_TRUE(completion->status.is_ok()) << completion->status.to_string();
+    ASSERT_EQ(reads.count(completion->tag), 1u);
+    const auto& [offset, buffer] = reads[completion->tag];
+    std::vector<std::byte> expected(buffer.size());
+    const ssize_t count =
+        ::pread(file_->descriptor(), expected.data(), expected.size(), static_cast<off_t>(offset));
+    ASSERT_EQ(completion->bytes_read, static_cast<size_t>(count));
+    ASSERT_EQ(std::memcmp(buffer.data(), expected.data(), completion->bytes_read), 0);
+    reads.erase(completion->tag);
+  }
+}
+
+TEST_P(AsyncReaders, ReadPastThePageCacheUpToTheFilesEnd) {
+  ASSERT_TRUE(file_->truncate(3 * 4096 + 100).is_ok());
+  auto direct = posix_file_system().open(path_, OpenMode::kReadDirect);
+  ASSERT_TRUE(direct.is_ok()) << direct.status().to_string();
+  const std::unique_ptr<AsyncReader> reader = make(2);
+  base::AlignedBuffer buffer(4 * 4096);
+  ASSERT_TRUE(reader->submit(**direct, 4096, buffer.span(), 1).is_ok());
+  const auto completion = reader->wait();
+  ASSERT_TRUE(completion.is_ok() && completion->status.is_ok());
+  EXPECT_EQ(completion->bytes_read, 2u * 4096 + 100);
+  EXPECT_EQ(std::memcmp(buffer.data(), contents_.data() + 4096, completion->bytes_read), 0);
+}
+
+TEST_P(AsyncReaders, ReadNothingBeyondTheEnd) {
+  const std::unique_ptr<AsyncReader> reader = make(1);
+  std::vector<std::byte> buffer(10);
+  ASSERT_TRUE(reader->submit(*file_, contents_.size() + 5, buffer, 3).is_ok());
+  const auto completion = reader->wait();
+  ASSERT_TRUE(completion.is_ok() && completion->status.is_ok());
+  EXPECT_EQ(completion->bytes_read, 0u);
+  EXPECT_EQ(completion->tag, 3u);
+  EXPECT_EQ(reader->in_flight(), 0u);
+}
+
+TEST_P(AsyncReaders, ReportAFailedReadWithTheFilesName) {
+  const UnreadableFile unreadable(path_);
+  const std::unique_ptr<AsyncReader> reader = make(2);
+  std::vector<std::byte> buffer(10);
+  ASSERT_TRUE(reader->submit(unreadable, 0, buffer, 5).is_ok());
+  const auto completion = reader->wait();
+  ASSERT_TRUE(completion.is_ok());
+  EXPECT_EQ(completion->tag, 5u);
+  EXPECT_EQ(completion->status.code(), StatusCode::kIoError);
+  EXPECT_NE(completion->status.message().find("/unreadable"), std::string::npos);
+}
+
+TEST_P(AsyncReaders, ReadFilesWithoutADescriptor) {
+  const MemoryFile memory(contents_);
+  const std::unique_ptr<AsyncReader> reader = make(2);
+  std::vector<std::byte> one(1000);
+  std::vector<std::byte> two(1000);
+  ASSERT_TRUE(reader->submit(memory, 17, one, 1).is_ok());
+  ASSERT_TRUE(reader->submit(*file_, 17, two, 2).is_ok());
+  EXPECT_EQ(reader->in_flight(), 2u);
+  for (int i = 0; i < 2; ++i) {
+    const auto completion = reader->wait();
+    ASSERT_TRUE(completion.is_ok() && completion->status.is_ok());
+    EXPECT_EQ(completion->bytes_read, 1000u);
+  }
+  EXPECT_EQ(one, two);
+}
+
+// With the reads still out, the buffers must be safe to free once the reader is gone.
+TEST_P(AsyncReaders, WaitForReadsInFlightWhenDestroyed) {
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::vector<std::byte>> buffers(8, std::vector<std::byte>(64 * 1024));
+    const std::unique_ptr<AsyncReader> reader = make(buffers.size());
+    for (size_t i = 0; i < buffers.size(); ++i) {
+      ASSERT_TRUE(reader->submit(*file_, i * 64 * 1024, buffers[i], i).is_ok());
+      if (i == 5) {
+        ASSERT_TRUE(reader->start().is_ok());
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, AsyncReaders, testing::Values("pread", "io_uring"),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST(AsyncReader, EnvironmentForcesPread) {
+  ASSERT_EQ(::setenv("ROX_IO", "pread", 1), 0);
+  EXPECT_STREQ(make_async_reader(4)->name(), "pread");
+  ASSERT_EQ(::unsetenv("ROX_IO"), 0);
+  const bool has_rings = make_uring_reader(4) != nullptr;
+  EXPECT_STREQ(make_async_reader(4)->name(), has_rings ? "io_uring" : "pread");
+}
+
+}  // namespace
+}  // namespace roxanne::storage
