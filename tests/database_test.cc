@@ -332,6 +332,34 @@ TEST_F(DatabaseTest, DroppedAndClosedCollectionsSaySo) {
   EXPECT_EQ(database_.collection()->size(), 1u);
 }
 
+TEST_F(DatabaseTest, VectorsBeyondTheMemoryLimitAreStreamed) {
+  constexpr size_t kWide = 256, kCount = 30000;  // 30 MB of vectors
+  Collection collection = make({.dim = kWide, .metric = Metric::kCosine});
+  std::mt19937 random(9);
+  std::vector<float> values(kCount * kWide);
+  for (float& value : values) value = static_cast<float>(random() % 1000) - 500;
+  ASSERT_TRUE(collection.upsert(numbers(kCount), MatrixView::f32(values.data(), kCount, kWide)));
+  const MatrixView queries = MatrixView::f32(values.data(), 20, kWide);
+  const auto expected = collection.search(queries, {.k = 5});
+  ASSERT_TRUE(expected.is_ok());
+  reopen({.memory_limit_bytes = 32u << 20});
+  collection = *database_.collection();
+  for (int round = 0; round < 2; ++round) {
+    SearchStats stats;
+    const auto found = collection.search(queries, {.k = 5, .stats = &stats});
+    ASSERT_TRUE(found.is_ok()) << found.status().to_string();
+    EXPECT_GT(stats.bytes_read, 20u << 20) << "what does not fit is read every time";
+    EXPECT_EQ(stats.distance_computations / stats.queries / 1000, kCount / 1000);
+    for (size_t q = 0; q < queries.rows(); ++q) {
+      for (size_t i = 0; i < 5; ++i) {
+        EXPECT_EQ((*found)[q][i].key, (*expected)[q][i].key);
+        EXPECT_EQ((*found)[q][i].distance, (*expected)[q][i].distance);
+      }
+    }
+  }
+  EXPECT_LT(collection.info()->bytes_in_memory, 8u << 20);
+}
+
 // Random batches against a map, through small and large commits, memory limits and reopenings.
 struct ModelCase {
   ScalarType type;

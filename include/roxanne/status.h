@@ -103,13 +103,14 @@ class [[nodiscard]] Result {
     check();
     return *value_;
   }
-  T&& value() && {
+  // By value, so that `for (auto& x : call().value())` does not dangle.
+  T value() && {
     check();
     return *std::move(value_);
   }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
-  T&& operator*() && { return std::move(*this).value(); }
+  T operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 

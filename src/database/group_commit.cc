@@ -189,9 +189,8 @@ Status GroupCommit::commit(bool& must_stop) {
   }
   const bool is_large = row_bytes_ > kRedoBytesMax;
   if (is_large) {
-    const Status written = write_rows_first();
+    const Status written = write_rows_first(must_stop);
     if (!written.is_ok()) {
-      must_stop = written.code() != StatusCode::kDiskFull;
       give_back_slots();
       return written;
     }
@@ -215,11 +214,16 @@ Status GroupCommit::commit(bool& must_stop) {
 
 // The rows are on disk before anything points at them. Keeps D2. What earlier redo records hold is
 // on disk then too, and they must go: replayed after this commit, they could undo a reused slot.
-Status GroupCommit::write_rows_first() {
+// A full disk while writing is the caller's to mend; a failed sync is the end. Keeps D6.
+Status GroupCommit::write_rows_first(bool& must_stop) {
   for (auto& [collection, staged] : staged_) {
     const std::shared_ptr<index::VectorStore> vectors = collection->vectors();
-    ROX_RETURN_IF_ERROR(vectors->write(staged.rows));
-    ROX_RETURN_IF_ERROR(vectors->file().sync());
+    const Status written = vectors->write(staged.rows);
+    must_stop = !written.is_ok() && written.code() != StatusCode::kDiskFull;
+    ROX_RETURN_IF_ERROR(written);
+    const Status synced = vectors->file().sync();
+    must_stop = !synced.is_ok();
+    ROX_RETURN_IF_ERROR(synced);
     batch_.erase_range(schema::table_prefix('r', collection->id()),
                        schema::table_end('r', collection->id()));
   }

@@ -49,7 +49,7 @@ class GroupCommit {
   void free_slot(CollectionImpl& collection, Staged& staged, uint32_t slot);
   static void set_live(Staged& staged, uint32_t slot, bool live);
 
-  Status write_rows_first();
+  Status write_rows_first(bool& must_stop);
   void put_redo_records();
   void put_live_chunks();
   Status write_rows_after();

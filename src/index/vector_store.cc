@@ -44,8 +44,9 @@ class VectorStore::Streamer {
     if (buffers_[place].size() == 0) buffers_[place] = base::AlignedBuffer(layout.block_bytes);
     ++cost_.reads;
     cost_.bytes_read += layout.block_bytes;
-    return reader_->submit(store_.file_->direct_file(), layout.block_offset(block),
-                           buffers_[place].span(), place);
+    ROX_RETURN_IF_ERROR(reader_->submit(store_.file_->direct_file(), layout.block_offset(block),
+                                        buffers_[place].span(), place));
+    return reader_->start();  // the disk works while other blocks are compared
   }
 
   struct Block {

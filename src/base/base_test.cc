@@ -1,0 +1,125 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <mutex>
+#include <numeric>
+#include <set>
+#include <thread>
+
+#include "base/aligned_buffer.h"
+#include "base/checksum.h"
+#include "base/coding.h"
+#include "base/f16.h"
+#include "base/thread_pool.h"
+#include "roxanne/status.h"
+#include "roxanne/types.h"
+
+namespace roxanne::base {
+namespace {
+
+TEST(F16, EveryHalfComesBack) {
+  for (uint32_t half = 0; half < 0x10000; ++half) {
+    const float wide = f16_to_f32(static_cast<uint16_t>(half));
+    if (std::isnan(wide)) {
+      EXPECT_TRUE(std::isnan(f16_to_f32(f32_to_f16(wide))));
+    } else {
+      EXPECT_EQ(f32_to_f16(wide), half);
+    }
+  }
+}
+
+TEST(F16, RoundsToNearestEvenAndOverflowsToInfinity) {
+  EXPECT_EQ(f32_to_f16(1.0f + 0x1p-11f), f32_to_f16(1.0f));            // a tie goes to even
+  EXPECT_EQ(f32_to_f16(1.0f + 3 * 0x1p-11f), f32_to_f16(1.0f + 0x1p-9f));
+  EXPECT_EQ(f16_to_f32(f32_to_f16(65519.0f)), 65504.0f);
+  EXPECT_TRUE(std::isinf(f16_to_f32(f32_to_f16(65520.0f))));
+  EXPECT_EQ(f16_to_f32(f32_to_f16(0x1p-24f)), 0x1p-24f);
+  EXPECT_EQ(f16_to_f32(f32_to_f16(0x1p-26f)), 0.0f);
+}
+
+TEST(AlignedBuffer, IsAlignedZeroedAndMovable) {
+  for (const size_t size : {1u, 4096u, 5000u, 2u << 20, (5u << 20) + 1}) {
+    AlignedBuffer buffer(size);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer.data()) % (size >= (2u << 20) ? 2u << 20 : 4096u),
+              0u);
+    EXPECT_EQ(buffer.size(), size);
+    for (size_t i = 0; i < size; i += 997) EXPECT_EQ(buffer.data()[i], std::byte{0});
+    std::memset(buffer.data(), 1, size);
+    AlignedBuffer other = std::move(buffer);
+    EXPECT_EQ(other.data()[size - 1], std::byte{1});
+  }
+}
+
+TEST(ThreadPool, DoesAllWorkWhoeverHelps) {
+  for (const size_t threads : {0u, 1u, 3u}) {
+    ThreadPool pool(threads);
+    for (int round = 0; round < 50; ++round) {
+      std::atomic<size_t> next{0};
+      std::atomic<size_t> sum{0};
+      std::mutex mutex;
+      std::set<size_t> lanes;
+      pool.run(4, [&](size_t lane) {
+        {
+          std::lock_guard lock(mutex);
+          EXPECT_TRUE(lanes.insert(lane).second) << "a lane ran twice";
+        }
+        for (size_t i = next++; i < 100; i = next++) sum += i;
+      });
+      EXPECT_EQ(sum, 4950u);
+    }
+  }
+}
+
+TEST(ThreadPool, ServesSeveralCallersAtOnce) {
+  ThreadPool pool(2);
+  std::vector<std::thread> callers;
+  std::atomic<size_t> sum{0};
+  for (int c = 0; c < 4; ++c) {
+    callers.emplace_back([&] {
+      for (int round = 0; round < 100; ++round) {
+        std::atomic<size_t> next{0};
+        pool.run(3, [&](size_t) {
+          for (size_t i = next++; i < 10; i = next++) ++sum;
+        });
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(sum, 4000u);
+}
+
+TEST(Checksum, DependsOnBytesAndSeed) {
+  EXPECT_NE(checksum64("abc", 3), checksum64("abd", 3));
+  EXPECT_NE(checksum64("abc", 3, 1), checksum64("abc", 3, 2));
+}
+
+TEST(Coding, BigEndianSorts) {
+  std::string a, b;
+  append_big_endian(a, uint32_t{255});
+  append_big_endian(b, uint32_t{256});
+  EXPECT_LT(a, b);
+  EXPECT_EQ(load_big_endian_u32(b.data()), 256u);
+}
+
+TEST(Types, NamesAreWhatTheyParseFrom) {
+  for (const auto type : {ScalarType::kF32, ScalarType::kF16, ScalarType::kU8, ScalarType::kI8}) {
+    EXPECT_EQ(parse_scalar_type(scalar_type_name(type)), type);
+  }
+  EXPECT_EQ(parse_metric("cosine"), Metric::kCosine);
+  EXPECT_EQ(parse_metric("COSINE"), std::nullopt);
+  EXPECT_EQ(parse_key_type("string"), KeyType::kString);
+}
+
+TEST(Status, SaysWhatAndWhere) {
+  EXPECT_EQ(Status::not_found("key 7").with_context("get").to_string(), "not_found: get: key 7");
+  EXPECT_EQ(Status::ok().to_string(), "ok");
+  const Result<int> failed = Status::disk_full("x");
+  EXPECT_FALSE(failed.is_ok());
+  EXPECT_EQ(failed.status().code(), StatusCode::kDiskFull);
+}
+
+}  // namespace
+}  // namespace roxanne::base

@@ -1,0 +1,56 @@
+#include "database/schema.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace roxanne::database::schema {
+namespace {
+
+TEST(Schema, KeysSortAsTheyCount) {
+  EXPECT_LT(encode_u64(255), encode_u64(256));
+  EXPECT_LT(encode_u64(1), encode_u64(~uint64_t{0}));
+  EXPECT_LT(slot_key('p', 1, 255), slot_key('p', 1, 256));
+  EXPECT_LT(slot_key('p', 1, ~0u), table_end('p', 1));
+  EXPECT_EQ(*decode_key(KeyType::kU64, encode_key(Key(uint64_t{77}))), Key(uint64_t{77}));
+  EXPECT_EQ(*decode_key(KeyType::kString, encode_key(Key("abc"))), Key("abc"));
+  EXPECT_EQ(*decode_slot_key(slot_key('r', 9, 1234)), 1234u);
+}
+
+TEST(Schema, RecordsComeBack) {
+  const CollectionRecord record{
+      "photos",
+      {.dim = 768, .type = ScalarType::kF16, .metric = Metric::kCosine,
+       .key_type = KeyType::kString}};
+  const auto decoded = decode_record(encode_record(record));
+  ASSERT_TRUE(decoded.is_ok());
+  EXPECT_EQ(decoded->name, "photos");
+  EXPECT_EQ(decoded->options.dim, 768u);
+  EXPECT_EQ(decoded->options.type, ScalarType::kF16);
+  EXPECT_EQ(decoded->options.metric, Metric::kCosine);
+  EXPECT_EQ(decoded->options.key_type, KeyType::kString);
+}
+
+// Whatever bytes come, a decoder answers with a value or an error.
+TEST(Schema, MalformedBytesAreErrors) {
+  const std::string good = encode_record({"x", {.dim = 4}});
+  for (size_t size = 0; size < good.size(); ++size) {
+    EXPECT_FALSE(decode_record(good.substr(0, size)).is_ok());
+  }
+  std::mt19937 random(1);
+  for (int i = 0; i < 10000; ++i) {
+    std::string bytes(random() % 40, '\0');
+    for (char& c : bytes) c = static_cast<char>(random());
+    (void)decode_record(bytes).is_ok();
+    (void)decode_u32(bytes).is_ok();
+    (void)decode_chunk(bytes).is_ok();
+    (void)decode_slot_key(bytes).is_ok();
+    (void)decode_redo(3, bytes, 16).is_ok();
+    (void)decode_key(KeyType::kU64, bytes).is_ok();
+    (void)decode_key(KeyType::kString, bytes).is_ok();
+  }
+  EXPECT_EQ(decode_redo(3, std::string(11, 'x'), 16).status().code(), StatusCode::kCorruption);
+}
+
+}  // namespace
+}  // namespace roxanne::database::schema

@@ -1,0 +1,65 @@
+#include "database/slot_allocator.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+
+#include "roxanne/types.h"
+
+namespace roxanne::database {
+namespace {
+
+index::LiveSet live_with(const std::set<uint32_t>& slots) {
+  index::LiveSet live;
+  std::map<size_t, std::shared_ptr<index::LiveChunk>> chunks;
+  for (const uint32_t slot : slots) {
+    auto& chunk = chunks[slot / index::kLiveChunkSlots];
+    if (chunk == nullptr) chunk = std::make_shared<index::LiveChunk>();
+    const uint32_t bit = slot % index::kLiveChunkSlots;
+    (*chunk)[bit / 64] |= uint64_t{1} << (bit % 64);
+  }
+  for (auto& [number, chunk] : chunks) live.set_chunk(number, chunk);
+  return live;
+}
+
+TEST(SlotAllocator, NeverHandsOutATakenSlot) {
+  const std::set<uint32_t> initial = {0, 1, 5, 63, 64, 2047, 2048, 6000};
+  SlotAllocator allocator(live_with(initial));
+  EXPECT_EQ(allocator.end(), 6001u);
+  EXPECT_EQ(allocator.free_count(), 6001u - initial.size());
+  std::set<uint32_t> taken = initial;
+  std::mt19937 random(1);
+  for (int step = 0; step < 3000; ++step) {
+    if (random() % 3 != 0 || taken.empty()) {
+      const auto slots = allocator.take(random() % 20, random() % 4 != 0);
+      EXPECT_TRUE(std::is_sorted(slots.begin(), slots.end()));
+      for (const uint32_t slot : slots) EXPECT_TRUE(taken.insert(slot).second) << slot;
+    } else {
+      std::vector<uint32_t> back;
+      for (int i = 0; i < 10 && !taken.empty(); ++i) {
+        const auto victim = std::next(taken.begin(), static_cast<long>(random() % taken.size()));
+        back.push_back(*victim);
+        taken.erase(victim);
+      }
+      allocator.give_back(back);
+    }
+    ASSERT_EQ(allocator.end() - allocator.free_count(), taken.size());
+  }
+}
+
+TEST(SlotAllocator, ReusesTheLowestFirstAndOnlyWhenAllowed) {
+  SlotAllocator allocator(live_with({0, 2, 3}));
+  EXPECT_EQ(allocator.take(2, false), (std::vector<uint32_t>{4, 5}));
+  EXPECT_EQ(allocator.take(2, true), (std::vector<uint32_t>{1, 6}));
+}
+
+TEST(SlotAllocator, StopsWhereSlotNumbersEnd) {
+  SlotAllocator allocator(live_with({static_cast<uint32_t>(kCollectionPointsMax - 2)}));
+  EXPECT_EQ(allocator.take(5, false).size(), 1u);
+}
+
+}  // namespace
+}  // namespace roxanne::database

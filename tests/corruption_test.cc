@@ -1,0 +1,229 @@
+// Damaged files: an error that names the place, or right answers. Never a crash, never a silently
+// wrong answer. Invariant D7 of docs/durability.md.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <map>
+#include <random>
+
+#include "roxanne/roxanne.h"
+#include "storage/simulated_file_system.h"
+
+namespace roxanne {
+namespace {
+
+using storage::OpenMode;
+using storage::SimulatedFileSystem;
+
+constexpr const char* kPath = "/db.rox";
+constexpr size_t kDim = 64;
+constexpr size_t kRows = 700;
+
+std::vector<uint8_t> all_rows() {
+  std::mt19937 random(3);
+  std::vector<uint8_t> rows(kRows * kDim);
+  for (uint8_t& value : rows) value = static_cast<uint8_t>(random());
+  return rows;
+}
+
+// Two collections, payloads, replaced and erased points; closed cleanly.
+void make_database(SimulatedFileSystem& file_system) {
+  auto database = Database::open(kPath, {.create_if_missing = true, .file_system = &file_system});
+  ASSERT_TRUE(database.is_ok()) << database.status().to_string();
+  const auto rows = all_rows();
+  std::vector<uint64_t> numbers;
+  std::vector<std::string> words, payloads;
+  for (uint64_t i = 0; i < kRows; ++i) {
+    numbers.push_back(i * 3);
+    words.push_back("word " + std::to_string(i));
+    payloads.push_back(i % 2 == 0 ? "{\"i\":" + std::to_string(i) + "}" : "");
+  }
+  auto a = database->create_collection("numbers", {.dim = kDim, .type = ScalarType::kU8});
+  auto b = database->create_collection(
+      "words", {.dim = kDim, .type = ScalarType::kU8, .key_type = KeyType::kString});
+  ASSERT_TRUE(a.is_ok() && b.is_ok());
+  ASSERT_TRUE(a->upsert(numbers, MatrixView::u8(rows.data(), kRows, kDim)));
+  ASSERT_TRUE(a->upsert(numbers, MatrixView::u8(rows.data(), kRows, kDim), {.payloads = payloads}));
+  ASSERT_TRUE(b->upsert(words, MatrixView::u8(rows.data(), kRows, kDim), {.payloads = payloads}));
+  ASSERT_TRUE(a->erase(std::vector<uint64_t>{0, 3, 6}).is_ok());
+  ASSERT_TRUE(database->close());
+}
+
+// Everything a user can see, as text; or why it cannot be seen.
+Result<std::string> look_at_all(SimulatedFileSystem& file_system, bool read_only) {
+  auto database = Database::open(kPath, {.read_only = read_only,
+                                         .memory_limit_bytes = 64u << 20,
+                                         .thread_count = 1,
+                                         .file_system = &file_system});
+  if (!database.is_ok()) return database.status();
+  const auto rows = all_rows();
+  std::string text;
+  for (const std::string& name : database->collection_names()) {
+    auto collection = database->collection(name);
+    if (!collection.is_ok()) return collection.status();
+    text += name + " " + std::to_string(collection->size()) + "\n";
+    std::map<Key, std::string> points;
+    auto scan = collection->scan();
+    if (!scan.is_ok()) return scan.status();
+    while (true) {
+      auto batch = scan->next(100);
+      if (!batch.is_ok()) return batch.status();
+      if (batch->empty()) break;
+      for (const Point& point : *batch) {
+        points[point.key] =
+            std::string(reinterpret_cast<const char*>(point.vector.bytes.data()), kDim) +
+            point.payload.value_or("-");
+      }
+    }
+    for (const auto& [key, value] : points) {
+      text += key.to_string() + value + "\n";
+      const auto point = collection->get(key);
+      if (!point.is_ok()) return point.status();
+    }
+    for (size_t q = 0; q < 3; ++q) {
+      const auto found = collection->search(VectorView::u8({rows.data() + q * 100 * kDim, kDim}),
+                                            {.k = 20, .with_payload = true});
+      if (!found.is_ok()) return found.status();
+      for (const Neighbor& neighbor : *found) {
+        text += neighbor.key.to_string() + " " + std::to_string(neighbor.distance) + " " +
+                neighbor.payload.value_or("-") + "\n";
+      }
+    }
+  }
+  return text;
+}
+
+size_t problems_found(SimulatedFileSystem& file_system) {
+  auto database = Database::open(kPath, {.read_only = true, .file_system = &file_system});
+  if (!database.is_ok()) return 1;
+  const auto report = database->verify();
+  return report.is_ok() ? report->problems.size() : 1;
+}
+
+class CorruptionTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    make_database(original_);
+    if (HasFatalFailure()) return;
+    const auto seen = look_at_all(*original_.clone(), true);
+    ASSERT_TRUE(seen.is_ok()) << seen.status().to_string();
+    expected_ = *seen;
+    for (const auto& file : original_.files()) {
+      if (file.size > 0) files_.push_back(file);
+    }
+    ASSERT_GT(files_.size(), 6u);
+    ASSERT_EQ(problems_found(original_), 0u);
+  }
+
+  // `damaged` shows an error or the right answers, whichever way it is opened.
+  void expect_no_wrong_answer(SimulatedFileSystem& damaged, const std::string& what) {
+    for (const bool read_only : {true, false}) {
+      const auto seen = look_at_all(*damaged.clone(), read_only);
+      if (seen.is_ok()) {
+        ASSERT_EQ(*seen, expected_) << what << " changed the answers silently";
+      } else {
+        ASSERT_FALSE(seen.status().message().empty());
+        ++errors_;
+        // What a reader stumbles over, verify reports.
+        if (read_only) {
+          ASSERT_GT(problems_found(*damaged.clone()), 0u) << what;
+        }
+      }
+    }
+  }
+
+  SimulatedFileSystem original_;
+  std::string expected_;
+  std::vector<SimulatedFileSystem::FileInfo> files_;
+  size_t errors_ = 0;
+};
+
+TEST_F(CorruptionTest, FlippedBytesAreNamedOrHarmless) {
+  std::mt19937_64 random(17);
+  constexpr size_t kFlips = 600;
+  for (size_t i = 0; i < kFlips; ++i) {
+    const auto& file = files_[random() % files_.size()];
+    // Half of the flips near the front, where headers are.
+    const uint64_t offset = random() % (i % 2 == 0 ? file.size : std::min<uint64_t>(file.size, 256));
+    const auto mask = std::byte(1u << (random() % 8));
+    const auto damaged = original_.clone();
+    ASSERT_TRUE(damaged->flip_byte(file.path, offset, mask));
+    expect_no_wrong_answer(*damaged, file.path + " at " + std::to_string(offset));
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(errors_, kFlips / 10) << "most flips in files that matter must be noticed";
+  std::printf("%zu flips, %zu errors, 0 wrong answers\n", kFlips, errors_);
+}
+
+TEST_F(CorruptionTest, TruncatedFilesAreNamedOrHarmless) {
+  std::mt19937_64 random(19);
+  for (size_t i = 0; i < 150; ++i) {
+    const auto& file = files_[i % files_.size()];
+    const uint64_t size = i < files_.size() ? 0 : random() % file.size;
+    const auto damaged = original_.clone();
+    {
+      auto opened = damaged->open(file.path, OpenMode::kReadWrite);
+      ASSERT_TRUE(opened.is_ok());
+      ASSERT_TRUE((*opened)->truncate(size));
+    }
+    expect_no_wrong_answer(*damaged, file.path + " cut to " + std::to_string(size));
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_F(CorruptionTest, MissingFilesAreNamedOrHarmless) {
+  for (const auto& file : files_) {
+    const auto damaged = original_.clone();
+    ASSERT_TRUE(damaged->remove(file.path));
+    expect_no_wrong_answer(*damaged, file.path + " removed");
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_F(CorruptionTest, EveryByteOfALiveRowIsGuarded) {
+  std::mt19937_64 random(23);
+  const std::string vectors = std::string(kPath) + "/collections/000001/vectors.dat";
+  size_t noticed = 0;
+  for (size_t i = 0; i < 100; ++i) {
+    const auto damaged = original_.clone();
+    // Rows of the first block: 64-byte rows, 2048 a block, 16 bytes of fields each.
+    const uint64_t slot = kRows + random() % kRows;  // the replaced points live in the second half
+    const uint64_t offset = 4096 + 2048 * 16 + slot * kDim + random() % kDim;
+    ASSERT_TRUE(damaged->flip_byte(vectors, offset, std::byte{4}));
+    noticed += problems_found(*damaged) > 0 ? 1 : 0;
+  }
+  EXPECT_GE(noticed, 98u) << "all but the erased points' rows";
+}
+
+TEST_F(CorruptionTest, ReadOnlyWritesNoByte) {
+  const auto copy = original_.clone();
+  const uint64_t before = copy->operation_count();
+  ASSERT_TRUE(look_at_all(*copy, true).is_ok());
+  ASSERT_EQ(problems_found(*copy), 0u);
+  EXPECT_EQ(copy->operation_count(), before);
+}
+
+TEST_F(CorruptionTest, ADamagedCollectionDoesNotCloseTheOthers) {
+  const auto damaged = original_.clone();
+  ASSERT_TRUE(damaged->flip_byte(std::string(kPath) + "/collections/000001/vectors.dat", 3,
+                                 std::byte{1}));
+  auto database = Database::open(kPath, {.read_only = true, .file_system = damaged.get()});
+  ASSERT_TRUE(database.is_ok()) << database.status().to_string();
+  EXPECT_EQ(database->collection("numbers").status().code(), StatusCode::kCorruption);
+  EXPECT_EQ(database->collection("words")->size(), kRows);
+}
+
+TEST_F(CorruptionTest, ANewerFormatIsRefusedByName) {
+  const auto newer = original_.clone();
+  {
+    auto file = newer->open(std::string(kPath) + "/FORMAT", OpenMode::kCreate);
+    const std::string text = "roxanne database, format 7\n";
+    ASSERT_TRUE((*file)->write(0, std::as_bytes(std::span(text.data(), text.size()))));
+  }
+  const auto database = Database::open(kPath, {.read_only = true, .file_system = newer.get()});
+  EXPECT_EQ(database.status().code(), StatusCode::kUnsupported);
+  EXPECT_NE(database.status().message().find("format 7"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace roxanne
