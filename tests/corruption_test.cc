@@ -144,7 +144,8 @@ TEST_F(CorruptionTest, FlippedBytesAreNamedOrHarmless) {
   for (size_t i = 0; i < kFlips; ++i) {
     const auto& file = files_[random() % files_.size()];
     // Half of the flips near the front, where headers are.
-    const uint64_t offset = random() % (i % 2 == 0 ? file.size : std::min<uint64_t>(file.size, 256));
+    const uint64_t offset =
+        random() % (i % 2 == 0 ? file.size : std::min<uint64_t>(file.size, 256));
     const auto mask = std::byte(1u << (random() % 8));
     const auto damaged = original_.clone();
     ASSERT_TRUE(damaged->flip_byte(file.path, offset, mask));
@@ -205,8 +206,8 @@ TEST_F(CorruptionTest, ReadOnlyWritesNoByte) {
 
 TEST_F(CorruptionTest, ADamagedCollectionDoesNotCloseTheOthers) {
   const auto damaged = original_.clone();
-  ASSERT_TRUE(damaged->flip_byte(std::string(kPath) + "/collections/000001/vectors.dat", 3,
-                                 std::byte{1}));
+  ASSERT_TRUE(
+      damaged->flip_byte(std::string(kPath) + "/collections/000001/vectors.dat", 3, std::byte{1}));
   auto database = Database::open(kPath, {.read_only = true, .file_system = damaged.get()});
   ASSERT_TRUE(database.is_ok()) << database.status().to_string();
   EXPECT_EQ(database->collection("numbers").status().code(), StatusCode::kCorruption);

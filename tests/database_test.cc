@@ -144,9 +144,9 @@ TEST_F(DatabaseTest, BadVectorsAndKeysAreRefusedWhole) {
     return collection.upsert(numbers(3), MatrixView::f32(values.data(), 3, dim)).status();
   };
   EXPECT_EQ(upsert(kDim - 1).code(), StatusCode::kInvalidArgument);
-  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity(),
-                          -std::numeric_limits<float>::infinity(),
-                          std::numeric_limits<float>::max()}) {
+  for (const float bad :
+       {std::nanf(""), std::numeric_limits<float>::infinity(),
+        -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::max()}) {
     values = ramp(3, 1);
     values[kDim + 3] = bad;
     EXPECT_EQ(upsert().code(), StatusCode::kInvalidArgument);
@@ -180,12 +180,12 @@ TEST_F(DatabaseTest, BadPayloadsAreRefused) {
        {std::string("{"), std::string("[1]"), std::string("3"), std::string("{} x"),
         "{\"a\":\"" + std::string(kPayloadBytesMax, 'x') + "\"}", std::string("{\"a\":nul}")}) {
     const std::vector<std::string> payloads = {bad};
-    EXPECT_EQ(collection
-                  .upsert(numbers(1), MatrixView::f32(values.data(), 1, kDim),
-                          {.payloads = payloads})
-                  .status()
-                  .code(),
-              StatusCode::kInvalidArgument)
+    EXPECT_EQ(
+        collection
+            .upsert(numbers(1), MatrixView::f32(values.data(), 1, kDim), {.payloads = payloads})
+            .status()
+            .code(),
+        StatusCode::kInvalidArgument)
         << bad.substr(0, 20);
   }
   EXPECT_EQ(collection.size(), 0u);
@@ -270,8 +270,8 @@ TEST_F(DatabaseTest, FreedSlotsAreUsedAgain) {
 
 TEST_F(DatabaseTest, ScansSeeOneMomentInBothOrders) {
   for (const KeyType key_type : {KeyType::kU64, KeyType::kString}) {
-    Collection collection = make({.dim = kDim, .key_type = key_type},
-                                 std::string(key_type_name(key_type)));
+    Collection collection =
+        make({.dim = kDim, .key_type = key_type}, std::string(key_type_name(key_type)));
     const auto values = ramp(300);
     std::vector<std::string> words, payloads;
     for (int i = 0; i < 300; ++i) {
@@ -280,8 +280,8 @@ TEST_F(DatabaseTest, ScansSeeOneMomentInBothOrders) {
     }
     const auto keys = numbers(300);
     const KeysView view = key_type == KeyType::kU64 ? KeysView(keys) : KeysView(words);
-    ASSERT_TRUE(collection.upsert(view, MatrixView::f32(values.data(), 300, kDim),
-                                  {.payloads = payloads}));
+    ASSERT_TRUE(
+        collection.upsert(view, MatrixView::f32(values.data(), 300, kDim), {.payloads = payloads}));
     for (const ScanOrder order : {ScanOrder::kAny, ScanOrder::kKey}) {
       auto scan = collection.scan(order);
       ASSERT_TRUE(scan.is_ok());
@@ -418,8 +418,7 @@ TEST_P(ModelTest, AgreesWithAMap) {
     if (model.empty()) continue;
     // A stored vector finds itself (or its equal) at distance 0.
     const auto& [key, row] = *std::next(model.begin(), static_cast<long>(random() % model.size()));
-    const auto found =
-        collection->search(VectorView(param.type, row.data(), kWide), {.k = 3});
+    const auto found = collection->search(VectorView(param.type, row.data(), kWide), {.k = 3});
     ASSERT_TRUE(found.is_ok()) << found.status().to_string();
     EXPECT_EQ((*found)[0].distance, 0);
     EXPECT_EQ(model.at((*found)[0].key.u64()), row);
@@ -481,8 +480,8 @@ TEST_F(DatabaseTest, ManyWritersShareCommits) {
     writers.emplace_back([&, t] {
       for (uint64_t i = 0; i < 40; ++i) {
         const auto values = ramp(1, static_cast<float>(t * 1000 + i));
-        const auto counts = collection.upsert(numbers(1, t * 1000 + i),
-                                              MatrixView::f32(values.data(), 1, kDim));
+        const auto counts =
+            collection.upsert(numbers(1, t * 1000 + i), MatrixView::f32(values.data(), 1, kDim));
         ASSERT_TRUE(counts.is_ok()) << counts.status().to_string();
         if (i % 4 == 3) {
           EXPECT_EQ(*collection.erase(numbers(1, t * 1000 + i - 1)), 1u);

@@ -86,8 +86,8 @@ namespace internal {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                // NOLINT: implicit by intent
-  Result(Status status) : status_(std::move(status)) {         // NOLINT: implicit by intent
+  Result(T value) : value_(std::move(value)) {}         // NOLINT: implicit by intent
+  Result(Status status) : status_(std::move(status)) {  // NOLINT: implicit by intent
     if (status_.is_ok()) internal::die_on_bad_result_access(status_);
   }
 

@@ -48,19 +48,20 @@ std::optional<ScalarType> parse_scalar_type(std::string_view name);
 std::optional<Metric> parse_metric(std::string_view name);
 std::optional<KeyType> parse_key_type(std::string_view name);
 
-// A point's name within its collection: a u64 or up to kKeyBytesMax bytes of string. Owns its bytes.
+// A point's name within its collection: a u64 or up to kKeyBytesMax bytes of string. Owns its
+// bytes.
 class Key {
  public:
   Key() = default;
-  Key(uint64_t number) : value_(number) {}                // NOLINT: implicit by intent
-  Key(std::string text) : value_(std::move(text)) {}      // NOLINT: implicit by intent
+  Key(uint64_t number) : value_(number) {}                   // NOLINT: implicit by intent
+  Key(std::string text) : value_(std::move(text)) {}         // NOLINT: implicit by intent
   Key(std::string_view text) : value_(std::string(text)) {}  // NOLINT: implicit by intent
-  Key(const char* text) : value_(std::string(text)) {}    // NOLINT: implicit by intent
+  Key(const char* text) : value_(std::string(text)) {}       // NOLINT: implicit by intent
 
   KeyType type() const {
     return std::holds_alternative<uint64_t>(value_) ? KeyType::kU64 : KeyType::kString;
   }
-  uint64_t u64() const { return std::get<uint64_t>(value_); }          // type() must be kU64
+  uint64_t u64() const { return std::get<uint64_t>(value_); }               // type() must be kU64
   const std::string& str() const { return std::get<std::string>(value_); }  // ... kString
   // The number in decimal, or the string itself.
   std::string to_string() const;
@@ -75,9 +76,11 @@ class Key {
 class KeysView {
  public:
   KeysView(std::span<const uint64_t> keys) : numbers_(keys), type_(KeyType::kU64) {}  // NOLINT
-  KeysView(const std::vector<uint64_t>& keys) : KeysView(std::span<const uint64_t>(keys)) {}  // NOLINT
-  KeysView(std::span<const std::string> keys) : strings_(keys), type_(KeyType::kString) {}  // NOLINT
-  KeysView(const std::vector<std::string>& keys)  // NOLINT
+  KeysView(const std::vector<uint64_t>& keys)
+      : KeysView(std::span<const uint64_t>(keys)) {}  // NOLINT
+  KeysView(std::span<const std::string> keys)
+      : strings_(keys), type_(KeyType::kString) {}  // NOLINT
+  KeysView(const std::vector<std::string>& keys)    // NOLINT
       : KeysView(std::span<const std::string>(keys)) {}
 
   KeyType type() const { return type_; }

@@ -11,7 +11,9 @@ namespace roxanne::base {
 namespace {
 constexpr size_t kHugePageBytes = 2u << 20;
 
-size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+size_t round_up(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 }  // namespace
 
 AlignedBuffer::AlignedBuffer(size_t size) : size_(size) {
@@ -29,8 +31,8 @@ AlignedBuffer::AlignedBuffer(size_t size) : size_(size) {
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   auto* begin = static_cast<std::byte*>(memory);
-  const size_t head = (kHugePageBytes - reinterpret_cast<uintptr_t>(begin) % kHugePageBytes) %
-                      kHugePageBytes;
+  const size_t head =
+      (kHugePageBytes - reinterpret_cast<uintptr_t>(begin) % kHugePageBytes) % kHugePageBytes;
   if (head != 0) munmap(begin, head);
   if (head != kHugePageBytes) munmap(begin + head + mapped_bytes_, kHugePageBytes - head);
   data_ = begin + head;

@@ -32,7 +32,7 @@ TEST(F16, EveryHalfComesBack) {
 }
 
 TEST(F16, RoundsToNearestEvenAndOverflowsToInfinity) {
-  EXPECT_EQ(f32_to_f16(1.0f + 0x1p-11f), f32_to_f16(1.0f));            // a tie goes to even
+  EXPECT_EQ(f32_to_f16(1.0f + 0x1p-11f), f32_to_f16(1.0f));  // a tie goes to even
   EXPECT_EQ(f32_to_f16(1.0f + 3 * 0x1p-11f), f32_to_f16(1.0f + 0x1p-9f));
   EXPECT_EQ(f16_to_f32(f32_to_f16(65519.0f)), 65504.0f);
   EXPECT_TRUE(std::isinf(f16_to_f32(f32_to_f16(65520.0f))));

@@ -6,17 +6,28 @@ namespace roxanne {
 
 std::string_view status_code_name(StatusCode code) {
   switch (code) {
-    case StatusCode::kOk: return "ok";
-    case StatusCode::kInvalidArgument: return "invalid_argument";
-    case StatusCode::kNotFound: return "not_found";
-    case StatusCode::kAlreadyExists: return "already_exists";
-    case StatusCode::kLocked: return "locked";
-    case StatusCode::kCorruption: return "corruption";
-    case StatusCode::kDiskFull: return "disk_full";
-    case StatusCode::kReadOnly: return "read_only";
-    case StatusCode::kIoError: return "io_error";
-    case StatusCode::kCancelled: return "cancelled";
-    case StatusCode::kUnsupported: return "unsupported";
+    case StatusCode::kOk:
+      return "ok";
+    case StatusCode::kInvalidArgument:
+      return "invalid_argument";
+    case StatusCode::kNotFound:
+      return "not_found";
+    case StatusCode::kAlreadyExists:
+      return "already_exists";
+    case StatusCode::kLocked:
+      return "locked";
+    case StatusCode::kCorruption:
+      return "corruption";
+    case StatusCode::kDiskFull:
+      return "disk_full";
+    case StatusCode::kReadOnly:
+      return "read_only";
+    case StatusCode::kIoError:
+      return "io_error";
+    case StatusCode::kCancelled:
+      return "cancelled";
+    case StatusCode::kUnsupported:
+      return "unsupported";
   }
   return "unknown";
 }

@@ -6,10 +6,10 @@
 #define ROX_CONCAT_INNER(a, b) a##b
 #define ROX_CONCAT(a, b) ROX_CONCAT_INNER(a, b)
 
-#define ROX_RETURN_IF_ERROR(expression)                        \
-  do {                                                         \
-    ::roxanne::Status rox_status_ = (expression);              \
-    if (!rox_status_.is_ok()) return rox_status_;              \
+#define ROX_RETURN_IF_ERROR(expression)           \
+  do {                                            \
+    ::roxanne::Status rox_status_ = (expression); \
+    if (!rox_status_.is_ok()) return rox_status_; \
   } while (false)
 
 #define ROX_ASSIGN_OR_RETURN(declaration, expression) \

@@ -52,8 +52,10 @@ float Vector::at(size_t i) const {
       std::memcpy(&half, element, sizeof half);
       return base::f16_to_f32(half);
     }
-    case ScalarType::kU8: return static_cast<float>(std::to_integer<uint8_t>(*element));
-    case ScalarType::kI8: return static_cast<float>(static_cast<int8_t>(*element));
+    case ScalarType::kU8:
+      return static_cast<float>(std::to_integer<uint8_t>(*element));
+    case ScalarType::kI8:
+      return static_cast<float>(static_cast<int8_t>(*element));
   }
   return 0;
 }

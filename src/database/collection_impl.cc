@@ -167,9 +167,8 @@ Result<Point> CollectionImpl::get(const Key& key, const GetOptions& options) con
   const std::shared_ptr<index::VectorStore> vectors = this->vectors();
   if (version == nullptr || vectors == nullptr) return usable();
   const auto& store = database_->store();
-  ROX_ASSIGN_OR_RETURN(
-      const auto value,
-      store->get(schema::point_key(id_, schema::encode_key(key)), version->snapshot.get()));
+  ROX_ASSIGN_OR_RETURN(const auto value, store->get(schema::point_key(id_, schema::encode_key(key)),
+                                                    version->snapshot.get()));
   if (!value.has_value()) {
     return Status::not_found("no key " + key.to_string() + " in collection " + name());
   }
@@ -194,8 +193,8 @@ Result<Point> CollectionImpl::get(const Key& key, const GetOptions& options) con
 size_t CollectionImpl::lane_count(const Version& version, size_t queries,
                                   const SearchOptions& options) const {
   const uint64_t pairs = version.live.slot_end() * queries;
-  const size_t wanted = options.thread_count != 0 ? options.thread_count
-                                                  : database_->pool().thread_count() + 1;
+  const size_t wanted =
+      options.thread_count != 0 ? options.thread_count : database_->pool().thread_count() + 1;
   const size_t worth = static_cast<size_t>(std::max<uint64_t>(1, pairs / kPairsPerLane));
   return std::min({wanted, worth, database_->pool().thread_count() + 1});
 }
@@ -213,8 +212,8 @@ Result<std::vector<std::vector<Neighbor>>> CollectionImpl::search(
   results.reserve(queries.rows());
   const size_t lanes = lane_count(*version, queries.rows(), options);
   const size_t per_pass = std::clamp<size_t>(
-      kCandidateBytesMax / (lanes * std::min<uint64_t>(options.k, version->live.count() + 1) *
-                            kCandidateBytes),
+      kCandidateBytesMax /
+          (lanes * std::min<uint64_t>(options.k, version->live.count() + 1) * kCandidateBytes),
       1, kQueriesPerPassMax);
   for (size_t first = 0; first < queries.rows(); first += per_pass) {
     const size_t count = std::min(per_pass, queries.rows() - first);
@@ -295,8 +294,7 @@ Result<std::vector<Neighbor>> CollectionImpl::to_neighbors(
     if (vectors == nullptr) return usable();
     for (size_t i = 0; i < found.size(); ++i) {
       Vector vector{this->options().type, std::vector<std::byte>(row_bytes())};
-      ROX_RETURN_IF_ERROR(
-          vectors->read(static_cast<uint32_t>(found[i].id), vector.bytes).status());
+      ROX_RETURN_IF_ERROR(vectors->read(static_cast<uint32_t>(found[i].id), vector.bytes).status());
       neighbors[i].vector = std::move(vector);
     }
   }

@@ -84,13 +84,14 @@ class CollectionImpl {
 
   const uint32_t id_;
   const schema::CollectionRecord record_;
-  // Shared with the Database handle: calls on a handle that outlived it must find a closed database.
+  // Shared with the Database handle: calls on a handle that outlived it must find a closed
+  // database.
   const std::shared_ptr<DatabaseImpl> database_;
   Status open_status_;
 
   mutable std::mutex mutex_;  // guards retired_, version_ and vectors_ (the pointers)
   bool retired_ = false;
-  std::shared_ptr<const Version> version_;  // shared with the readers that hold it
+  std::shared_ptr<const Version> version_;       // shared with the readers that hold it
   std::shared_ptr<index::VectorStore> vectors_;  // shared with running reads when retired
 
   // Only the committing thread uses what follows.

@@ -107,7 +107,8 @@ Status DatabaseImpl::make_folder() {
   ROX_RETURN_IF_ERROR(file_system_.sync_directory(parent));
   ROX_RETURN_IF_ERROR(file_system_.create_directory(collections_path()));
   ROX_RETURN_IF_ERROR(file_system_.create_directory(path_ + "/kv"));
-  ROX_RETURN_IF_ERROR(file_system_.open(path_ + "/READERS", storage::OpenMode::kReadWrite).status());
+  ROX_RETURN_IF_ERROR(
+      file_system_.open(path_ + "/READERS", storage::OpenMode::kReadWrite).status());
   return file_system_.sync_directory(path_);
 }
 
@@ -174,14 +175,14 @@ Status DatabaseImpl::recover() {
 Status DatabaseImpl::remove_orphans() {
   ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(collections_path()));
   for (const std::string& name : names) {
-    const bool is_number = !name.empty() && name.size() <= 10 &&
-                           std::all_of(name.begin(), name.end(),
-                                       [](char c) { return c >= '0' && c <= '9'; });
+    const bool is_number =
+        !name.empty() && name.size() <= 10 &&
+        std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (!is_number) continue;
     const uint32_t id = static_cast<uint32_t>(std::stoull(name));
     const auto all = collections();
-    const bool is_known = std::any_of(all.begin(), all.end(),
-                                      [&](const auto& c) { return c->id() == id; });
+    const bool is_known =
+        std::any_of(all.begin(), all.end(), [&](const auto& c) { return c->id() == id; });
     if (!is_known) ROX_RETURN_IF_ERROR(remove_collection_files(id));
   }
   return Status::ok();
@@ -190,7 +191,8 @@ Status DatabaseImpl::remove_orphans() {
 Status DatabaseImpl::remove_collection_files(uint32_t collection) {
   const std::string folder = collection_path(collection);
   ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(folder));
-  for (const std::string& name : names) ROX_RETURN_IF_ERROR(file_system_.remove(folder + "/" + name));
+  for (const std::string& name : names)
+    ROX_RETURN_IF_ERROR(file_system_.remove(folder + "/" + name));
   ROX_RETURN_IF_ERROR(file_system_.remove_directory(folder));
   return file_system_.sync_directory(collections_path());
 }

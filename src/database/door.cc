@@ -97,7 +97,8 @@ Status check_finite(const MatrixView& vectors) {
             : table.all_finite_f16(reinterpret_cast<const uint16_t*>(aligned.data()),
                                    vectors.dim());
     if (!finite) {
-      return Status::invalid_argument(row_text(row) + " has a NaN or an infinity; every element "
+      return Status::invalid_argument(row_text(row) +
+                                      " has a NaN or an infinity; every element "
                                       "must be finite");
     }
   }
@@ -111,15 +112,18 @@ Status check_norms(const std::vector<uint32_t>& norms, const CollectionOptions& 
     if (is_float) {
       const float norm = std::bit_cast<float>(norms[row]);
       if (!(norm <= kNormMax)) {
-        return Status::invalid_argument(row_text(row) + " is too long: its squared norm overflows "
+        return Status::invalid_argument(row_text(row) +
+                                        " is too long: its squared norm overflows "
                                         "a float");
       }
       if (is_cosine && norm < std::numeric_limits<float>::min()) {
-        return Status::invalid_argument(row_text(row) + " is a zero vector, which has no angle: "
+        return Status::invalid_argument(row_text(row) +
+                                        " is a zero vector, which has no angle: "
                                         "not possible under the cosine metric");
       }
     } else if (is_cosine && norms[row] == 0) {
-      return Status::invalid_argument(row_text(row) + " is a zero vector, which has no angle: "
+      return Status::invalid_argument(row_text(row) +
+                                      " is a zero vector, which has no angle: "
                                       "not possible under the cosine metric");
     }
   }
@@ -130,8 +134,8 @@ Status check_norms(const std::vector<uint32_t>& norms, const CollectionOptions& 
 
 Status check_collection_name(std::string_view name) {
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
   };
   if (name.empty() || name.size() > kCollectionNameBytesMax ||
       !std::all_of(name.begin(), name.end(), allowed)) {
@@ -144,8 +148,8 @@ Status check_collection_name(std::string_view name) {
 
 Status check_collection_options(const CollectionOptions& options) {
   if (options.dim == 0 || options.dim > kDimMax) {
-    return Status::invalid_argument("dim is " + std::to_string(options.dim) +
-                                    "; it must be 1 to " + std::to_string(kDimMax));
+    return Status::invalid_argument("dim is " + std::to_string(options.dim) + "; it must be 1 to " +
+                                    std::to_string(kDimMax));
   }
   if (options.type > ScalarType::kI8) return Status::invalid_argument("unknown scalar type");
   if (options.metric > Metric::kCosine) return Status::invalid_argument("unknown metric");
@@ -163,15 +167,13 @@ Status check_search_options(const SearchOptions& options) {
 
 Status check_key(KeyType type, const Key& key) {
   if (key.type() != type) {
-    return Status::invalid_argument("key " + key.to_string() + " is a " +
-                                    std::string(key_type_name(key.type())) +
-                                    "; the collection's keys are " +
-                                    std::string(key_type_name(type)));
+    return Status::invalid_argument(
+        "key " + key.to_string() + " is a " + std::string(key_type_name(key.type())) +
+        "; the collection's keys are " + std::string(key_type_name(type)));
   }
   if (type == KeyType::kString && (key.str().empty() || key.str().size() > kKeyBytesMax)) {
     return Status::invalid_argument("a key of " + std::to_string(key.str().size()) +
-                                    " bytes; string keys are 1 to " +
-                                    std::to_string(kKeyBytesMax));
+                                    " bytes; string keys are 1 to " + std::to_string(kKeyBytesMax));
   }
   return Status::ok();
 }

@@ -56,8 +56,8 @@ Result<GroupCommit::Slots> GroupCommit::find_slots(CollectionImpl& collection,
   for (size_t i = 0; i < asked.size(); ++i) {
     if (!values[i].has_value()) continue;
     ROX_ASSIGN_OR_RETURN(const uint32_t slot, schema::decode_u32(*values[i]));
-    if (!staged.live.contains(slot) && staged.chunks.find(slot / index::kLiveChunkSlots) ==
-                                           staged.chunks.end()) {
+    if (!staged.live.contains(slot) &&
+        staged.chunks.find(slot / index::kLiveChunkSlots) == staged.chunks.end()) {
       return Status::corruption("kv: a key of collection " + collection.name() +
                                 " points at slot " + std::to_string(slot) + ", which is not live");
     }
@@ -67,8 +67,7 @@ Result<GroupCommit::Slots> GroupCommit::find_slots(CollectionImpl& collection,
 }
 
 Status GroupCommit::check_space(uint64_t row_bytes) const {
-  ROX_ASSIGN_OR_RETURN(const uint64_t free,
-                       database_.file_system().free_bytes(database_.path()));
+  ROX_ASSIGN_OR_RETURN(const uint64_t free, database_.file_system().free_bytes(database_.path()));
   // The rows, their redo records, and a flush of what the store has in memory.
   const uint64_t needed = 2 * row_bytes + database_.store()->buffered_bytes() + kReserveBytes;
   if (free >= needed) return Status::ok();

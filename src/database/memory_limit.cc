@@ -22,8 +22,8 @@ uint64_t read_limit(const char* path) {
 }  // namespace
 
 uint64_t memory_of_process() {
-  const uint64_t physical = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-                            static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  const uint64_t physical =
+      static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   return std::min({physical, read_limit("/sys/fs/cgroup/memory.max"),
                    read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes")});
 }

@@ -55,9 +55,8 @@ Status ScanImpl::next_by_key(size_t max_points, std::vector<Point>& points) {
                 {collection_->options().type, std::vector<std::byte>(collection_->row_bytes())},
                 std::nullopt};
     ROX_RETURN_IF_ERROR(vectors_->read(slot, point.vector.bytes).status());
-    ROX_ASSIGN_OR_RETURN(point.payload,
-                         store->get(schema::slot_key('p', collection_->id(), slot),
-                                    version_->snapshot.get()));
+    ROX_ASSIGN_OR_RETURN(point.payload, store->get(schema::slot_key('p', collection_->id(), slot),
+                                                   version_->snapshot.get()));
     points.push_back(std::move(point));
   }
   return keys_->status();

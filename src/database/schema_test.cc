@@ -18,10 +18,11 @@ TEST(Schema, KeysSortAsTheyCount) {
 }
 
 TEST(Schema, RecordsComeBack) {
-  const CollectionRecord record{
-      "photos",
-      {.dim = 768, .type = ScalarType::kF16, .metric = Metric::kCosine,
-       .key_type = KeyType::kString}};
+  const CollectionRecord record{"photos",
+                                {.dim = 768,
+                                 .type = ScalarType::kF16,
+                                 .metric = Metric::kCosine,
+                                 .key_type = KeyType::kString}};
   const auto decoded = decode_record(encode_record(record));
   ASSERT_TRUE(decoded.is_ok());
   EXPECT_EQ(decoded->name, "photos");

@@ -104,7 +104,8 @@ Status check_seal(storage::FileSystem& file_system, const std::string& path) {
   ROX_RETURN_IF_ERROR(seal.status());
   ROX_RETURN_IF_ERROR(found.status());
   if (!is_whole(*seal)) {
-    return Status::corruption(seal_path + ": the seal itself is damaged; if `verify` of a copy "
+    return Status::corruption(seal_path +
+                              ": the seal itself is damaged; if `verify` of a copy "
                               "without this file finds nothing wrong, delete it");
   }
   if (*seal == *found) return Status::ok();

@@ -160,8 +160,8 @@ class CollectionVerifier {
     storage::WriteBatch batch;
     size_t mended_chunks = 0;
     const size_t chunks =
-        std::max<size_t>(live_.chunk_count(),
-                         (named_.size() * 64 + index::kLiveChunkSlots - 1) / index::kLiveChunkSlots);
+        std::max<size_t>(live_.chunk_count(), (named_.size() * 64 + index::kLiveChunkSlots - 1) /
+                                                  index::kLiveChunkSlots);
     for (size_t number = 0; number < chunks; ++number) {
       index::LiveChunk right{};
       for (size_t i = 0; i < right.size(); ++i) {

@@ -31,8 +31,8 @@ struct ScanRows {
   const void* norms = nullptr;
 };
 
-// One search of a batch of queries. scan() may run at once on different lanes; a lane is used by one
-// thread at a time. Memory: about lanes * queries * k * 16 bytes.
+// One search of a batch of queries. scan() may run at once on different lanes; a lane is used by
+// one thread at a time. Memory: about lanes * queries * k * 16 bytes.
 class ExactScan {
  public:
   // `queries` are copied; f16 queries are widened once. k is 1 or more.

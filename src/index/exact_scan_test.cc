@@ -192,15 +192,15 @@ TEST(ExactScan, ABatchAndSingleQueriesGiveTheSameAnswers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    AllTypes, ExactScanTest,
-    testing::Combine(testing::Values(ScalarType::kF32, ScalarType::kF16, ScalarType::kU8,
-                                     ScalarType::kI8),
-                     testing::Values(Metric::kL2, Metric::kInnerProduct, Metric::kCosine)),
-    [](const auto& test) {
-      return std::string(scalar_type_name(std::get<0>(test.param))) + "_" +
-             std::string(metric_name(std::get<1>(test.param)));
-    });
+INSTANTIATE_TEST_SUITE_P(AllTypes, ExactScanTest,
+                         testing::Combine(testing::Values(ScalarType::kF32, ScalarType::kF16,
+                                                          ScalarType::kU8, ScalarType::kI8),
+                                          testing::Values(Metric::kL2, Metric::kInnerProduct,
+                                                          Metric::kCosine)),
+                         [](const auto& test) {
+                           return std::string(scalar_type_name(std::get<0>(test.param))) + "_" +
+                                  std::string(metric_name(std::get<1>(test.param)));
+                         });
 
 }  // namespace
 }  // namespace roxanne::index

@@ -157,8 +157,7 @@ Status VectorStore::load(uint64_t block, std::span<std::byte> out) const {
   return Status::ok();
 }
 
-Status VectorStore::check_block(uint64_t block, const LiveSet& live,
-                                const std::byte* data) const {
+Status VectorStore::check_block(uint64_t block, const LiveSet& live, const std::byte* data) const {
   const storage::RowLayout& layout = file_->layout();
   const storage::BlockView view(layout, data);
   const uint64_t first = block * layout.rows_per_block;

@@ -45,7 +45,7 @@ class KeyValueStore : public std::enable_shared_from_this<KeyValueStore> {
  public:
   struct Options {
     bool create_if_missing = false;
-    bool read_only = false;  // opens the state of now; writes no byte
+    bool read_only = false;             // opens the state of now; writes no byte
     uint64_t memory_bytes = 32u << 20;  // caches and write buffers
   };
 

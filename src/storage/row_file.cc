@@ -68,13 +68,13 @@ RowLayout RowLayout::for_row_bytes(uint32_t row_bytes) {
   RowLayout layout;
   layout.row_bytes = row_bytes;
   const uint64_t fitting = std::bit_floor(std::max<uint64_t>(1, kTargetBlockBytes / row_bytes));
-  layout.rows_per_block = static_cast<uint32_t>(
-      std::clamp<uint64_t>(fitting, kRowsPerBlockMin, kRowsPerBlockMax));
+  layout.rows_per_block =
+      static_cast<uint32_t>(std::clamp<uint64_t>(fitting, kRowsPerBlockMin, kRowsPerBlockMax));
   layout.norms_offset = sizeof(uint64_t) * layout.rows_per_block;
   layout.checksums_offset = layout.norms_offset + sizeof(uint32_t) * layout.rows_per_block;
   layout.rows_offset = layout.checksums_offset + sizeof(uint32_t) * layout.rows_per_block;
-  layout.block_bytes = round_up(
-      layout.rows_offset + static_cast<size_t>(row_bytes) * layout.rows_per_block, 4096);
+  layout.block_bytes =
+      round_up(layout.rows_offset + static_cast<size_t>(row_bytes) * layout.rows_per_block, 4096);
   return layout;
 }
 
@@ -115,8 +115,8 @@ Result<std::unique_ptr<RowFile>> RowFile::open(FileSystem& file_system, const st
   std::unique_ptr<RowFile> result(new RowFile(path, layout));
   ROX_ASSIGN_OR_RETURN(bool there, file_system.exists(path));
   if (!there) return Status::corruption(path + ": the vectors file is missing");
-  ROX_ASSIGN_OR_RETURN(result->file_, file_system.open(path, read_only ? OpenMode::kRead
-                                                                       : OpenMode::kReadWrite));
+  ROX_ASSIGN_OR_RETURN(result->file_,
+                       file_system.open(path, read_only ? OpenMode::kRead : OpenMode::kReadWrite));
   base::AlignedBuffer page(RowLayout::kHeaderBytes);
   ROX_ASSIGN_OR_RETURN(size_t got, result->file_->read(0, page.span()));
   if (got < page.size()) {
