@@ -1,0 +1,95 @@
+// One line of a jsonl file, parsed in one pass without a tree:
+// {"key":..,"vector":[..],"payload":..}.
+#pragma once
+
+#include <boost/json/basic_parser.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "roxanne/types.h"
+
+namespace roxanne::eval {
+
+enum class JsonKey : uint8_t { kNone, kNumber, kString };
+
+// The parser's handler: takes the vector's numbers as they come and copies the payload's text
+// without its spaces. Every callback returns false to stop, with problem() set.
+class JsonLineHandler {
+ public:
+  explicit JsonLineHandler(ScalarType type);
+
+  // Elements are appended to `elements`, which outlives the line.
+  void start_line(std::vector<std::byte>& elements);
+
+  JsonKey key_kind() const { return key_kind_; }
+  uint64_t number_key() const { return number_key_; }
+  std::string& text_key() { return text_key_; }
+  bool has_vector() const { return (seen_ & bit(Member::kVector)) != 0; }
+  size_t dim() const { return dim_; }
+  std::string& payload() { return payload_; }
+  const std::string& problem() const { return problem_; }
+
+  // What boost::json::basic_parser asks of a handler.
+  using error_code = boost::json::error_code;
+  using string_view = boost::json::string_view;
+  static constexpr size_t max_object_size = static_cast<size_t>(-1);
+  static constexpr size_t max_array_size = static_cast<size_t>(-1);
+  static constexpr size_t max_key_size = static_cast<size_t>(-1);
+  static constexpr size_t max_string_size = static_cast<size_t>(-1);
+  bool on_document_begin(error_code&) { return true; }
+  bool on_document_end(error_code&) { return true; }
+  bool on_object_begin(error_code& error);
+  bool on_object_end(size_t, error_code& error);
+  bool on_array_begin(error_code& error);
+  bool on_array_end(size_t, error_code& error);
+  bool on_key_part(string_view text, size_t, error_code& error);
+  bool on_key(string_view text, size_t, error_code& error);
+  bool on_string_part(string_view text, size_t, error_code& error);
+  bool on_string(string_view text, size_t, error_code& error);
+  bool on_number_part(string_view, error_code&) { return true; }
+  bool on_int64(int64_t number, string_view text, error_code& error);
+  bool on_uint64(uint64_t number, string_view text, error_code& error);
+  bool on_double(double number, string_view text, error_code& error);
+  bool on_bool(bool value, error_code& error);
+  bool on_null(error_code& error);
+  bool on_comment_part(string_view, error_code&) { return true; }
+  bool on_comment(string_view, error_code&) { return true; }
+
+ private:
+  enum class Member : uint8_t { kNone, kKey, kVector, kPayload };
+  // Where the parser is: outside, in the line's object, in its vector, in its payload.
+  enum class Place : uint8_t { kOutside, kLine, kVector, kPayload };
+  // Writes one element from a number and its text; false where it does not fit.
+  using PutNumber = bool (*)(double number, std::string_view text, std::byte* out);
+
+  static constexpr unsigned bit(Member member) { return 1u << static_cast<unsigned>(member); }
+  bool fail(error_code& error, std::string problem);
+  bool wrong_value(error_code& error, const char* found);
+  bool choose_member(error_code& error);
+  bool take_number(double number, string_view text, error_code& error);
+  bool add_payload_value(string_view text, error_code& error);
+  void separate_payload();
+  bool check_payload(error_code& error);
+
+  ScalarType type_;
+  PutNumber put_number_;
+  std::vector<std::byte>* elements_ = nullptr;
+  size_t dim_ = 0;
+  JsonKey key_kind_ = JsonKey::kNone;
+  uint64_t number_key_ = 0;
+  std::string text_key_;
+  std::string payload_;
+  std::string text_;  // the line's member name so far
+  std::string problem_;
+  Place place_ = Place::kOutside;
+  Member member_ = Member::kNone;
+  unsigned seen_ = 0;         // a bit a member
+  size_t payload_depth_ = 0;  // objects and arrays open
+  bool needs_comma_ = false;  // before the payload's next value or name
+  bool inside_text_ = false;  // a payload's string has begun
+};
+
+}  // namespace roxanne::eval
