@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Writes the fuzzers' seed files to fuzz/corpus/, one folder a fuzzer.
+
+    fuzz/make_corpus.py
+
+The hdf5 seeds are not made here (Python's library has no HDF5): they are small files that libhdf5
+wrote, and stay as they are.
+"""
+import json
+import pathlib
+import struct
+
+CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
+FLOATS = struct.pack("<6f", 0.5, -1.25, 3e38, 1e-45, 0.0, -0.0)
+BYTES = bytes([0, 1, 127, 128, 254, 255])
+
+
+def npy(descr, shape, rows, version=1, order="False"):
+    text = f"{{'descr': {descr!r}, 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
+    length = struct.pack("<H" if version == 1 else "<I", len(text))
+    return b"\x93NUMPY" + bytes([version, 0]) + length + text + rows
+
+
+def zstd_frame(data):
+    """One frame of one raw block: what the format allows without compressing (RFC 8878)."""
+    assert len(data) < 256
+    block_header = (len(data) << 3 | 1).to_bytes(3, "little")
+    return b"\x28\xb5\x2f\xfd" + bytes([0x20, len(data)]) + block_header + data
+
+
+def zstd_run(byte, count):
+    """One frame of one run-length block: small here, `count` bytes when read."""
+    block_header = (count << 3 | 1 << 1 | 1).to_bytes(3, "little")
+    return b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", count) + block_header + bytes([byte])
+
+
+def lines(*rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+SEEDS = {
+    "fuzz_bin": {
+        "two_by_three_bytes": struct.pack("<ii", 2, 3) + BYTES,
+        "two_by_three_floats": struct.pack("<ii", 2, 3) + FLOATS,
+        "three_by_one_halves": struct.pack("<ii", 3, 1) + BYTES,
+        "no_rows": struct.pack("<ii", 0, 3),
+        "lying": struct.pack("<ii", 2**31 - 1, 16384) + BYTES,
+    },
+    "fuzz_vecs": {
+        "floats": b"".join(struct.pack("<i", 3) + FLOATS[i:i + 12] for i in (0, 12)),
+        "bytes": b"".join(struct.pack("<i", 3) + BYTES[i:i + 3] for i in (0, 3)),
+        "second_differs": struct.pack("<i4Bi4B", 4, 1, 2, 3, 4, 3, 1, 2, 3, 4),
+    },
+    "fuzz_npy": {
+        "floats": npy("<f4", (2, 3), FLOATS),
+        "halves_version_2": npy("<f2", (3, 1), BYTES, version=2),
+        "bytes_version_3": npy("|u1", (2, 3), BYTES, version=3),
+        "fortran": npy("|i1", (2, 3), BYTES, order="True"),
+        "doubles": npy("<f8", (1, 3), FLOATS),
+        "flat": npy("<f4", (6,), FLOATS),
+        "huge": npy("<f4", (10**18, 3), FLOATS),
+        "other_spelling": b"\x93NUMPY\x01\x00" + struct.pack("<H", 58)
+                          + b'{"shape":(2L,3L),"fortran_order":False,"descr":"uint8"}   ' + BYTES,
+    },
+    "fuzz_jsonl": {
+        "numbers": lines({"key": 7, "vector": [0.5, -1, 2e3]}, {"key": 8, "vector": [1, 2, 3]}),
+        "strings": lines({"key": "a\"\n\u00e9", "vector": [1], "payload": {"t": "x", "n": [1, {}]}},
+                         {"key": "", "vector": [255], "payload": None}),
+        "no_keys": b'{"vector":[1,2]}\r\n\n { "vector" : [ 3 , 4.0 ] }',
+        "escapes": b'{"v\\u0065ctor":[1],"payload":{"\\ud83d\\ude00":-0.10E+5,"b":[true,false,null]}}',
+        "mixed": lines({"key": 7, "vector": [1]}, {"key": "x", "vector": [1]}),
+        "extra": lines({"id": 1, "vector": [1]}),
+        "marked": b'\xef\xbb\xbf{"vector":[1e39]}',
+    },
+    "fuzz_ground_truth": {
+        "gt_bin": struct.pack("<ii3I3f", 1, 3, 5, 6, 7, 0.5, 1, 2),
+        "gt_bin_lying": struct.pack("<ii3I", 2**31 - 1, 2**31 - 1, 5, 6, 7),
+        "ivecs": struct.pack("<8i", 3, 5, 6, 7, 3, 0, 1, 2),
+        "ivecs_negative": struct.pack("<3i", 2, 5, -1),
+    },
+    "fuzz_lines": {
+        "plain": b"1\n22\r\n\n333",
+        "marked": b"\xef\xbb\xbf7\n8\n",
+        "compressed": zstd_frame(b"1\n22\r\n\n333\n"),
+        "two_frames": zstd_frame(b"1\n2") + zstd_frame(b"2\n"),
+        "run": zstd_run(0x41, 100000),
+    },
+}
+
+
+def main():
+    for fuzzer, seeds in SEEDS.items():
+        folder = CORPUS / fuzzer
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in seeds.items():
+            (folder / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
