@@ -19,16 +19,16 @@ Result<std::unique_ptr<ScanImpl>> ScanImpl::start(std::shared_ptr<CollectionImpl
   const auto version = collection->version();
   const auto vectors = collection->vectors();
   if (version == nullptr || vectors == nullptr) return collection->usable();
-  const auto& store = collection->database()->store();
+  const std::shared_ptr<storage::KeyValueStore> store = collection->database()->store();
   const uint32_t id = collection->id();
   const auto* snapshot = version->snapshot.get();
-  std::unique_ptr<ScanImpl> scan(new ScanImpl(collection, version, vectors));
+  std::unique_ptr<ScanImpl> scan(new ScanImpl(std::move(collection), version, vectors));
   scan->order_ = order;
   if (order == ScanOrder::kKey) {
     scan->keys_.emplace(store->scan(schema::table_prefix('k', id), {}, snapshot));
   } else {
     scan->block_ = base::AlignedBuffer(vectors->file().layout().block_bytes);
-    if (collection->options().key_type == KeyType::kString) {
+    if (scan->collection_->options().key_type == KeyType::kString) {
       scan->names_.emplace(store->scan(schema::table_prefix('s', id), {}, snapshot));
     }
     scan->payloads_.emplace(store->scan(schema::table_prefix('p', id), {}, snapshot));
