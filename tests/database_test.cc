@@ -255,6 +255,61 @@ TEST_F(DatabaseTest, AReaderKeepsItsMomentWhileAnotherProcessWrites) {
   EXPECT_EQ((*found)[0].distance, 0);
 }
 
+// ... and when the writer was closed and opened in between, so that it remembers nothing.
+TEST_F(DatabaseTest, AReaderKeepsItsMomentWhileWritersComeAndGo) {
+  Collection collection = make();
+  const auto values = ramp(50);
+  ASSERT_TRUE(collection.upsert(numbers(50), MatrixView::f32(values.data(), 50, kDim)));
+  Database reader = open_or_die(directory_.database(), {.read_only = true});
+  ASSERT_TRUE(collection.erase(numbers(25, 25)).is_ok());
+  reopen();
+  const auto other = ramp(25, 7000);
+  ASSERT_TRUE(
+      database_.collection()->upsert(numbers(25, 900), MatrixView::f32(other.data(), 25, kDim)));
+  for (uint64_t key = 0; key < 50; ++key) {
+    const auto point = reader.collection()->get(Key(key));
+    ASSERT_TRUE(point.is_ok()) << point.status().to_string();
+    EXPECT_EQ(point->vector.at(0), static_cast<float>(key * kDim));
+  }
+}
+
+// Opening beside a busy writer: never an error, always whole batches.
+TEST_F(DatabaseTest, ReadersCanOpenWhileAWriterIsBusy) {
+  Collection collection = make({.dim = kDim, .key_type = KeyType::kString});
+  std::vector<std::string> words, payloads;
+  for (int i = 0; i < 50; ++i) {
+    words.push_back("word " + std::to_string(i));
+    payloads.push_back("{\"text\":\"" + std::string(2000, 'x') + "\"}");
+  }
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (int i = 0; !stop; ++i) {
+      const std::vector<float> values(50 * kDim, static_cast<float>(i));
+      const auto counts = collection.upsert(words, MatrixView::f32(values.data(), 50, kDim),
+                                            {.payloads = payloads});
+      ASSERT_TRUE(counts.is_ok()) << counts.status().to_string();
+      if (i % 20 == 19) {
+        ASSERT_TRUE(collection.erase(words).is_ok());
+      }
+    }
+  });
+  for (int round = 0; round < 15; ++round) {
+    auto reader =
+        Database::open(directory_.database(), {.read_only = true, .memory_limit_bytes = 32u << 20});
+    ASSERT_TRUE(reader.is_ok()) << reader.status().to_string();
+    const auto seen = reader->collection();
+    ASSERT_TRUE(seen.is_ok()) << seen.status().to_string();
+    const std::vector<float> query(kDim, 0.0f);
+    const auto found = seen->search(VectorView::f32(query), {.k = 100, .with_payload = true});
+    ASSERT_TRUE(found.is_ok()) << found.status().to_string();
+    ASSERT_TRUE(found->empty() || found->size() == 50) << found->size();
+    if (found->empty()) continue;
+    EXPECT_EQ(found->front().distance, found->back().distance) << "all of one batch";
+  }
+  stop = true;
+  writer.join();
+}
+
 TEST_F(DatabaseTest, FreedSlotsAreUsedAgain) {
   Collection collection = make();
   const auto values = ramp(64);

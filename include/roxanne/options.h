@@ -94,7 +94,8 @@ struct CollectionInfo {
   std::string name;
   CollectionOptions options;
   uint64_t points = 0;
-  std::string regime;            // "exact": every search compares with every vector
+  std::string regime;            // "exact": every search compares with every vector;
+                                 // "damaged": it cannot be opened, verify says why
   uint64_t bytes_on_disk = 0;    // vectors file, allocated blocks
   uint64_t bytes_in_memory = 0;  // cached vectors and per-slot tables
   uint64_t slots = 0;            // places in the vectors file, live or free
@@ -112,8 +113,9 @@ struct DatabaseInfo {
 };
 
 struct VerifyOptions {
-  bool repair = false;  // rebuild what is derived (live bitmaps, slot -> key, norms)
-  // Called now and then with a fraction done in [0, 1]; may be empty.
+  bool repair = false;  // rebuild what is derived (live bitmaps, slot -> key)
+  // Called now and then with the fraction done of a collection, in [0, 1]; may be empty. Must not
+  // throw, nor call the database: writers wait meanwhile.
   std::function<void(double)> progress;
 };
 

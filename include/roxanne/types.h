@@ -33,6 +33,8 @@ inline constexpr size_t kSearchKMax = 10000;
 inline constexpr size_t kCollectionNameBytesMax = 128;
 // Rows in one upsert or erase call; larger loads are made of several batches.
 inline constexpr size_t kBatchRowsMax = 1u << 20;
+// Payloads of one upsert together.
+inline constexpr size_t kBatchPayloadBytesMax = 256u << 20;
 // Points in one collection.
 inline constexpr uint64_t kCollectionPointsMax = (1ull << 32) - 1;
 

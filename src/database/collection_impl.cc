@@ -38,7 +38,7 @@ Status CollectionImpl::load() {
       storage::RowFile::open(database_->file_system(), database_->vectors_path(id_),
                              static_cast<uint32_t>(row_bytes()), database_->options().read_only));
   ROX_ASSIGN_OR_RETURN(index::LiveSet live, load_live_set());
-  allocator_ = std::make_unique<SlotAllocator>(live);
+  allocator_ = std::make_unique<SlotAllocator>(live, file->slot_capacity());
   ROX_ASSIGN_OR_RETURN(const auto last,
                        database_->store()->last_key(schema::table_prefix('k', id_)));
   if (last.has_value()) note_key(last->substr(schema::table_prefix('k', id_).size()));
@@ -87,12 +87,16 @@ std::shared_ptr<index::VectorStore> CollectionImpl::vectors() const {
   return vectors_;
 }
 
-std::vector<uint32_t> CollectionImpl::take_slots(size_t count) {
+void CollectionImpl::release_freed_slots() {
   while (!freed_.empty() && freed_.front().last_seen_by.expired() &&
          freed_.front().commit <= database_->committer().synced_commits()) {
     allocator_->give_back(freed_.front().slots);
     freed_.pop_front();
   }
+}
+
+std::vector<uint32_t> CollectionImpl::take_slots(size_t count) {
+  release_freed_slots();
   const bool reuse = allocator_->free_count() > 0 && database_->no_readers_elsewhere();
   return allocator_->take(count, reuse);
 }
@@ -108,6 +112,24 @@ void CollectionImpl::publish(index::LiveSet live, std::vector<uint32_t> freed, u
   }
   // Every publish has an entry, so that slots wait for readers of all versions before it.
   if (old != nullptr) freed_.push_back({old, commit, std::move(freed)});
+  old.reset();
+  release_freed_slots();
+}
+
+void CollectionImpl::refresh(uint64_t commit) {
+  const std::shared_ptr<const Version> current = version();
+  if (current != nullptr) publish(current->live, {}, commit);
+}
+
+Status CollectionImpl::reload_live_set(uint64_t commit) {
+  ROX_ASSIGN_OR_RETURN(index::LiveSet live, load_live_set());
+  // Readers may still hold versions with slots that are free now: none is used again before the
+  // next open.
+  freed_.clear();
+  allocator_ = std::make_unique<SlotAllocator>(live, vectors()->file().slot_capacity());
+  allocator_->take(allocator_->free_count(), true);
+  publish(std::move(live), {}, commit);
+  return Status::ok();
 }
 
 bool CollectionImpl::is_beyond_keys(const std::string& encoded) const {
@@ -243,9 +265,10 @@ Status CollectionImpl::search_block(const Version& version, const MatrixView& qu
   const size_t lanes = lane_count(version, queries.rows(), options);
   index::ExactScan scan(queries, this->options().metric, options.k, lanes);
   index::ScanCost cost;
-  const auto latest = [this] {
+  const auto latest = [this]() -> std::shared_ptr<const index::LiveSet> {
     const std::shared_ptr<const Version> newest = this->version();
-    return newest != nullptr ? newest->live : index::LiveSet();
+    if (newest == nullptr) return std::make_shared<index::LiveSet>();
+    return {newest, &newest->live};
   };
   ROX_RETURN_IF_ERROR(
       vectors->scan_all(version.live, latest, database_->pool(), lanes, scan, cost));

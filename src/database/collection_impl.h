@@ -66,6 +66,10 @@ class CollectionImpl {
   // Makes `live` what new readers see; `freed` slots may be written again once no reader is left
   // that sees them and commit number `commit` is synced.
   void publish(index::LiveSet live, std::vector<uint32_t> freed, uint64_t commit);
+  // The same points with a new snapshot: an old one keeps RocksDB from forgetting what was erased.
+  void refresh(uint64_t commit);
+  // After a repair of the live bitmaps in the store.
+  Status reload_live_set(uint64_t commit);
   // Greater than any key's encoded bytes that were ever stored since open: no such key exists.
   bool is_beyond_keys(const std::string& encoded) const;
   void note_key(const std::string& encoded);
@@ -73,6 +77,7 @@ class CollectionImpl {
 
  private:
   Status load();
+  void release_freed_slots();
   Result<index::LiveSet> load_live_set() const;
   Status search_block(const Version& version, const MatrixView& queries,
                       const SearchOptions& options, std::vector<std::vector<Neighbor>>& results,

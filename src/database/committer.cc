@@ -10,6 +10,8 @@ namespace {
 // A group ends when its rows reach this size, so that memory stays bounded.
 constexpr size_t kGroupBytesMax = 16u << 20;
 constexpr size_t kGroupWritesMax = 256;
+// Collections that were not written to get a new snapshot this often.
+constexpr uint64_t kCommitsBetweenRefreshes = 1024;
 // Redo records beyond this are made superfluous by syncing the vectors files: it bounds the time
 // that the next open needs after a crash.
 constexpr uint64_t kCheckpointRedoBytes = 16u << 20;
@@ -17,6 +19,18 @@ constexpr uint64_t kCheckpointRedoBytes = 16u << 20;
 
 size_t PendingWrite::row_bytes_total() const {
   return vectors == nullptr ? 0 : vectors->rows() * vectors->row_bytes();
+}
+
+size_t PendingWrite::store_bytes() const {
+  constexpr size_t kBytesPerRow = 300;  // keys, bitmaps and RocksDB's own
+  size_t bytes = keys->size() * kBytesPerRow;
+  if (keys->type() == KeyType::kString) {
+    for (size_t i = 0; i < keys->size(); ++i) bytes += 2 * keys->str(i).size();
+  }
+  if (options != nullptr) {
+    for (const std::string& payload : options->payloads) bytes += payload.size();
+  }
+  return bytes;
 }
 
 void Committer::commit(PendingWrite& write) {
@@ -35,7 +49,7 @@ void Committer::lead(std::unique_lock<std::mutex>& lock) {
   std::vector<PendingWrite*> group;
   size_t bytes = 0;
   while (!queue_.empty() && group.size() < kGroupWritesMax) {
-    bytes += queue_.front()->row_bytes_total();
+    bytes += queue_.front()->row_bytes_total() + queue_.front()->store_bytes();
     if (!group.empty() && bytes > kGroupBytesMax) break;
     group.push_back(queue_.front());
     queue_.pop_front();
@@ -71,6 +85,7 @@ void Committer::commit_group(const std::vector<PendingWrite*>& group) {
     status = checkpoint();
     if (!status.is_ok()) fail(status);
   }
+  if (commits_ % kCommitsBetweenRefreshes == 0) refresh_idle_collections();
 }
 
 Status Committer::run_alone(const std::function<Status()>& work) {
@@ -78,7 +93,7 @@ Status Committer::run_alone(const std::function<Status()>& work) {
   while (has_leader_) changed_.wait(lock);
   has_leader_ = true;
   lock.unlock();
-  const Status status = work();
+  const Status status = work();  // must not throw
   lock.lock();
   has_leader_ = false;
   changed_.notify_all();
@@ -100,9 +115,17 @@ Status Committer::checkpoint() {
                       schema::table_end('r', collection->id()));
     collection->redo_bytes = 0;
   }
-  // Need not be synced: records that come back after a crash are replayed once more, and every
-  // commit that could reuse their slots is behind this one in the log.
-  return database_.store()->write(batch, false);
+  // Synced at every level: it bounds what a power cut can take from the weaker ones.
+  const uint64_t covered = commits_;
+  ROX_RETURN_IF_ERROR(database_.store()->write(batch, true));
+  synced_commits_ = covered;
+  return Status::ok();
+}
+
+void Committer::refresh_idle_collections() {
+  for (const auto& collection : database_.collections()) {
+    if (collection->usable().is_ok()) collection->refresh(commits_);
+  }
 }
 
 Status Committer::sync_commits() {

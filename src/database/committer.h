@@ -42,6 +42,8 @@ struct PendingWrite {
   bool is_done = false;
 
   size_t row_bytes_total() const;
+  // About what the key-value store will have to log.
+  size_t store_bytes() const;
 };
 
 class Committer {
@@ -78,6 +80,7 @@ class Committer {
   Status sync_commits();
 
  private:
+  void refresh_idle_collections();
   void commit_group(const std::vector<PendingWrite*>& group);
   void lead(std::unique_lock<std::mutex>& lock);
 

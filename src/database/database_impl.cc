@@ -20,6 +20,9 @@ constexpr uint64_t kFormatBytesMax = 4096;
 // Durability::kGrouped: what a power cut can cost at most.
 constexpr std::chrono::milliseconds kGroupedInterval{100};
 
+constexpr int kReaderLockTries = 500;
+constexpr uint32_t kThreadCountMax = 1024;
+
 std::string six_digits(uint32_t number) {
   std::string digits = std::to_string(number);
   return std::string(digits.size() < 6 ? 6 - digits.size() : 0, '0') + digits;
@@ -49,6 +52,10 @@ Result<std::shared_ptr<DatabaseImpl>> DatabaseImpl::open(const std::string& path
                                     std::to_string(options.memory_limit_bytes) +
                                     " bytes; it must be at least 32 MiB");
   }
+  if (options.thread_count > kThreadCountMax) {
+    return Status::invalid_argument("thread_count is " + std::to_string(options.thread_count) +
+                                    "; it must be at most " + std::to_string(kThreadCountMax));
+  }
   std::string trimmed = path;
   while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
   std::shared_ptr<DatabaseImpl> database(new DatabaseImpl(trimmed, options));
@@ -71,7 +78,7 @@ Status DatabaseImpl::open_folder() {
     return Status::not_found(path_ + ": no database there");
   }
   if (options_.read_only) {
-    ROX_ASSIGN_OR_RETURN(lock_, file_system_.lock(path_ + "/READERS", storage::LockMode::kShared));
+    ROX_RETURN_IF_ERROR(lock_for_reading());
   } else {
     if (!exists) ROX_RETURN_IF_ERROR(make_folder());
     ROX_ASSIGN_OR_RETURN(lock_, file_system_.lock(path_ + "/LOCK", storage::LockMode::kExclusive));
@@ -93,6 +100,22 @@ Status DatabaseImpl::open_folder() {
     syncer_ = std::thread([this] { sync_in_background(); });
   }
   return Status::ok();
+}
+
+// A writer looks at this lock now and then, for a moment: then trying again helps.
+Status DatabaseImpl::lock_for_reading() {
+  Status status;
+  for (int i = 0; i < kReaderLockTries; ++i) {
+    auto lock = file_system_.lock(path_ + "/READERS", storage::LockMode::kShared);
+    if (lock.is_ok()) {
+      lock_ = std::move(lock).value();
+      return Status::ok();
+    }
+    status = lock.status();
+    if (status.code() != StatusCode::kLocked) break;
+    file_system_.sleep_us(1000);
+  }
+  return status;
 }
 
 // FORMAT is written last: a folder without it was never a database.
@@ -173,6 +196,9 @@ Status DatabaseImpl::recover() {
 
 // Folders of collections whose creation did not reach the catalogue, or that were dropped.
 Status DatabaseImpl::remove_orphans() {
+  if (!no_readers_elsewhere()) return Status::ok();
+  // Tools that copy folders may drop an empty one.
+  ROX_RETURN_IF_ERROR(file_system_.create_directory(collections_path()));
   ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(collections_path()));
   for (const std::string& name : names) {
     const bool is_number =
@@ -180,6 +206,7 @@ Status DatabaseImpl::remove_orphans() {
         std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (!is_number) continue;
     const uint32_t id = static_cast<uint32_t>(std::stoull(name));
+    if (six_digits(id) != name) continue;  // not a folder of ours
     const auto all = collections();
     const bool is_known =
         std::any_of(all.begin(), all.end(), [&](const auto& c) { return c->id() == id; });
@@ -206,7 +233,8 @@ std::string DatabaseImpl::vectors_path(uint32_t collection) const {
 }
 
 bool DatabaseImpl::no_readers_elsewhere() const {
-  return file_system_.lock(path_ + "/READERS", storage::LockMode::kExclusive).is_ok();
+  const Result<bool> locked = file_system_.is_locked(path_ + "/READERS");
+  return locked.is_ok() && !*locked;
 }
 
 Status DatabaseImpl::check_writable() const {
@@ -234,8 +262,6 @@ Status DatabaseImpl::close() {
   if (!options_.read_only) {
     status = committer_->failure();
     if (status.is_ok()) status = committer_->run_alone([this] { return committer_->checkpoint(); });
-    if (status.is_ok()) status = store_->flush();
-    if (status.is_ok()) status = store_->sync_log();
   }
   std::map<std::string, std::shared_ptr<CollectionImpl>, std::less<>> collections;
   {
@@ -243,6 +269,9 @@ Status DatabaseImpl::close() {
     collections.swap(collections_);
   }
   for (const auto& [name, collection] : collections) collection->retire();
+  // After the versions' snapshots are gone, so that what was erased is not written once more.
+  if (!options_.read_only && status.is_ok()) status = store_->flush();
+  if (!options_.read_only && status.is_ok()) status = store_->sync_log();
   // A scan that was left open keeps the store; then there is no seal, which costs a check only.
   const bool is_last = store_.use_count() == 1;
   if (is_last && !options_.read_only) {
@@ -302,10 +331,13 @@ Result<std::shared_ptr<CollectionImpl>> DatabaseImpl::create_collection(
       committer_->fail(written);
       return written;
     }
+    // From here on the collection is there, even where it does not open just now.
     collection->open();
+    {
+      std::lock_guard lock(catalogue_mutex_);
+      collections_[std::string(name)] = collection;
+    }
     ROX_RETURN_IF_ERROR(collection->open_status());
-    std::lock_guard lock(catalogue_mutex_);
-    collections_[std::string(name)] = collection;
     result = std::move(collection);
     return Status::ok();
   });
@@ -352,8 +384,9 @@ Status DatabaseImpl::drop_collection(std::string_view name) {
       collections_.erase(collections_.find(name));
     }
     collection->retire();
-    // What a crash leaves of the files here, the next open removes.
-    return remove_collection_files(id);
+    // A reader elsewhere that has just opened the folder may still need the files. What is left of
+    // them, here or after a crash, a later open removes.
+    return no_readers_elsewhere() ? remove_collection_files(id) : Status::ok();
   });
 }
 
@@ -381,9 +414,14 @@ Result<DatabaseInfo> DatabaseImpl::info() const {
   info.isa = kernels::kernels().isa;
   info.read_only = options_.read_only;
   for (const auto& collection : collections()) {
-    ROX_ASSIGN_OR_RETURN(CollectionInfo one, collection->info());
-    info.bytes_on_disk += one.bytes_on_disk;
-    info.collections.push_back(std::move(one));
+    auto one = collection->info();
+    if (!one.is_ok()) {  // damaged, or dropped just now
+      info.collections.push_back(
+          {.name = collection->name(), .options = collection->options(), .regime = "damaged"});
+      continue;
+    }
+    info.bytes_on_disk += one->bytes_on_disk;
+    info.collections.push_back(std::move(*one));
   }
   ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(path_ + "/kv"));
   for (const std::string& name : names) {

@@ -53,6 +53,7 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
  private:
   DatabaseImpl(std::string path, const DatabaseOptions& options);
   Status open_folder();
+  Status lock_for_reading();
   Status make_folder();
   Status check_format() const;
   Status open_store(bool is_new);

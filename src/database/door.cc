@@ -226,7 +226,16 @@ Status check_payloads(std::span<const std::string> payloads, size_t rows) {
     return Status::invalid_argument(std::to_string(payloads.size()) + " payloads for " +
                                     std::to_string(rows) + " rows");
   }
-  for (size_t row = 0; row < rows; ++row) ROX_RETURN_IF_ERROR(check_payload(payloads[row], row));
+  size_t bytes = 0;
+  for (size_t row = 0; row < rows; ++row) {
+    ROX_RETURN_IF_ERROR(check_payload(payloads[row], row));
+    bytes += payloads[row].size();
+  }
+  if (bytes > kBatchPayloadBytesMax) {
+    return Status::invalid_argument(std::to_string(bytes) + " bytes of payloads in one batch; at " +
+                                    "most " + std::to_string(kBatchPayloadBytesMax) +
+                                    " are allowed: send smaller batches");
+  }
   return Status::ok();
 }
 

@@ -66,10 +66,14 @@ Result<GroupCommit::Slots> GroupCommit::find_slots(CollectionImpl& collection,
   return slots;
 }
 
-Status GroupCommit::check_space(uint64_t row_bytes) const {
+Status GroupCommit::check_space(const PendingWrite& write) {
   ROX_ASSIGN_OR_RETURN(const uint64_t free, database_.file_system().free_bytes(database_.path()));
-  // The rows, their redo records, and a flush of what the store has in memory.
-  const uint64_t needed = 2 * row_bytes + database_.store()->buffered_bytes() + kReserveBytes;
+  // The rows and what is logged, which is flushed once more later, as is what the store has in
+  // memory. Erases may use the reserve: they are how room is made.
+  space_bytes_ += 2 * (write.row_bytes_total() + write.store_bytes());
+  const bool is_erase = write.vectors == nullptr;
+  const uint64_t needed =
+      is_erase ? space_bytes_ : space_bytes_ + database_.store()->buffered_bytes() + kReserveBytes;
   if (free >= needed) return Status::ok();
   return Status::disk_full(database_.path() + ": " + std::to_string(free) +
                            " bytes are free, this write needs " + std::to_string(needed) +
@@ -80,7 +84,7 @@ Status GroupCommit::stage_upsert(PendingWrite& write) {
   CollectionImpl& collection = *write.collection;
   const size_t row_count = write.keys->size();
   const std::vector<std::string> encoded = encode_keys(*write.keys);
-  ROX_RETURN_IF_ERROR(check_space(row_bytes_ + write.row_bytes_total()));
+  ROX_RETURN_IF_ERROR(check_space(write));
   ROX_ASSIGN_OR_RETURN(Slots old_slots, find_slots(collection, encoded));
 
   const OnDuplicate on_duplicate = write.options->on_duplicate;
@@ -150,6 +154,7 @@ void GroupCommit::free_slot(CollectionImpl& collection, Staged& staged, uint32_t
 Status GroupCommit::stage_erase(PendingWrite& write) {
   CollectionImpl& collection = *write.collection;
   std::vector<std::string> encoded = encode_keys(*write.keys);
+  ROX_RETURN_IF_ERROR(check_space(write));
   std::sort(encoded.begin(), encoded.end());
   encoded.erase(std::unique(encoded.begin(), encoded.end()), encoded.end());
   ROX_ASSIGN_OR_RETURN(const Slots slots, find_slots(collection, encoded));

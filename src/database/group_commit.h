@@ -43,7 +43,7 @@ class GroupCommit {
   Status stage_upsert(PendingWrite& write);
   Status stage_erase(PendingWrite& write);
   Result<Slots> find_slots(CollectionImpl& collection, const std::vector<std::string>& keys);
-  Status check_space(uint64_t row_bytes) const;
+  Status check_space(const PendingWrite& write);
   void put_row(PendingWrite& write, Staged& staged, size_t row, uint32_t slot,
                const std::string& encoded_key);
   void free_slot(CollectionImpl& collection, Staged& staged, uint32_t slot);
@@ -60,6 +60,7 @@ class GroupCommit {
   storage::WriteBatch batch_;
   std::map<CollectionImpl*, Staged> staged_;
   uint64_t row_bytes_ = 0;
+  uint64_t space_bytes_ = 0;  // on disk, for all that was staged
   bool has_changes_ = false;
 };
 

@@ -7,11 +7,26 @@
 
 namespace roxanne::database {
 
+namespace {
+constexpr size_t kGatherBytes = 1u << 20;
+}  // namespace
+
 Status replay_redo(DatabaseImpl& database, CollectionImpl& collection) {
   const std::string prefix = schema::table_prefix('r', collection.id());
   const std::shared_ptr<index::VectorStore> vectors = collection.vectors();
   const std::shared_ptr<const Version> version = collection.version();
   bool any = false;
+  // Rows come in the order of their slots, and go out in long runs.
+  std::vector<std::byte> bytes;
+  std::vector<storage::RowRef> rows;
+  const auto write_gathered = [&]() -> Status {
+    for (size_t i = 0; i < rows.size(); ++i)
+      rows[i].bytes = bytes.data() + i * collection.row_bytes();
+    const Status written = vectors->write(rows);
+    rows.clear();
+    bytes.clear();
+    return written;
+  };
   auto cursor = database.store()->scan(prefix);
   for (; cursor.valid(); cursor.next()) {
     any = true;
@@ -22,12 +37,15 @@ Status replay_redo(DatabaseImpl& database, CollectionImpl& collection) {
     if (!version->live.contains(slot)) continue;
     if (database.options().read_only) {
       vectors->overlay(row);
-    } else {
-      ROX_RETURN_IF_ERROR(vectors->write({&row, 1}));
+      continue;
     }
+    rows.push_back(row);
+    bytes.insert(bytes.end(), row.bytes, row.bytes + collection.row_bytes());
+    if (bytes.size() >= kGatherBytes) ROX_RETURN_IF_ERROR(write_gathered());
   }
   ROX_RETURN_IF_ERROR(cursor.status());
   if (!any || database.options().read_only) return Status::ok();
+  ROX_RETURN_IF_ERROR(write_gathered());
   ROX_RETURN_IF_ERROR(vectors->file().sync());
   storage::WriteBatch batch;
   batch.erase_range(prefix, schema::table_end('r', collection.id()));

@@ -95,13 +95,19 @@ Status check_seal(storage::FileSystem& file_system, const std::string& path) {
   const std::string seal_path = path + "/SEAL";
   ROX_ASSIGN_OR_RETURN(const bool there, file_system.exists(seal_path));
   if (!there) return Status::ok();
-  const auto seal = storage::read_small_file(file_system, seal_path, kSealBytesMax);
-  const auto found = describe(file_system, path);
-  // A writer that has just opened the folder removes the seal before it changes anything: then what
-  // was read here means nothing.
-  ROX_ASSIGN_OR_RETURN(const bool still_there, file_system.exists(seal_path));
-  if (!still_there) return Status::ok();
-  ROX_RETURN_IF_ERROR(seal.status());
+  auto seal = storage::read_small_file(file_system, seal_path, kSealBytesMax);
+  auto found = describe(file_system, path);
+  // A writer that has just opened the folder removes the seal before it changes anything, and puts
+  // a new one there when it closes: what was read counts only if the seal stayed as it was.
+  while (true) {
+    ROX_ASSIGN_OR_RETURN(const bool still_there, file_system.exists(seal_path));
+    if (!still_there) return Status::ok();
+    const auto again = storage::read_small_file(file_system, seal_path, kSealBytesMax);
+    ROX_RETURN_IF_ERROR(again.status());
+    if (seal.is_ok() && *again == *seal) break;
+    seal = again;
+    found = describe(file_system, path);
+  }
   ROX_RETURN_IF_ERROR(found.status());
   if (!is_whole(*seal)) {
     return Status::corruption(seal_path +

@@ -7,7 +7,7 @@
 
 namespace roxanne::database {
 
-SlotAllocator::SlotAllocator(const index::LiveSet& live) {
+SlotAllocator::SlotAllocator(const index::LiveSet& live, uint64_t slots_in_file) {
   taken_.resize(live.slot_end() / 64);
   for (size_t chunk = 0; chunk < live.chunk_count(); ++chunk) {
     const uint64_t* words = live.chunk_words(chunk);
@@ -19,6 +19,8 @@ SlotAllocator::SlotAllocator(const index::LiveSet& live) {
   while (last > 0 && taken_[last - 1] == 0) --last;
   taken_.resize(last);
   if (last > 0) end_ = last * 64 - static_cast<uint64_t>(std::countl_zero(taken_[last - 1]));
+  end_ = std::max(end_, std::min(slots_in_file, kCollectionPointsMax));
+  taken_.resize((end_ + 63) / 64);
   free_count_ = end_ - live.count();
 }
 

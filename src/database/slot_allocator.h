@@ -11,8 +11,9 @@ namespace roxanne::database {
 
 class SlotAllocator {
  public:
-  // Every slot in `live` is taken.
-  explicit SlotAllocator(const index::LiveSet& live);
+  // Every slot in `live` is taken. Those below `slots_in_file` that are not are free: another
+  // process may still read the points that were there.
+  explicit SlotAllocator(const index::LiveSet& live, uint64_t slots_in_file = 0);
 
   // Takes `count` slots, ascending. With `reuse`, freed ones first; else only ones that were never
   // taken since open. Fewer than `count` where the collection is full.

@@ -56,6 +56,13 @@ TEST(SlotAllocator, ReusesTheLowestFirstAndOnlyWhenAllowed) {
   EXPECT_EQ(allocator.take(2, true), (std::vector<uint32_t>{1, 6}));
 }
 
+TEST(SlotAllocator, SlotsInTheFileAreReusedOnesEvenBehindTheLastLive) {
+  SlotAllocator allocator(live_with({0, 1}), 10);
+  EXPECT_EQ(allocator.free_count(), 8u);
+  EXPECT_EQ(allocator.take(2, false), (std::vector<uint32_t>{10, 11}));
+  EXPECT_EQ(allocator.take(2, true), (std::vector<uint32_t>{2, 3}));
+}
+
 TEST(SlotAllocator, StopsWhereSlotNumbersEnd) {
   SlotAllocator allocator(live_with({static_cast<uint32_t>(kCollectionPointsMax - 2)}));
   EXPECT_EQ(allocator.take(5, false).size(), 1u);

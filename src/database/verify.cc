@@ -15,7 +15,8 @@ class CollectionVerifier {
  public:
   CollectionVerifier(DatabaseImpl& database, CollectionImpl& collection,
                      const VerifyOptions& options, VerifyReport& report)
-      : store_(*database.store()),
+      : database_(database),
+        store_(*database.store()),
         collection_(collection),
         options_(options),
         report_(report),
@@ -179,13 +180,20 @@ class CollectionVerifier {
       batch.put(schema::slot_key('s', collection_.id(), slot), key);
     }
     if (mended_chunks == 0 && wrong_names_.empty()) return Status::ok();
-    ROX_RETURN_IF_ERROR(store_.write(batch, true));
+    const Status written = store_.write(batch, true);
+    if (!written.is_ok()) {
+      database_.committer().fail(written);
+      return written;
+    }
+    ROX_RETURN_IF_ERROR(
+        collection_.reload_live_set(database_.committer().next_commit_number(true)));
     report_.repaired.push_back("collection " + collection_.name() + ": " +
                                std::to_string(mended_chunks) + " live bitmaps, " +
                                std::to_string(wrong_names_.size()) + " slot keys");
     return Status::ok();
   }
 
+  DatabaseImpl& database_;
   storage::KeyValueStore& store_;
   CollectionImpl& collection_;
   const VerifyOptions& options_;

@@ -10,7 +10,7 @@ class CollectionImpl;
 class DatabaseImpl;
 
 // Adds to `report`. With `repair`, rebuilds the live bitmaps and slot -> key from key -> slot where
-// they disagree; the collection must be reopened to see it. While no commit is under way.
+// they disagree. While no commit is under way.
 Status verify_collection(DatabaseImpl& database, CollectionImpl& collection,
                          const VerifyOptions& options, VerifyReport& report);
 

@@ -9,7 +9,13 @@ namespace roxanne::index {
 namespace {
 // Blocks in flight a lane while streaming: 1-2 MiB keep a flash drive busy.
 constexpr size_t kStreamDepth = 4;
-constexpr size_t kSlabBytes = 2u << 20;
+constexpr size_t kHugePageBytes = 2u << 20;
+constexpr size_t kSlabBytesMax = 32u << 20;
+
+// Large enough for huge pages, small beside what there is to spend.
+size_t slab_bytes(uint64_t budget) {
+  return std::clamp<size_t>(budget / 16, kHugePageBytes, kSlabBytesMax);
+}
 }  // namespace
 
 bool MemoryBudget::take(uint64_t bytes) {
@@ -76,19 +82,20 @@ class VectorStore::Streamer {
 VectorStore::VectorStore(std::unique_ptr<storage::RowFile> file, MemoryBudget& budget)
     : file_(std::move(file)),
       budget_(budget),
-      blocks_per_slab_(std::max<size_t>(1, kSlabBytes / file_->layout().block_bytes)) {}
+      blocks_per_slab_((slab_bytes(budget.limit()) + file_->layout().block_bytes - 1) /
+                       file_->layout().block_bytes) {}
 
 VectorStore::~VectorStore() { budget_.give_back(resident_bytes_); }
 
 Status VectorStore::write(std::span<const storage::RowRef> rows) {
   ROX_RETURN_IF_ERROR(file_->write(rows));
-  for (const storage::RowRef& row : rows) {
-    const uint64_t block = file_->layout().block_of(row.slot);
+  for (size_t i = 0; i < rows.size();) {
+    const uint64_t block = file_->layout().block_of(rows[i].slot);
     // The lock before the look: a load that comes later reads what was just written.
     std::unique_lock lock(lock_of(block));
-    const std::byte* resident = find_resident(block);
-    if (resident != nullptr) {
-      storage::store_row(file_->layout(), row, const_cast<std::byte*>(resident));
+    std::byte* resident = find_resident(block);
+    for (; i < rows.size() && file_->layout().block_of(rows[i].slot) == block; ++i) {
+      if (resident != nullptr) storage::store_row(file_->layout(), rows[i], resident);
     }
   }
   return Status::ok();
@@ -122,7 +129,7 @@ Result<storage::RowRef> VectorStore::read(uint32_t slot, std::span<std::byte> by
   return file_->read_row(slot, bytes);
 }
 
-const std::byte* VectorStore::find_resident(uint64_t block) const {
+std::byte* VectorStore::find_resident(uint64_t block) const {
   std::shared_lock lock(slabs_mutex_);
   const size_t slab = block / blocks_per_slab_;
   const size_t i = block % blocks_per_slab_;
@@ -138,8 +145,9 @@ std::byte* VectorStore::place_for(uint64_t block) {
   if (slab >= slabs_.size()) slabs_.resize(slab + 1);
   if (slabs_[slab] == nullptr) {
     const size_t bytes = blocks_per_slab_ * file_->layout().block_bytes;
-    if (!budget_.take(bytes)) return nullptr;
-    resident_bytes_ += bytes;
+    const size_t mapped_bytes = (bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+    if (!budget_.take(mapped_bytes)) return nullptr;
+    resident_bytes_ += mapped_bytes;
     slabs_[slab] = std::make_unique<Slab>();
     slabs_[slab]->memory = base::AlignedBuffer(bytes);
     slabs_[slab]->loaded.assign(blocks_per_slab_, 0);
@@ -178,8 +186,7 @@ Status VectorStore::read_block(uint64_t block, const LiveSet& live,
 }
 
 Result<const std::byte*> VectorStore::resident_block(uint64_t block, const LiveSet& live,
-                                                     const std::function<LiveSet()>& latest,
-                                                     ScanCost& cost) {
+                                                     const LatestLiveSet& latest, ScanCost& cost) {
   {
     std::shared_lock lock(lock_of(block));
     const std::byte* resident = find_resident(block);
@@ -195,7 +202,7 @@ Result<const std::byte*> VectorStore::resident_block(uint64_t block, const LiveS
   ++cost.reads;
   cost.bytes_read += layout.block_bytes;
   ROX_RETURN_IF_ERROR(check_block(block, live, place));
-  ROX_RETURN_IF_ERROR(check_block(block, latest(), place));
+  ROX_RETURN_IF_ERROR(check_block(block, *latest(), place));
   std::unique_lock slabs_lock(slabs_mutex_);
   slabs_[block / blocks_per_slab_]->loaded[block % blocks_per_slab_] = 1;
   return static_cast<const std::byte*>(place);
@@ -217,7 +224,7 @@ void VectorStore::scan_block(uint64_t block, const LiveSet& live, const std::byt
                    .norms = view.norms()});
 }
 
-Status VectorStore::scan_all(const LiveSet& live, const std::function<LiveSet()>& latest,
+Status VectorStore::scan_all(const LiveSet& live, const LatestLiveSet& latest,
                              base::ThreadPool& pool, size_t lane_count, ExactScan& scan,
                              ScanCost& cost) {
   const storage::RowLayout& layout = file_->layout();

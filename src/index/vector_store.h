@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "base/fair_shared_mutex.h"
 #include "base/thread_pool.h"
 #include "index/exact_scan.h"
 #include "index/live_set.h"
@@ -21,6 +22,9 @@
 #include "storage/row_file.h"
 
 namespace roxanne::index {
+
+// Gives the newest live set; it stays as it is while held.
+using LatestLiveSet = std::function<std::shared_ptr<const LiveSet>()>;
 
 struct ScanCost {
   std::atomic<uint64_t> reads{0};
@@ -63,8 +67,8 @@ class VectorStore {
   // Feeds every block with a live row to `scan`, on up to `lane_count` lanes. Rows are checked when
   // they come from disk. kCorruption, kIoError.
   // `latest` gives the newest live set: a block that stays in memory is checked for it as well.
-  Status scan_all(const LiveSet& live, const std::function<LiveSet()>& latest,
-                  base::ThreadPool& pool, size_t lane_count, ExactScan& scan, ScanCost& cost);
+  Status scan_all(const LiveSet& live, const LatestLiveSet& latest, base::ThreadPool& pool,
+                  size_t lane_count, ExactScan& scan, ScanCost& cost);
 
   // A whole block into `out` (block_bytes long), the rows of `live` checked.
   Status read_block(uint64_t block, const LiveSet& live, std::span<std::byte> out) const;
@@ -81,21 +85,21 @@ class VectorStore {
 
   // The block in memory, loading it where the budget allows; null where it has to be streamed.
   Result<const std::byte*> resident_block(uint64_t block, const LiveSet& live,
-                                          const std::function<LiveSet()>& latest, ScanCost& cost);
-  const std::byte* find_resident(uint64_t block) const;
+                                          const LatestLiveSet& latest, ScanCost& cost);
+  std::byte* find_resident(uint64_t block) const;
   std::byte* place_for(uint64_t block);
   Status load(uint64_t block, std::span<std::byte> out) const;
   Status check_block(uint64_t block, const LiveSet& live, const std::byte* data) const;
   void scan_block(uint64_t block, const LiveSet& live, const std::byte* data, size_t lane,
                   ExactScan& scan) const;
-  std::shared_mutex& lock_of(uint64_t block) const { return block_locks_[block % kLockCount]; }
+  base::FairSharedMutex& lock_of(uint64_t block) const { return block_locks_[block % kLockCount]; }
 
   static constexpr size_t kLockCount = 64;
 
   std::unique_ptr<storage::RowFile> file_;
   MemoryBudget& budget_;
   // Guards the bytes of the resident blocks of its stripe: scans share, row writes and loads don't.
-  mutable std::shared_mutex block_locks_[kLockCount];
+  mutable base::FairSharedMutex block_locks_[kLockCount];
   mutable std::shared_mutex slabs_mutex_;  // guards slabs_ and the loaded flags in them
   std::vector<std::unique_ptr<Slab>> slabs_;
   size_t blocks_per_slab_;

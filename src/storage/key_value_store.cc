@@ -16,8 +16,9 @@
 namespace roxanne::storage {
 namespace {
 
-// A reader that opens beside a live writer may find a file gone that was there a moment ago.
-constexpr int kReadOnlyOpenTries = 5;
+constexpr int kReadOnlyOpenTries = 50;
+constexpr uint64_t kReadOnlyOpenPauseUs = 5000;
+constexpr size_t kGetManyKeys = 512;  // looked up together
 
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -68,9 +69,30 @@ rocksdb::Options make_options(rocksdb::Env* env, const KeyValueStore::Options& f
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.format_version = 5;
   table.checksum = rocksdb::kXXH3;
+  // In pieces of 4 KiB, so that a small cache holds the ones in use.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.metadata_block_size = 4096;
   table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_top_level_index_and_filter = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
+}
+
+// The names of the store's files and the size of its manifest: what a flush or compaction changes.
+std::string folder_state(FileSystem& file_system, const std::string& path) {
+  auto names = file_system.list(path);
+  if (!names.is_ok()) return names.status().message();
+  std::sort(names->begin(), names->end());
+  std::string state;
+  for (const std::string& name : *names) {
+    state += name + "\n";
+    if (!name.starts_with("MANIFEST-")) continue;
+    const auto size = file_system.file_size(path + "/" + name);
+    state += size.is_ok() ? std::to_string(*size) : size.status().message();
+  }
+  return state;
 }
 
 rocksdb::ReadOptions read_options(const rocksdb::Snapshot* snapshot) {
@@ -107,9 +129,17 @@ Result<std::shared_ptr<KeyValueStore>> KeyValueStore::open(FileSystem& file_syst
   rocksdb::Status status;
   rocksdb::DB* db = nullptr;
   if (options.read_only) {
-    for (int i = 0; i < kReadOnlyOpenTries && db == nullptr; ++i) {
+    // Beside a live writer files come and go between RocksDB's looks at them: what was opened, and
+    // what was found wrong, counts only if the folder was the same before and after.
+    for (int i = 0; i < kReadOnlyOpenTries; ++i) {
+      const std::string before = folder_state(file_system, path);
       status = rocksdb::DB::OpenForReadOnly(rocksdb_options, path, &db);
-      if (status.IsCorruption()) break;
+      if (folder_state(file_system, path) == before) break;
+      if (i + 1 < kReadOnlyOpenTries) {
+        delete db;
+        db = nullptr;
+        file_system.sleep_us(kReadOnlyOpenPauseUs);
+      }
     }
   } else {
     status = rocksdb::DB::Open(rocksdb_options, path, &db);
@@ -159,16 +189,24 @@ Result<std::optional<std::string>> KeyValueStore::get(std::string_view key,
 
 Result<std::vector<std::optional<std::string>>> KeyValueStore::get_many(
     const std::vector<std::string>& keys, const Snapshot* snapshot) const {
-  std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
-  std::vector<std::string> values;
-  const std::vector<rocksdb::Status> statuses = db_->MultiGet(
-      read_options(snapshot != nullptr ? snapshot->snapshot_ : nullptr), slices, &values);
+  const rocksdb::ReadOptions options =
+      read_options(snapshot != nullptr ? snapshot->snapshot_ : nullptr);
   std::vector<std::optional<std::string>> results(keys.size());
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (statuses[i].ok()) {
-      results[i] = std::move(values[i]);
-    } else if (!statuses[i].IsNotFound()) {
-      return from_rocksdb(statuses[i], "read keys");
+  std::vector<rocksdb::Slice> slices(kGetManyKeys);
+  std::vector<rocksdb::PinnableSlice> values(kGetManyKeys);
+  std::vector<rocksdb::Status> statuses(kGetManyKeys);
+  for (size_t first = 0; first < keys.size(); first += kGetManyKeys) {
+    const size_t count = std::min(kGetManyKeys, keys.size() - first);
+    for (size_t i = 0; i < count; ++i) slices[i] = slice(keys[first + i]);
+    db_->MultiGet(options, db_->DefaultColumnFamily(), count, slices.data(), values.data(),
+                  statuses.data());
+    for (size_t i = 0; i < count; ++i) {
+      if (statuses[i].ok()) {
+        results[first + i] = values[i].ToString();
+      } else if (!statuses[i].IsNotFound()) {
+        return from_rocksdb(statuses[i], "read keys");
+      }
+      values[i].Reset();
     }
   }
   return results;

@@ -301,6 +301,17 @@ class PosixFileSystem final : public FileSystem {
     return Status::ok();
   }
 
+  Result<bool> is_locked(const std::string& path) override {
+    const Descriptor descriptor = open_descriptor(path, O_RDONLY);
+    if (!descriptor.is_open()) {
+      if (errno == ENOENT) return false;
+      return path_error("open lock file", path);
+    }
+    if (flock(descriptor.number(), LOCK_EX | LOCK_NB) == 0) return false;
+    if (errno == EWOULDBLOCK) return true;
+    return path_error("look at lock file", path);
+  }
+
   void sleep_us(uint64_t microseconds) override {
     std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
   }

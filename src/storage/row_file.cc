@@ -126,7 +126,8 @@ Result<std::unique_ptr<RowFile>> RowFile::open(FileSystem& file_system, const st
   ROX_RETURN_IF_ERROR(check_header_page(path, layout, page.span()));
   ROX_ASSIGN_OR_RETURN(result->direct_, file_system.open(path, OpenMode::kReadDirect));
   ROX_ASSIGN_OR_RETURN(uint64_t size, result->file_->size());
-  result->reserved_blocks_ = (size - RowLayout::kHeaderBytes) / layout.block_bytes;
+  result->reserved_blocks_ =
+      (size - RowLayout::kHeaderBytes + layout.block_bytes - 1) / layout.block_bytes;
   return result;
 }
 

@@ -94,6 +94,9 @@ class RowFile {
   const RowLayout& layout() const { return layout_; }
   const std::string& path() const { return path_; }
 
+  // Slots that the file has whole blocks for.
+  uint64_t slot_capacity() const { return reserved_blocks_ * layout_.rows_per_block; }
+
   // Makes room for slots below `slot_count`, so that write() cannot run out of space. kDiskFull.
   Status reserve(uint64_t slot_count);
   // Writes rows in ascending order of slot. Not durable until sync().

@@ -285,6 +285,15 @@ Status SimulatedFileSystem::sync_directory(const std::string& path) {
   });
 }
 
+Result<bool> SimulatedFileSystem::is_locked(const std::string& path) {
+  const std::lock_guard guard(mutex_);
+  ROX_RETURN_IF_ERROR(check_power("look at lock " + path));
+  const Result<InodeId> inode = find_file(path);
+  if (!inode.is_ok()) return false;
+  const auto holders = locks_.find(*inode);
+  return holders != locks_.end() && (holders->second.exclusive || holders->second.shared > 0);
+}
+
 Result<std::unique_ptr<FileLock>> SimulatedFileSystem::lock(const std::string& path,
                                                             LockMode mode) {
   const std::lock_guard guard(mutex_);

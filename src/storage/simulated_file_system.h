@@ -71,6 +71,7 @@ class SimulatedFileSystem final : public FileSystem {
   Status remove_directory(const std::string& path) override;
   Status sync_directory(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> lock(const std::string& path, LockMode mode) override;
+  Result<bool> is_locked(const std::string& path) override;
   void sleep_us(uint64_t) override {}
 
   // Calls so far that change something, failed ones included.
