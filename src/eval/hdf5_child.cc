@@ -17,7 +17,7 @@ namespace {
 // What libhdf5 may take beyond what the process had: the chunk cache and as much again.
 constexpr uint64_t kChildMemoryBytes = 1ull << 30;
 // Processor time until the next block of rows, not time waited for a disk or for the reader.
-constexpr rlim_t kChildSecondsWithoutProgress = 60;
+constexpr rlim_t kChildSecondsWithoutProgress = 10;
 constexpr int kFirstFreeDescriptor = 3;
 
 // The parent's handlers know the parent's state only.

@@ -1,7 +1,9 @@
 // The rows of an HDF5 dataset, read by libhdf5 in a child process and passed through a pipe.
 //
-// libhdf5 1.10 can crash, loop or allocate without bound on a hostile file. In a child, that is an
-// error message here. The child gets limits on memory and on processor time without progress.
+// libhdf5 1.10.8 does not withstand damaged files: of 240,000 small ones with 1 to 4 bytes changed,
+// 12 crashed it, and others made it loop or ask for 25 GB (fuzz/corpus/fuzz_hdf5 keeps examples).
+// In a child, that is an error message here. The child gets limits on memory and on processor time
+// without progress.
 #pragma once
 
 #include <sys/types.h>

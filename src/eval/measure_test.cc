@@ -15,9 +15,7 @@ struct FakeSearch {
   Result<std::vector<std::vector<Neighbor>>> operator()(MatrixView queries, SearchStats& stats) {
     std::vector<std::vector<Neighbor>> found;
     for (size_t i = 0; i < queries.rows(); ++i) {
-      Neighbor neighbor;
-      neighbor.key = static_cast<uint64_t>(queries.row(i)[0]);
-      found.push_back({neighbor});
+      found.push_back({Neighbor{.key = Key(static_cast<uint64_t>(queries.row(i)[0]))}});
     }
     stats.queries += queries.rows();
     stats.distance_computations += 10 * queries.rows();
