@@ -9,6 +9,7 @@
 #include "cli/exit_code.h"
 #include "cli/failure.h"
 #include "cli/interrupt.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/query_source.h"
@@ -60,6 +61,7 @@ class GroundTruthCommand final : public Command {
     add_collection(app, arguments_);
     add_memory_limit(app, arguments_);
     add_threads(app, arguments_);
+    add_json(app, arguments_.json);
   }
 
   int run() override {
@@ -71,6 +73,12 @@ class GroundTruthCommand final : public Command {
     require(eval::write_ground_truth(out_path_, truth));
     print_message("wrote " + out_path_ + ": " + format_count(truth.queries) + " queries, k " +
                   std::to_string(truth.k) + ", in " + format_duration(progress.seconds()));
+    if (arguments_.json) {
+      JsonObject object;
+      object.add("queries", uint64_t{truth.queries}).add("k", uint64_t{truth.k});
+      object.add("seconds", progress.seconds());
+      print_line(object.text());
+    }
     return kExitOk;
   }
 

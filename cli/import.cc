@@ -213,9 +213,9 @@ std::optional<ImportBatch> ImportCommand::next_batch(ReadAhead<ImportBatch>& rea
 
 void ImportCommand::load(const Collection& collection) {
   Progress progress("import", "rows");
-  ReadAhead<ImportBatch> reading([rows = rows_] { return rows->next(); });
   totals_.row_count = rows_->row_count();
   const uint64_t bytes_total = rows_->bytes_total();
+  ReadAhead<ImportBatch> reading([rows = rows_] { return rows->next(); });  // from now on its own
   while (true) {
     const std::optional<ImportBatch> batch = next_batch(reading);
     if (!batch.has_value()) {
