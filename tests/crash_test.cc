@@ -309,6 +309,18 @@ struct CutCase {
   PowerCutPolicy policy;
 };
 
+std::string durability_name(Durability durability) {
+  return durability == Durability::kFull      ? "full"
+         : durability == Durability::kGrouped ? "grouped"
+                                              : "none";
+}
+
+std::string policy_name(PowerCutPolicy policy) {
+  return policy == PowerCutPolicy::kDropAll   ? "dropped"
+         : policy == PowerCutPolicy::kKeepAll ? "kept"
+                                              : "torn";
+}
+
 class PowerCutTest : public testing::TestWithParam<CutCase> {};
 
 TEST_P(PowerCutTest, EveryCrashPointKeepsWhatWasAcknowledged) {
@@ -355,7 +367,11 @@ INSTANTIATE_TEST_SUITE_P(Levels, PowerCutTest,
                                          CutCase{Durability::kFull, PowerCutPolicy::kRandom},
                                          CutCase{Durability::kNone, PowerCutPolicy::kDropAll},
                                          CutCase{Durability::kNone, PowerCutPolicy::kRandom},
-                                         CutCase{Durability::kGrouped, PowerCutPolicy::kRandom}));
+                                         CutCase{Durability::kGrouped, PowerCutPolicy::kRandom}),
+                         [](const auto& test) {
+                           return durability_name(test.param.durability) + "_" +
+                                  policy_name(test.param.policy);
+                         });
 
 // A disk that says no: the call fails, later writes are refused, nothing acknowledged is lost.
 class FaultTest : public testing::TestWithParam<std::tuple<Operation, StatusCode>> {};
@@ -386,10 +402,14 @@ TEST_P(FaultTest, EveryFailingOperationKeepsWhatWasAcknowledged) {
   std::printf("%llu faults reached a caller\n", static_cast<unsigned long long>(hits));
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, FaultTest,
-                         testing::Combine(testing::Values(Operation::kSync, Operation::kWrite),
-                                          testing::Values(StatusCode::kIoError,
-                                                          StatusCode::kDiskFull)));
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, FaultTest,
+    testing::Combine(testing::Values(Operation::kSync, Operation::kWrite),
+                     testing::Values(StatusCode::kIoError, StatusCode::kDiskFull)),
+    [](const auto& test) {
+      return std::string(std::get<0>(test.param) == Operation::kSync ? "sync_" : "write_") +
+             std::string(status_code_name(std::get<1>(test.param)));
+    });
 
 // Keeps D6.
 TEST(FailedSync, TurnsTheDatabaseReadOnlyAndSaysSo) {

@@ -495,7 +495,12 @@ INSTANTIATE_TEST_SUITE_P(
                     ModelCase{ScalarType::kU8, Durability::kGrouped, 32u << 20},
                     ModelCase{ScalarType::kI8, Durability::kNone, 32u << 20},
                     ModelCase{ScalarType::kF16, Durability::kNone, 0},
-                    ModelCase{ScalarType::kF32, Durability::kGrouped, 32u << 20}));
+                    ModelCase{ScalarType::kF32, Durability::kGrouped, 32u << 20}),
+    [](const auto& test) {
+      return std::string(scalar_type_name(test.param.type)) + "_durability_" +
+             std::to_string(static_cast<int>(test.param.durability)) +
+             (test.param.memory_limit == 0 ? "" : "_small_memory");
+    });
 
 // Readers see whole batches: every row of a batch carries the batch's number.
 TEST_F(DatabaseTest, ConcurrentReadersSeeWholeBatches) {

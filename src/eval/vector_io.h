@@ -18,11 +18,15 @@
 namespace roxanne::eval {
 
 enum class FileFormat : uint8_t {
-  kU8bin, kI8bin, kFbin, kF16bin,  // int32 n, int32 d, n*d elements (uint32 n, d accepted)
-  kFvecs, kBvecs,                  // a row: int32 d, then d elements (f32, u8)
-  kNpy,                            // 2-d C-order array: <f4 <f2 |u1 |i1, also uint8 etc. v1.0-3.0
-  kHdf5,                           // a 2-d dataset: ann-benchmarks' "train", "test"
-  kJsonl,                          // {"key": .., "vector": [..], "payload": {..}} a line
+  kU8bin,
+  kI8bin,
+  kFbin,
+  kF16bin,  // int32 n, int32 d, n*d elements (uint32 n, d accepted)
+  kFvecs,
+  kBvecs,  // a row: int32 d, then d elements (f32, u8)
+  kNpy,    // 2-d C-order array: <f4 <f2 |u1 |i1, also uint8 etc. v1.0-3.0
+  kHdf5,   // a 2-d dataset: ann-benchmarks' "train", "test"
+  kJsonl,  // {"key": .., "vector": [..], "payload": {..}} a line
 };
 std::optional<FileFormat> parse_file_format(std::string_view name);
 std::string_view file_format_name(FileFormat format);
@@ -110,8 +114,8 @@ Status convert_batch(const VectorBatch& in, ScalarType type, VectorBatch& out);
 struct GroundTruth {
   size_t queries = 0;
   size_t k = 0;
-  std::vector<uint32_t> ids;      // queries * k
-  std::vector<float> distances;   // queries * k, or empty where the format has none (ivecs)
+  std::vector<uint32_t> ids;     // queries * k
+  std::vector<float> distances;  // queries * k, or empty where the format has none (ivecs)
 };
 enum class GroundTruthFormat : uint8_t { kGtBin, kIvecs, kHdf5 };
 // By suffix: .ivecs, .hdf5/.h5 (datasets "neighbors" and, where there, "distances"), else gt.bin.

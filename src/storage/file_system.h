@@ -89,8 +89,8 @@ class FileSystem {
   // the file, and a kLocked message carries the pid found there.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path, LockMode mode) = 0;
 
-  // Whether somebody holds a lock on the file now; false where there is no such file. Takes the lock
-  // for a moment, so that one who comes just then is told kLocked and has to try again.
+  // Whether somebody holds a lock on the file now; false where there is no such file. Takes the
+  // lock for a moment, so that one who comes just then is told kLocked and has to try again.
   virtual Result<bool> is_locked(const std::string& path) = 0;
 
   // Lets time pass before something is tried again. A simulated file system does not wait.
