@@ -23,7 +23,7 @@ enum class Durability : uint8_t {
   kFull = 0,     // acknowledged = synced to disk; concurrent writers share one sync
   kGrouped = 1,  // acknowledged = handed to the system; synced at least every 100 ms. A killed
                  // process loses nothing, a power cut at most that interval
-  kNone = 2,     // acknowledged = handed to the system; synced by flush() and at close
+  kNone = 2,     // acknowledged = handed to the system; synced by flush(), checkpoints and at close
 };
 
 struct DatabaseOptions {
