@@ -1,6 +1,7 @@
 // Kernels for AVX2 with FMA and F16C.
 #include <immintrin.h>
 
+#include "kernels/avx2_nibbles.h"
 #include "kernels/avx2_panels.h"
 #include "kernels/avx2_rows.h"
 #include "kernels/tables.h"
@@ -163,6 +164,7 @@ const KernelTable kAvx2Table = {
     .select_l2_int = select_l2_int,
     .select_scaled_float = select_scaled_float,
     .select_scaled_int = select_scaled_int,
+    .sum_nibbles = sum_nibbles,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .all_finite_f32 = all_finite_f32,

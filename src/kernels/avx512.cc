@@ -1,6 +1,7 @@
 // Kernels for AVX-512 F, BW, VL, DQ and VNNI.
 #include <immintrin.h>
 
+#include "kernels/avx512_nibbles.h"
 #include "kernels/avx512_panels.h"
 #include "kernels/avx512_rows.h"
 #include "kernels/tables.h"
@@ -164,6 +165,7 @@ const KernelTable kAvx512Table = {
     .select_l2_int = select_l2_int,
     .select_scaled_float = select_scaled_float,
     .select_scaled_int = select_scaled_int,
+    .sum_nibbles = sum_nibbles,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .all_finite_f32 = all_finite_f32,

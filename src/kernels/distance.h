@@ -60,6 +60,17 @@ using SelectScaledFloatFn = size_t (*)(const float* dots, const float* scales, s
 using SelectScaledIntFn = size_t (*)(const int32_t* dots, const float* scales, size_t n,
                                      float bound, uint32_t* out);
 
+// Sums of table look-ups for a block of kNibbleBlock codes:
+//   out[i] = sum over t < table_count of lut[16 * t + nibble(t, i)].
+// `codes` is table_count / 2 rows of 32 bytes: byte i of row m holds code i's nibbles, in its low
+// half for table 2m, in its high half for table 2m + 1. table_count is even and at most
+// kNibbleTablesMax, so that sums fit; out has room for kNibbleBlock. Any alignment will do; 64
+// bytes is the fastest.
+using SumNibblesFn = void (*)(const uint8_t* codes, const uint8_t* lut, size_t table_count,
+                              uint16_t* out);
+inline constexpr size_t kNibbleBlock = 32;
+inline constexpr size_t kNibbleTablesMax = 256;
+
 struct KernelTable {
   const char* isa;  // "scalar", "avx2", "avx512", "neon"
 
@@ -75,6 +86,8 @@ struct KernelTable {
   SelectL2IntFn select_l2_int;
   SelectScaledFloatFn select_scaled_float;
   SelectScaledIntFn select_scaled_int;
+
+  SumNibblesFn sum_nibbles;
 
   // f16 <-> f32, any count; to f16 rounds to nearest even, overflow to infinity.
   void (*f16_to_f32)(const uint16_t* in, size_t count, float* out);

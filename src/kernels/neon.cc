@@ -1,6 +1,7 @@
 // Kernels for NEON of plain ARMv8-A.
 #include <arm_neon.h>
 
+#include "kernels/neon_nibbles.h"
 #include "kernels/neon_panels.h"
 #include "kernels/neon_rows.h"
 #include "kernels/tables.h"
@@ -163,6 +164,7 @@ const KernelTable kNeonTable = {
     .select_l2_int = select_l2_int,
     .select_scaled_float = select_scaled_float,
     .select_scaled_int = select_scaled_int,
+    .sum_nibbles = sum_nibbles,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .all_finite_f32 = all_finite_f32,

@@ -148,6 +148,17 @@ size_t select_scaled(const T* dots, const float* scales, size_t n, float bound, 
   return count;
 }
 
+void sum_nibbles(const uint8_t* codes, const uint8_t* lut, size_t table_count, uint16_t* out) {
+  for (size_t i = 0; i < kNibbleBlock; ++i) {
+    uint32_t sum = 0;
+    for (size_t t = 0; t < table_count; t += 2) {
+      const uint8_t byte = codes[t / 2 * kNibbleBlock + i];
+      sum += lut[16 * t + byte % 16] + lut[16 * (t + 1) + byte / 16];
+    }
+    out[i] = static_cast<uint16_t>(sum);
+  }
+}
+
 void f16_to_f32(const uint16_t* in, size_t count, float* out) {
   for (size_t i = 0; i < count; ++i) out[i] = base::f16_to_f32(in[i]);
 }
@@ -194,6 +205,7 @@ const KernelTable kScalarTable = {
     .select_l2_int = select_l2<int32_t>,
     .select_scaled_float = select_scaled<float>,
     .select_scaled_int = select_scaled<int32_t>,
+    .sum_nibbles = sum_nibbles,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .all_finite_f32 = all_finite_f32,
