@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "kernels/avx2_nibbles.h"
+#include "kernels/avx2_neighbour_codes.h"
 #include "kernels/avx2_panels.h"
 #include "kernels/avx2_rows.h"
 #include "kernels/tables.h"
@@ -97,6 +98,22 @@ size_t select_scaled_int(const int32_t* dots, const float* scales, size_t n, flo
   return select(ScaledInt{dots, scales, _mm256_set1_ps(bound)}, n, out);
 }
 
+void lane_minima_l2_int(const int32_t* dots, const int32_t* norms, size_t n, int32_t* out) {
+  const auto value = [&](size_t r) {
+    const __m256i dot = _mm256_load_si256(reinterpret_cast<const __m256i*>(dots + r));
+    const __m256i norm = _mm256_load_si256(reinterpret_cast<const __m256i*>(norms + r));
+    return _mm256_sub_epi32(norm, _mm256_slli_epi32(dot, 1));
+  };
+  __m256i low = value(0);
+  __m256i high = value(8);
+  for (size_t r = 16; r < n; r += 16) {
+    low = _mm256_min_epi32(low, value(r));
+    high = _mm256_min_epi32(high, value(r + 8));
+  }
+  _mm256_store_si256(reinterpret_cast<__m256i*>(out), low);
+  _mm256_store_si256(reinterpret_cast<__m256i*>(out + 8), high);
+}
+
 void f16_to_f32(const uint16_t* in, size_t count, float* out) {
   size_t i = 0;
   for (; i + 8 <= count; i += 8) _mm256_storeu_ps(out + i, LoadF16::full(in + i));
@@ -164,7 +181,10 @@ const KernelTable kAvx2Table = {
     .select_l2_int = select_l2_int,
     .select_scaled_float = select_scaled_float,
     .select_scaled_int = select_scaled_int,
+    .lane_minima_l2_int = lane_minima_l2_int,
     .sum_nibbles = sum_nibbles,
+    .encode_residual = encode_residual,
+    .select_estimates = select_estimates,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .all_finite_f32 = all_finite_f32,

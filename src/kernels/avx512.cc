@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "kernels/avx512_nibbles.h"
+#include "kernels/avx512_neighbour_codes.h"
 #include "kernels/avx512_panels.h"
 #include "kernels/avx512_rows.h"
 #include "kernels/tables.h"
@@ -93,6 +94,16 @@ size_t select_scaled_int(const int32_t* dots, const float* scales, size_t n, flo
   return select(ScaledInt{dots, scales, _mm512_set1_ps(bound)}, n, out);
 }
 
+void lane_minima_l2_int(const int32_t* dots, const int32_t* norms, size_t n, int32_t* out) {
+  const auto value = [&](size_t r) {
+    const __m512i twice = _mm512_slli_epi32(_mm512_load_si512(dots + r), 1);
+    return _mm512_sub_epi32(_mm512_load_si512(norms + r), twice);
+  };
+  __m512i least = value(0);
+  for (size_t r = kWidth; r < n; r += kWidth) least = _mm512_min_epi32(least, value(r));
+  _mm512_store_si512(out, least);
+}
+
 void f16_to_f32(const uint16_t* in, size_t count, float* out) {
   size_t i = 0;
   for (; i + 16 <= count; i += 16) _mm512_storeu_ps(out + i, LoadF16::full(in + i));
@@ -165,7 +176,10 @@ const KernelTable kAvx512Table = {
     .select_l2_int = select_l2_int,
     .select_scaled_float = select_scaled_float,
     .select_scaled_int = select_scaled_int,
+    .lane_minima_l2_int = lane_minima_l2_int,
     .sum_nibbles = sum_nibbles,
+    .encode_residual = encode_residual,
+    .select_estimates = select_estimates,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .all_finite_f32 = all_finite_f32,

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/neighbour_codes.h"
+
 namespace roxanne::kernels {
 
 // One query to many rows: out[r] = f(query, rows + r * dim).
@@ -71,6 +73,13 @@ using SumNibblesFn = void (*)(const uint8_t* codes, const uint8_t* lut, size_t t
 inline constexpr size_t kNibbleBlock = 32;
 inline constexpr size_t kNibbleTablesMax = 256;
 
+// The smallest norms[r] - 2 * dots[r] of every sixteenth row: out[l] over the rows r = l (mod 16).
+// `n` is a multiple of 16 and not 0, arrays are 64-byte aligned, out has 16 places. The k-th
+// smallest of the 16 bounds the k-th smallest of all, which is how a few nearest rows are found in
+// two passes without a branch a row.
+using LaneMinimaL2IntFn = void (*)(const int32_t* dots, const int32_t* norms, size_t n,
+                                   int32_t* out);
+
 struct KernelTable {
   const char* isa;  // "scalar", "avx2", "avx512", "neon"
 
@@ -86,8 +95,11 @@ struct KernelTable {
   SelectL2IntFn select_l2_int;
   SelectScaledFloatFn select_scaled_float;
   SelectScaledIntFn select_scaled_int;
+  LaneMinimaL2IntFn lane_minima_l2_int;
 
   SumNibblesFn sum_nibbles;
+  EncodeResidualFn encode_residual;
+  SelectEstimatesFn select_estimates;
 
   // f16 <-> f32, any count; to f16 rounds to nearest even, overflow to infinity.
   void (*f16_to_f32)(const uint16_t* in, size_t count, float* out);

@@ -2,6 +2,7 @@
 #include <arm_neon.h>
 
 #include "kernels/neon_nibbles.h"
+#include "kernels/plain_neighbour_codes.h"
 #include "kernels/neon_panels.h"
 #include "kernels/neon_rows.h"
 #include "kernels/tables.h"
@@ -90,6 +91,17 @@ size_t select_scaled_int(const int32_t* dots, const float* scales, size_t n, flo
   return select(ScaledInt{dots, scales, vdupq_n_f32(bound)}, n, out);
 }
 
+void lane_minima_l2_int(const int32_t* dots, const int32_t* norms, size_t n, int32_t* out) {
+  for (size_t lane = 0; lane < 16; lane += 4) {
+    const auto value = [&](size_t r) {
+      return vsubq_s32(vld1q_s32(norms + r + lane), vshlq_n_s32(vld1q_s32(dots + r + lane), 1));
+    };
+    int32x4_t least = value(0);
+    for (size_t r = 16; r < n; r += 16) least = vminq_s32(least, value(r));
+    vst1q_s32(out + lane, least);
+  }
+}
+
 void f16_to_f32(const uint16_t* in, size_t count, float* out) {
   size_t i = 0;
   for (; i + 8 <= count; i += 8) {
@@ -164,7 +176,10 @@ const KernelTable kNeonTable = {
     .select_l2_int = select_l2_int,
     .select_scaled_float = select_scaled_float,
     .select_scaled_int = select_scaled_int,
+    .lane_minima_l2_int = lane_minima_l2_int,
     .sum_nibbles = sum_nibbles,
+    .encode_residual = encode_residual,
+    .select_estimates = select_estimates,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .all_finite_f32 = all_finite_f32,

@@ -159,6 +159,21 @@ void sum_nibbles(const uint8_t* codes, const uint8_t* lut, size_t table_count, u
   }
 }
 
+}  // namespace
+}  // namespace roxanne::kernels
+
+#include "kernels/plain_neighbour_codes.h"  // on the sum_nibbles above
+
+namespace roxanne::kernels {
+namespace {
+
+void lane_minima_l2_int(const int32_t* dots, const int32_t* norms, size_t n, int32_t* out) {
+  for (size_t r = 0; r < n; ++r) {
+    const int32_t value = norms[r] - 2 * dots[r];
+    if (r < 16 || value < out[r % 16]) out[r % 16] = value;
+  }
+}
+
 void f16_to_f32(const uint16_t* in, size_t count, float* out) {
   for (size_t i = 0; i < count; ++i) out[i] = base::f16_to_f32(in[i]);
 }
@@ -205,7 +220,10 @@ const KernelTable kScalarTable = {
     .select_l2_int = select_l2<int32_t>,
     .select_scaled_float = select_scaled<float>,
     .select_scaled_int = select_scaled<int32_t>,
+    .lane_minima_l2_int = lane_minima_l2_int,
     .sum_nibbles = sum_nibbles,
+    .encode_residual = encode_residual,
+    .select_estimates = select_estimates,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .all_finite_f32 = all_finite_f32,

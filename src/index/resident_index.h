@@ -1,0 +1,111 @@
+// A graph over a collection's vectors, searched in memory: built once, never changed, opened from
+// its file without rebuilding.
+//
+// A node's record holds all that one step of a search reads: its vector and slot, the ids of its
+// neighbours and, beside them, short codes of where they lie as seen from the node, so that one run
+// of memory gives the exact distance of the node and estimates for all its neighbours.
+// (SymphonyQG, arXiv 2411.12229; RaBitQ, arXiv 2405.12497.) Bytes: docs/file_format.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "index/exact_scan.h"
+#include "index/live_set.h"
+#include "roxanne/options.h"
+#include "roxanne/status.h"
+#include "roxanne/types.h"
+#include "storage/file_system.h"
+
+namespace roxanne::index {
+
+// What a graph is built over. Node i is the row i; all views outlive the call.
+struct BuildInput {
+  MatrixView rows;                  // finite; none zero under cosine
+  std::span<const uint32_t> slots;  // one a row, ascending
+  std::span<const uint64_t> tags;   // one a row: its key, say; handed back with the answers
+  Metric metric = Metric::kL2;
+};
+
+struct BuildProgress {
+  const char* phase = "";  // "partition", "prune", "encode", "write", "calibrate"
+  double fraction = 0;     // of the whole build, in [0, 1], never falling
+};
+
+struct BuildOptions {
+  uint64_t memory_bytes = 0;   // that the build may take beside its input; 0 = what it wants
+  std::string scratch_prefix;  // path prefix of files that hold what does not fit; removed again
+  size_t thread_count = 1;
+  uint64_t seed = 1;
+  // Called from one thread at a time; false = cancel the build (kCancelled). May be empty.
+  std::function<bool(const BuildProgress&)> progress;
+};
+
+// About how many bytes ResidentIndex::load() will take for so many rows.
+uint64_t resident_bytes(const CollectionOptions& options, uint64_t row_count);
+
+// Builds the graph and writes it to `path`, synced; the name is the caller's to make durable.
+// The same bytes for the same input and seed, whatever the thread count. kCancelled, kDiskFull,
+// kIoError, kInvalidArgument (memory_bytes too small: says how much is needed). Removes what it
+// wrote where it fails.
+Status build_resident_index(storage::FileSystem& file_system, const std::string& path,
+                            const BuildInput& input, base::ThreadPool& pool,
+                            const BuildOptions& options);
+
+struct GraphSearchStats {
+  uint64_t distance_computations = 0;  // exact ones, and estimates of neighbours
+  uint64_t hops = 0;                   // nodes expanded
+};
+
+struct GraphSearchOptions {
+  size_t k = 10;
+  size_t search_list_size = 0;  // 0 = what was found at build time to reach recall@10 0.95
+};
+
+// Immutable; all calls may run at once.
+class ResidentIndex {
+ public:
+  // Reads and checks the whole file. kCorruption names the place, kUnsupported a newer version.
+  static Result<std::unique_ptr<ResidentIndex>> load(storage::FileSystem& file_system,
+                                                     const std::string& path,
+                                                     const CollectionOptions& options);
+  ~ResidentIndex();
+
+  uint64_t node_count() const;
+  uint64_t bytes_in_memory() const;
+  uint64_t bytes_on_disk() const;
+  // The search_list_size that stands for 0 where k is 10.
+  size_t default_search_list_size() const;
+  size_t max_degree() const;
+
+  // Slots of the nodes, ascending. A slot named here must keep the row that was built over for as
+  // long as this index serves, or be absent from `live` whenever a search runs.
+  std::span<const uint32_t> slots() const;
+  bool contains(uint32_t slot) const;
+
+  // Appends at most k nearest nodes whose slots are in `live`, by (distance, slot); ids are slots.
+  // Distances are the exact ones. Fewer than k only where fewer are live.
+  // `query`: of the collection's scalar type and dimension, finite.
+  void search(VectorView query, const LiveSet& live, const GraphSearchOptions& options,
+              std::vector<ScanNeighbor>& found, GraphSearchStats& stats) const;
+
+  // Checks what load() does not: degrees, edge targets, that every node is reachable, and that each
+  // record's vector is what `row_of` says (empty = not compared). Calls `damaged` with what is
+  // wrong, until it returns false.
+  void verify(const std::function<const std::byte*(uint32_t slot)>& row_of,
+              const std::function<bool(const Status&)>& damaged) const;
+
+  class Impl;
+
+ private:
+  explicit ResidentIndex(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace roxanne::index
