@@ -7,6 +7,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/status_macros.h"
+#include "index/exact_distance.h"
 #include "index/top_k.h"
 #include "kernels/distance.h"
 
@@ -71,11 +72,6 @@ TypeKernels<int32_t> int_kernels(ScalarType type) {
     return {table.l2_u8, table.dot_u8, table.norms_u8, &table.panel_u8, 1};
   }
   return {table.l2_i8, table.dot_i8, table.norms_i8, &table.panel_i8, 1};
-}
-
-float cosine_distance(float dot, float query_norm, float row_norm) {
-  const double scale = std::sqrt(static_cast<double>(query_norm) * static_cast<double>(row_norm));
-  return scale > 0 ? static_cast<float>(1.0 - static_cast<double>(dot) / scale) : 1.0f;
 }
 
 // Score is what rows are ranked by: int32_t for integer vectors under L2 and inner product.

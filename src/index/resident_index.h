@@ -41,22 +41,21 @@ struct BuildProgress {
 struct BuildOptions {
   uint64_t memory_bytes = 0;   // that the build may take beside its input; 0 = what it wants
   std::string scratch_prefix;  // path prefix of files that hold what does not fit; removed again
+  uint64_t resident_bytes = 0;  // that the index may take when it serves; 0 = what it wants
   size_t thread_count = 1;
   uint64_t seed = 1;
   // Called from one thread at a time; false = cancel the build (kCancelled). May be empty.
   std::function<bool(const BuildProgress&)> progress;
 };
 
-// About how many bytes ResidentIndex::load() will take for so many rows.
-uint64_t resident_bytes(const CollectionOptions& options, uint64_t row_count);
-
-// Builds the graph and writes it to `path`, synced; the name is the caller's to make durable.
-// The same bytes for the same input and seed, whatever the thread count. kCancelled, kDiskFull,
-// kIoError, kInvalidArgument (memory_bytes too small: says how much is needed). Removes what it
-// wrote where it fails.
-Status build_resident_index(storage::FileSystem& file_system, const std::string& path,
-                            const BuildInput& input, base::ThreadPool& pool,
-                            const BuildOptions& options);
+// How many bytes an index of so many rows takes at the most, and with the shortest codes.
+struct ResidentBytes {
+  uint64_t wanted;
+  uint64_t least;
+};
+ResidentBytes resident_bytes(const CollectionOptions& options, uint64_t row_count);
+// The least memory_bytes that a build of so many rows goes on with.
+uint64_t build_bytes_least(const CollectionOptions& options, uint64_t row_count);
 
 struct GraphSearchStats {
   uint64_t distance_computations = 0;  // exact ones, and estimates of neighbours
@@ -102,10 +101,20 @@ class ResidentIndex {
               const std::function<bool(const Status&)>& damaged) const;
 
   class Impl;
+  explicit ResidentIndex(std::unique_ptr<Impl> impl);
 
  private:
-  explicit ResidentIndex(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// Builds the graph, writes it to `path`, synced (the name is the caller's to make durable), and
+// opens it. The same bytes for the same input and seed, whatever the thread count. kCancelled,
+// kDiskFull, kIoError, kInvalidArgument (memory_bytes too small: says how much is needed). Removes
+// what it wrote where it fails.
+Result<std::unique_ptr<ResidentIndex>> build_resident_index(storage::FileSystem& file_system,
+                                                            const std::string& path,
+                                                            const BuildInput& input,
+                                                            base::ThreadPool& pool,
+                                                            const BuildOptions& options);
 
 }  // namespace roxanne::index
