@@ -220,8 +220,8 @@ RabitqQuantizer::RabitqQuantizer(size_t dim, Metric metric, const RabitqOptions&
   }
 }
 
-size_t RabitqQuantizer::code_bytes() const {
-  return planes_bytes() + factor_count() * sizeof(float);
+size_t RabitqQuantizer::code_bytes_of(size_t dim, const RabitqOptions& options) {
+  return options.bits * Rotation::padded(dim) / 8 + factor_count_of(options) * sizeof(float);
 }
 
 void RabitqQuantizer::train(MatrixView sample) {

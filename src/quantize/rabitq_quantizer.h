@@ -38,8 +38,11 @@ class RabitqQuantizer final : public Quantizer {
  public:
   RabitqQuantizer(size_t dim, Metric metric, const RabitqOptions& options);
 
+  // Without making one.
+  static size_t code_bytes_of(size_t dim, const RabitqOptions& options);
+
   size_t dim() const override { return rotation_.dim(); }
-  size_t code_bytes() const override;
+  size_t code_bytes() const override { return code_bytes_of(dim(), options_); }
   void train(MatrixView sample) override;
   void encode(MatrixView rows, uint8_t* codes) const override;
   void pack_block(const uint8_t* codes, size_t count, uint8_t* block) const override;
@@ -56,7 +59,10 @@ class RabitqQuantizer final : public Quantizer {
 
   size_t plane_bytes() const { return rotation_.padded_dim() / 8; }
   size_t planes_bytes() const { return options_.bits * plane_bytes(); }
-  size_t factor_count() const { return options_.has_error_bound ? 3 : 2; }
+  size_t factor_count() const { return factor_count_of(options_); }
+  static size_t factor_count_of(const RabitqOptions& options) {
+    return options.has_error_bound ? 3 : 2;
+  }
 
   Metric metric_;
   RabitqOptions options_;

@@ -62,12 +62,19 @@ class RecallSet {
  public:
   RecallSet(Rows base, Rows queries, Metric metric)
       : base_(std::move(base)), queries_(std::move(queries)), metric_(metric) {
-    std::vector<float> distances(base_.rows);
-    for (size_t q = 0; q < queries_.rows; ++q) {
-      exact_distances(q, distances.data());
-      std::nth_element(distances.begin(), distances.begin() + kTruthCount - 1, distances.end());
-      worst_.push_back(distances[kTruthCount - 1]);
+    std::vector<std::vector<float>> nearest(queries_.rows);  // heaps, the farthest first
+    const std::vector<float> wide_queries = widened(queries_.view());
+    float distances[kWidenRows];
+    // Rows outside, so that they are widened once and read from the cache by all queries.
+    for (size_t first = 0; first < base_.rows; first += kWidenRows) {
+      const size_t count = std::min(kWidenRows, base_.rows - first);
+      const std::vector<float> rows = widened(base_.view().slice(first, count));
+      for (size_t q = 0; q < queries_.rows; ++q) {
+        distances_to(wide_queries.data() + q * base_.dim, rows, distances);
+        for (size_t i = 0; i < count; ++i) keep_nearest(nearest[q], distances[i]);
+      }
     }
+    for (const std::vector<float>& heap : nearest) worst_.push_back(heap.front());
   }
 
   const Rows& base() const { return base_; }
@@ -77,10 +84,10 @@ class RecallSet {
 
   // Of query q to all of the base, in the metric.
   void exact_distances(size_t q, float* out) const {
-    const std::vector<float> query = wide_query(q);
+    const std::vector<float> query = widened(queries_.row(q));
     for (size_t first = 0; first < base_.rows; first += kWidenRows) {
       const size_t count = std::min(kWidenRows, base_.rows - first);
-      distances_to(query, base_.view().slice(first, count), out + first);
+      distances_to(query.data(), widened(base_.view().slice(first, count)), out + first);
     }
   }
 
@@ -88,14 +95,12 @@ class RecallSet {
   // ones are those at most as far as the kTruthCount-th: equally near ones count the same.
   std::array<double, kRecallCounts.size()> recall(size_t q,
                                                   const std::vector<float>& estimates) const {
-    std::vector<std::pair<float, uint32_t>> order(base_.rows);
-    for (uint32_t i = 0; i < base_.rows; ++i) order[i] = {estimates[i], i};
-    const size_t most = std::min(kRecallCounts.back(), order.size());
-    std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(most), order.end());
-    const std::vector<float> query = wide_query(q);
+    const std::vector<std::pair<float, uint32_t>> order = best(estimates);
+    const size_t most = order.size();
+    const std::vector<float> query = widened(queries_.row(q));
     std::vector<float> distances(most);
     for (size_t i = 0; i < most; ++i) {
-      distances_to(query, base_.row(order[i].second), &distances[i]);
+      distances_to(query.data(), widened(base_.row(order[i].second)), &distances[i]);
     }
     std::array<double, kRecallCounts.size()> shares = {};
     for (size_t c = 0; c < kRecallCounts.size(); ++c) {
@@ -109,21 +114,47 @@ class RecallSet {
   }
 
  private:
-  std::vector<float> wide_query(size_t q) const {
-    std::vector<float> query(base_.dim);
-    widen_rows(queries_.row(q), metric_, query.data());
-    return query;
-  }
-
-  void distances_to(const std::vector<float>& query, MatrixView rows, float* out) const {
+  std::vector<float> widened(MatrixView rows) const {
     std::vector<float> wide(rows.rows() * rows.dim());
     widen_rows(rows, metric_, wide.data());
+    return wide;
+  }
+
+  void distances_to(const float* query, const std::vector<float>& rows, float* out) const {
+    const size_t count = rows.size() / base_.dim;
     const kernels::KernelTable& kernels = kernels::kernels();
     const auto to_rows = metric_ == Metric::kL2 ? kernels.l2_f32 : kernels.dot_f32;
-    to_rows(query.data(), wide.data(), rows.rows(), rows.dim(), out);
+    to_rows(query, rows.data(), count, base_.dim, out);
     if (metric_ == Metric::kL2) return;
     const float one = metric_ == Metric::kCosine ? 1.0f : 0.0f;
-    for (size_t i = 0; i < rows.rows(); ++i) out[i] = one - out[i];
+    for (size_t i = 0; i < count; ++i) out[i] = one - out[i];
+  }
+
+  // The kRecallCounts.back() least estimates in order, ties by row.
+  std::vector<std::pair<float, uint32_t>> best(const std::vector<float>& estimates) const {
+    std::vector<std::pair<float, uint32_t>> heap;  // the worst first
+    for (uint32_t i = 0; i < base_.rows; ++i) {
+      if (heap.size() == kRecallCounts.back()) {
+        // Rows come in order, so a tie is the worse one.
+        if (estimates[i] >= heap.front().first) continue;
+        std::pop_heap(heap.begin(), heap.end());
+        heap.pop_back();
+      }
+      heap.emplace_back(estimates[i], i);
+      std::push_heap(heap.begin(), heap.end());
+    }
+    std::sort_heap(heap.begin(), heap.end());
+    return heap;
+  }
+
+  static void keep_nearest(std::vector<float>& heap, float distance) {
+    if (heap.size() == kTruthCount) {
+      if (distance >= heap.front()) return;
+      std::pop_heap(heap.begin(), heap.end());
+      heap.pop_back();
+    }
+    heap.push_back(distance);
+    std::push_heap(heap.begin(), heap.end());
   }
 
   Rows base_;

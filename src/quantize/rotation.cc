@@ -11,10 +11,9 @@ namespace roxanne::quantize {
 namespace {
 
 constexpr size_t kRounds = 4;
-constexpr size_t kPadding = 64;
 
 // The plain Hadamard transform, which makes vectors sqrt(count) times longer. `count` is a power of
-// two and at least kPadding.
+// two.
 void hadamard(float* x, size_t count) {
   for (size_t half = 1; half < count; half *= 2) {
     for (size_t first = 0; first < count; first += 2 * half) {
@@ -34,7 +33,7 @@ void hadamard(float* x, size_t count) {
 
 Rotation::Rotation(size_t dim, uint64_t seed)
     : dim_(dim),
-      padded_dim_((dim + kPadding - 1) / kPadding * kPadding),
+      padded_dim_(padded(dim)),
       transform_dim_(std::bit_floor(padded_dim_)),
       signs_(kRounds * padded_dim_) {
   ROX_CHECK(dim > 0);

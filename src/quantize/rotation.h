@@ -15,6 +15,8 @@ class Rotation {
  public:
   Rotation(size_t dim, uint64_t seed);
 
+  static size_t padded(size_t dim) { return (dim + kPadding - 1) / kPadding * kPadding; }
+
   size_t dim() const { return dim_; }
   size_t padded_dim() const { return padded_dim_; }
 
@@ -22,6 +24,8 @@ class Rotation {
   void apply(const float* in, float* out) const;
 
  private:
+  static constexpr size_t kPadding = 64;
+
   size_t dim_;
   size_t padded_dim_;
   size_t transform_dim_;      // the largest power of two in padded_dim_
