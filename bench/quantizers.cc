@@ -1,6 +1,6 @@
 // bench_quantizers: what each code finds for its bytes, and what an estimate costs.
 //
-//   bench_quantizers FOLDER [--metric l2|ip|cosine] [--rows N] [--queries N]
+//   bench_quantizers FOLDER [--metric l2|ip|cosine] [--rows N] [--queries N] [--only CODE]
 //
 // FOLDER has base.T and query.T, T one of fbin, f16bin, u8bin, i8bin. R=10 and so on is the share
 // of the true ten nearest among the R best estimates of all rows. `block` and `flat` are ns a code,
@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -33,6 +34,7 @@ struct Options {
   Metric metric = Metric::kL2;
   size_t row_count = 100'000;
   size_t query_count = 500;
+  std::string only;  // a code's name; empty: all
 };
 
 // Of this thread's processor time: training and encoding are run once, others may run beside them.
@@ -76,7 +78,7 @@ struct Cost {
   void take(double Cost::*field, double value) { this->*field = std::min(this->*field, value); }
 };
 
-void measure(const char* name, Quantizer& quantizer, const RecallSet& set) {
+void measure(const std::string& name, Quantizer& quantizer, const RecallSet& set) {
   const MatrixView base = set.base().view();
   const double train_seconds = seconds([&] { quantizer.train(base); });
   double encode_seconds = 0;
@@ -107,7 +109,7 @@ void measure(const char* name, Quantizer& quantizer, const RecallSet& set) {
   }
   const auto rows = static_cast<double>(base.rows());
   const auto queries = static_cast<double>(set.queries().rows);
-  std::printf("| %-22s | %4zu |", name, quantizer.code_bytes());
+  std::printf("| %-22s | %4zu |", name.c_str(), quantizer.code_bytes());
   for (const double sum : recall) std::printf(" %.3f |", sum / queries);
   std::printf(" %6.2f | %6.1f | %6.1f | %6.1f | %6.2f | %5.1f |\n", cost.block * 1e9 / rows,
               cost.flat * 1e9 / rows, cost.random * 1e9 / static_cast<double>(slots.size()),
@@ -115,41 +117,60 @@ void measure(const char* name, Quantizer& quantizer, const RecallSet& set) {
   std::fflush(stdout);
 }
 
-void measure_product(const RecallSet& set, size_t part_count, size_t bits) {
-  if (part_count > set.base().dim) return;
-  const std::string name = "PQ" + std::to_string(part_count) + "x" + std::to_string(bits);
-  quantize::ProductQuantizer quantizer(set.base().dim, set.metric(),
-                                       {.part_count = part_count, .bits = bits});
-  measure(name.c_str(), quantizer, set);
-}
+// What to measure, made only when it is: some take seconds to make.
+struct Candidate {
+  std::string name;
+  std::function<std::unique_ptr<Quantizer>(size_t dim, Metric metric)> make;
+};
 
-void measure_all(const RecallSet& set) {
-  std::printf(
-      "| code | B | R=10 | 20 | 50 | 100 | block | flat | random | query | encode | train s |\n");
-  std::printf("|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+std::vector<Candidate> candidates() {
   using Encoding = quantize::RabitqOptions::Encoding;
+  std::vector<Candidate> all;
   for (size_t bits = 1; bits <= 8; ++bits) {
     for (const Encoding encoding : {Encoding::kNearScale, Encoding::kBestScale}) {
       const bool is_best = encoding == Encoding::kBestScale;
       if (is_best && (bits == 1 || bits > 5)) continue;  // slow, and by then no better
-      quantize::RabitqQuantizer quantizer(set.base().dim, set.metric(),
-                                          {.bits = bits, .encoding = encoding});
-      const std::string name = "RaBitQ " + std::to_string(bits) + (is_best ? " best scale" : "");
-      measure(name.c_str(), quantizer, set);
+      const quantize::RabitqOptions options = {.bits = bits, .encoding = encoding};
+      all.push_back({"RaBitQ " + std::to_string(bits) + (is_best ? " best scale" : ""),
+                     [=](size_t dim, Metric metric) {
+                       return std::make_unique<quantize::RabitqQuantizer>(dim, metric, options);
+                     }});
     }
   }
-  for (const size_t part_count : {16, 24, 32, 40, 56, 64, 72, 96, 104, 112})
-    measure_product(set, part_count, 8);
-  for (const size_t part_count : {32, 64, 128}) measure_product(set, part_count, 4);
+  const auto add_product = [&](size_t part_count, size_t bits) {
+    const quantize::ProductOptions options = {.part_count = part_count, .bits = bits};
+    all.push_back({"PQ" + std::to_string(part_count) + "x" + std::to_string(bits),
+                   [=](size_t dim, Metric metric) {
+                     return std::make_unique<quantize::ProductQuantizer>(dim, metric, options);
+                   }});
+  };
+  for (const size_t part_count : {16, 24, 32, 40, 56, 64, 72, 96, 104, 112}) {
+    add_product(part_count, 8);
+  }
+  for (const size_t part_count : {32, 64, 128}) add_product(part_count, 4);
   for (const size_t bits : {7, 8}) {
-    quantize::ScalarQuantizer quantizer(set.base().dim, set.metric(), {.bits = bits});
-    measure(("SQ" + std::to_string(bits)).c_str(), quantizer, set);
+    all.push_back({"SQ" + std::to_string(bits), [=](size_t dim, Metric metric) {
+                     return std::make_unique<quantize::ScalarQuantizer>(
+                         dim, metric, quantize::ScalarOptions{.bits = bits});
+                   }});
+  }
+  return all;
+}
+
+void measure_all(const RecallSet& set, const Options& options) {
+  std::printf(
+      "| code | B | R=10 | 20 | 50 | 100 | block | flat | random | query | encode | train s |\n"
+      "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+  for (const Candidate& candidate : candidates()) {
+    if (!options.only.empty() && candidate.name != options.only) continue;
+    measure(candidate.name, *candidate.make(set.base().dim, set.metric()), set);
   }
 }
 
 int usage() {
   std::fprintf(stderr,
-               "usage: bench_quantizers FOLDER [--metric l2|ip|cosine] [--rows N] [--queries N]\n");
+               "usage: bench_quantizers FOLDER [--metric l2|ip|cosine] [--rows N] [--queries N] "
+               "[--only CODE]\n");
   return 2;
 }
 
@@ -166,6 +187,8 @@ int run(int argc, char** argv) {
       options.row_count = std::strtoull(value.c_str(), nullptr, 10);
     } else if (name == "--queries") {
       options.query_count = std::strtoull(value.c_str(), nullptr, 10);
+    } else if (name == "--only") {
+      options.only = value;
     } else {
       return usage();
     }
@@ -179,7 +202,7 @@ int run(int argc, char** argv) {
     auto base = quantize::read_rows(folder + "base." + suffix, type, options.row_count);
     auto queries = quantize::read_rows(folder + "query." + suffix, type, options.query_count);
     if (!base || !queries) continue;
-    measure_all(RecallSet(std::move(*base), std::move(*queries), options.metric));
+    measure_all(RecallSet(std::move(*base), std::move(*queries), options.metric), options);
     return 0;
   }
   std::fprintf(stderr, "bench_quantizers: no base and query files in %s\n", options.folder.c_str());
