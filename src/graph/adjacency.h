@@ -22,9 +22,7 @@ class Adjacency {
   size_t max_degree() const { return max_degree_; }
   size_t degree(uint32_t node) const { return degrees_[node]; }
 
-  std::span<const uint32_t> neighbours(uint32_t node) const {
-    return {row(node), degrees_[node]};
-  }
+  std::span<const uint32_t> neighbours(uint32_t node) const { return {row(node), degrees_[node]}; }
   void set(uint32_t node, std::span<const uint32_t> neighbours) {
     std::copy(neighbours.begin(), neighbours.end(), row(node));
     degrees_[node] = static_cast<uint16_t>(neighbours.size());

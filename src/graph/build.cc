@@ -63,8 +63,7 @@ bool link_leaves(const Points& points, base::ThreadPool& pool, const GraphOption
   }
   Partition partition(points, options.partition);
   const bool done = partition.run(
-      pool, options.thread_count,
-      [&](size_t lane, const Leaf& leaf) { linkers[lane]->link(leaf); },
+      pool, options.thread_count, [&](size_t lane, const Leaf& leaf) { linkers[lane]->link(leaf); },
       [&](double fraction) {
         return !edges.failed() &&
                (!options.advance || options.advance("partition", fraction * kLeafShare));

@@ -34,8 +34,8 @@ int32_t kth_smallest(int32_t* lanes, size_t k) {
 
 void NearestRows::set_rows(const PointBlock& rows) {
   const auto& panel = *kernels_.panel;
-  row_count_ = rows.rows;
-  dim_ = rows.dim;
+  row_count_ = rows.rows();
+  dim_ = rows.dim();
   const size_t panel_count = (row_count_ + panel.panel_rows - 1) / panel.panel_rows;
   padded_rows_ = panel_count * panel.panel_rows;
   const size_t panel_bytes = panel.panel_bytes(dim_);
@@ -47,7 +47,7 @@ void NearestRows::set_rows(const PointBlock& rows) {
                panels_.data() + p * panel_bytes);
   }
   auto* norms = reinterpret_cast<int32_t*>(norms_.data());
-  std::copy_n(rows.norms.begin(), row_count_, norms);
+  std::copy_n(rows.norms().begin(), row_count_, norms);
   std::fill(norms + row_count_, norms + padded_rows_, kFarNorm);
   chosen_.resize(padded_rows_);
 }
@@ -58,12 +58,12 @@ void NearestRows::find(const PointBlock& queries, const Request& request,
   const size_t panel_bytes = panel.panel_bytes(dim_);
   ROX_ASSERT(request.k > 0);
   ROX_ASSERT(request.k <= kMostNeighbours);
-  found.resize(queries.rows * request.k);
+  found.resize(queries.rows() * request.k);
   reserve(dots_, kernels::kQueryGroup * padded_rows_ * sizeof(int32_t));
   reserve(prepared_, panel.prepared_bytes(kernels::kQueryGroup, dim_));
   auto* dots = reinterpret_cast<int32_t*>(dots_.data());
-  for (size_t first = 0; first < queries.rows; first += kernels::kQueryGroup) {
-    const size_t count = std::min(kernels::kQueryGroup, queries.rows - first);
+  for (size_t first = 0; first < queries.rows(); first += kernels::kQueryGroup) {
+    const size_t count = std::min(kernels::kQueryGroup, queries.rows() - first);
     panel.prepare(queries.row(first), count, dim_, prepared_.data());
     for (size_t r = 0, p = 0; r < padded_rows_; r += panel.panel_rows, ++p) {
       panel.dot(panels_.data() + p * panel_bytes, prepared_.data(), 0, count, dim_, dots + r,
@@ -72,11 +72,12 @@ void NearestRows::find(const PointBlock& queries, const Request& request,
     for (size_t q = 0; q < count; ++q) {
       int32_t* row = dots + q * padded_rows_;
       // Half of the least number: as far as a row can be without overflow.
-      if (request.skip_self) row[first + q] = -(kFarNorm / 2 - queries.norms[first + q] / 2);
-      take_nearest(row, queries.norms[first + q], request.k, found.data() + (first + q) * request.k);
+      if (request.skip_self) row[first + q] = -(kFarNorm / 2 - queries.norms()[first + q] / 2);
+      take_nearest(row, queries.norms()[first + q], request.k,
+                   found.data() + (first + q) * request.k);
     }
   }
-  distance_computations_ += queries.rows * row_count_;
+  distance_computations_ += queries.rows() * row_count_;
 }
 
 void NearestRows::take_nearest(const int32_t* dots, int32_t query_norm, size_t k, NearRow* found) {

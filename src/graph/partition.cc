@@ -1,6 +1,7 @@
 #include "graph/partition.h"
 
 #include <algorithm>
+#include <memory>
 #include <mutex>
 #include <numeric>
 
@@ -59,7 +60,9 @@ class Partition::Carver {
   // `ids` ascending. `seed` is the group's own.
   void carve(const std::vector<uint32_t>& ids, size_t level, uint64_t seed) {
     if (ids.size() < 2) return;
-    PointBlock block;
+    if (blocks_.size() <= level) blocks_.resize(level + 1);
+    if (blocks_[level] == nullptr) blocks_[level] = std::make_unique<PointBlock>();
+    PointBlock& block = *blocks_[level];
     points_.gather(ids, block);
     if (ids.size() <= options_.leaf_points_max) {
       visit_(lane_, {ids, &block});
@@ -71,7 +74,6 @@ class Partition::Carver {
           return static_cast<double>(group.size()) > kStuckShare * static_cast<double>(ids.size());
         });
     if (is_stuck) groups = split_at_random(ids, seed);
-    block = {};
     uint64_t number = 0;
     for (const auto& group : merge_small(std::move(groups), options_)) {
       carve(group, level + 1, mix_seeds(seed, ++number));
@@ -89,13 +91,12 @@ class Partition::Carver {
     const size_t leader_count = std::min({wanted, options_.leaders_max, ids.size()});
     const std::vector<uint32_t> leaders =
         random_ids(static_cast<uint32_t>(ids.size()), leader_count, seed);
-    PointBlock chosen;
-    chosen.resize(leaders.size(), block.dim);
+    leaders_.resize(leaders.size(), block.dim());
     for (size_t i = 0; i < leaders.size(); ++i) {
-      std::copy_n(block.row(leaders[i]), block.dim, chosen.codes.begin() + static_cast<ptrdiff_t>(i * block.dim));
-      chosen.norms[i] = block.norms[leaders[i]];
+      std::copy_n(block.row(leaders[i]), block.dim(), leaders_.row(i));
+      leaders_.norms()[i] = block.norms()[leaders[i]];
     }
-    nearest_.set_rows(chosen);
+    nearest_.set_rows(leaders_);
     const size_t k = std::min(fanout, leaders.size());
     nearest_.find(block, {.k = k}, found_);
     Groups groups(leaders.size());
@@ -121,6 +122,8 @@ class Partition::Carver {
   const PartitionOptions& options_;
   NearestRows nearest_;
   std::vector<NearRow> found_;
+  std::vector<std::unique_ptr<PointBlock>> blocks_;  // one a level
+  PointBlock leaders_;
   const size_t lane_;
   const Visit& visit_;
 };

@@ -52,6 +52,15 @@ void widen_row(MatrixView rows, size_t row, float* out) {
   }
 }
 
+void PointBlock::resize(size_t rows, size_t dim) {
+  rows_ = rows;
+  dim_ = dim;
+  norms_.resize(rows);
+  if (rows * dim <= capacity_) return;
+  capacity_ = rows * dim + rows * dim / 4;
+  codes_ = std::make_unique_for_overwrite<uint8_t[]>(capacity_);
+}
+
 PointKernels point_kernels(ScalarType type) {
   const kernels::KernelTable& table = kernels::kernels();
   if (type == ScalarType::kU8) return {&table.panel_u8, table.l2_u8, table.norms_u8};
@@ -113,7 +122,7 @@ void Points::gather(std::span<const uint32_t> ids, const Frame& frame, PointBloc
   std::vector<float> row(is_native_ ? 0 : dim_);
   for (size_t i = 0; i < ids.size(); ++i) {
     if (i + kRowsAhead < ids.size()) prefetch_row(rows_, ids[i + kRowsAhead]);
-    uint8_t* out = block.codes.data() + i * dim_;
+    uint8_t* out = block.row(i);
     if (is_native_) {
       std::memcpy(out, rows_.row(ids[i]), dim_);
       continue;
@@ -126,7 +135,7 @@ void Points::gather(std::span<const uint32_t> ids, const Frame& frame, PointBloc
           static_cast<int8_t>(static_cast<int32_t>(clamped + (clamped < 0 ? -0.5f : 0.5f))));
     }
   }
-  point_kernels(code_type_).norms(block.codes.data(), block.rows, dim_, block.norms.data());
+  point_kernels(code_type_).norms(block.row(0), block.rows(), dim_, block.norms().data());
 }
 
 }  // namespace roxanne::graph

@@ -22,20 +22,27 @@
 
 namespace roxanne::graph {
 
-// Some points as integers, gathered together.
-struct PointBlock {
-  std::vector<uint8_t> codes;  // rows x dim, dense; u8, or i8 as their bytes
-  std::vector<int32_t> norms;  // squared
-  size_t rows = 0;
-  size_t dim = 0;
+// Some points as integers, gathered together. Made once and filled again and again: its memory only
+// grows.
+class PointBlock {
+ public:
+  size_t rows() const { return rows_; }
+  size_t dim() const { return dim_; }
+  // u8, or i8 as their bytes; dense.
+  uint8_t* row(size_t i) { return codes_.get() + i * dim_; }
+  const uint8_t* row(size_t i) const { return codes_.get() + i * dim_; }
+  std::vector<int32_t>& norms() { return norms_; }  // squared
+  const std::vector<int32_t>& norms() const { return norms_; }
 
-  const uint8_t* row(size_t i) const { return codes.data() + i * dim; }
-  void resize(size_t row_count, size_t row_dim) {
-    rows = row_count;
-    dim = row_dim;
-    codes.resize(rows * dim);
-    norms.resize(rows);
-  }
+  // What was in it is gone.
+  void resize(size_t rows, size_t dim);
+
+ private:
+  std::unique_ptr<uint8_t[]> codes_;
+  size_t capacity_ = 0;
+  std::vector<int32_t> norms_;
+  size_t rows_ = 0;
+  size_t dim_ = 0;
 };
 
 // The integer kernels of one element type.

@@ -29,7 +29,7 @@ void RobustPrune::order(uint32_t point, std::span<const uint32_t> candidates) {
   points_.gather(ids_, block_);
   const size_t count = candidates.size();
   distances_.resize(count);
-  kernels_.l2(block_.row(count), block_.row(0), count, block_.dim, distances_.data());
+  kernels_.l2(block_.row(count), block_.row(0), count, block_.dim(), distances_.data());
   distance_computations_ += count;
   ordered_.resize(count);
   for (size_t i = 0; i < count; ++i) ordered_[i] = {distances_[i], static_cast<uint32_t>(i)};
@@ -44,7 +44,8 @@ RobustPrune::Occlusion RobustPrune::occlusion(size_t i) {
   Occlusion result{false, false};
   for (size_t first = 0; first < kept_count_; first += kComparedTogether) {
     const size_t count = std::min(kComparedTogether, kept_count_ - first);
-    kernels_.l2(code, kept_codes_.data() + first * block_.dim, count, block_.dim, to_kept_.data());
+    kernels_.l2(code, kept_codes_.data() + first * block_.dim(), count, block_.dim(),
+                to_kept_.data());
     distance_computations_ += count;
     int64_t nearest = to_kept_[0];
     for (size_t s = 1; s < count; ++s) nearest = std::min<int64_t>(nearest, to_kept_[s]);
@@ -55,8 +56,8 @@ RobustPrune::Occlusion RobustPrune::occlusion(size_t i) {
 }
 
 void RobustPrune::keep(size_t i) {
-  std::memcpy(kept_codes_.data() + kept_count_ * block_.dim, block_.row(ordered_[i].row),
-              block_.dim);
+  std::memcpy(kept_codes_.data() + kept_count_ * block_.dim(), block_.row(ordered_[i].row),
+              block_.dim());
   kept_[kept_count_++] = ids_[ordered_[i].row];
   state_[i] = kKept;
 }

@@ -1,9 +1,9 @@
-// RobustPrune (Vamana, Subramanya et al., NeurIPS 2019): keeps of a point's candidates those that no
-// nearer kept one stands in for. The one place of the alpha rule.
+// RobustPrune (Vamana, Subramanya et al., NeurIPS 2019): keeps of a point's candidates those that
+// no nearer kept one stands in for. The one place of the alpha rule.
 //
 // Distances are squared L2 on integers, so the rule is exact: a kept neighbour s stands in for c
-// where alpha * |s - c|^2 <= |p - c|^2. Metrics other than L2 come here as L2 (graph/points.h): under
-// inner product the rule would otherwise need the opposite inequality.
+// where alpha * |s - c|^2 <= |p - c|^2. Metrics other than L2 come here as L2 (graph/points.h):
+// under inner product the rule would otherwise need the opposite inequality.
 #pragma once
 
 #include <cstdint>

@@ -16,6 +16,8 @@ constexpr size_t kSampleQueries = 400;
 // 0.95 that is promised.
 constexpr double kRecallWanted = 0.965;
 constexpr size_t kListSizeMax = 8192;
+// A step with codes costs about a quarter of one with exact distances.
+constexpr uint32_t kCodesWorth = 4;
 constexpr size_t kScanRows = 16384;
 
 struct Sample {
@@ -94,14 +96,20 @@ uint32_t least_size(GraphSearcher& searcher, const Sample& sample, MatrixView ro
 
 }  // namespace
 
-ListSizes calibrate(const ResidentGraph& graph, MatrixView rows, base::ThreadPool& pool,
-                    size_t thread_count, uint64_t seed) {
+void calibrate(MatrixView rows, base::ThreadPool& pool, size_t thread_count, uint64_t seed,
+               ResidentGraph& graph) {
   const Sample sample = take_sample(graph, rows, pool, thread_count, seed);
   GraphSearcher searcher(graph);
-  ListSizes sizes;
-  sizes.at_small_k = least_size(searcher, sample, rows, ListSizes::kSmallK);
-  sizes.at_large_k = least_size(searcher, sample, rows, ListSizes::kLargeK);
-  return sizes;
+  const auto size_at = [&](size_t k) { return least_size(searcher, sample, rows, k); };
+  graph.uses_codes = false;
+  const uint32_t with_distances = size_at(ListSizes::kSmallK);
+  graph.uses_codes = true;
+  graph.list_sizes.at_small_k = size_at(ListSizes::kSmallK);
+  if (graph.list_sizes.at_small_k > kCodesWorth * with_distances) {
+    graph.uses_codes = false;
+    graph.list_sizes.at_small_k = with_distances;
+  }
+  graph.list_sizes.at_large_k = size_at(ListSizes::kLargeK);
 }
 
 }  // namespace roxanne::index

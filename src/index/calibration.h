@@ -1,5 +1,5 @@
-// Finds the search_list_size that stands for 0: by searching for vectors of the graph itself as if
-// they were not in it.
+// Finds out how a graph is searched best, by searching for vectors of its own as if they were not
+// in it.
 #pragma once
 
 #include "base/thread_pool.h"
@@ -8,8 +8,9 @@
 
 namespace roxanne::index {
 
-// `rows` are the graph's vectors, by node.
-ListSizes calibrate(const ResidentGraph& graph, MatrixView rows, base::ThreadPool& pool,
-                    size_t thread_count, uint64_t seed);
+// Sets graph.list_sizes, the search_list_size that stands for 0, and graph.uses_codes. `rows` are
+// the graph's vectors, by node.
+void calibrate(MatrixView rows, base::ThreadPool& pool, size_t thread_count, uint64_t seed,
+               ResidentGraph& graph);
 
 }  // namespace roxanne::index

@@ -1,4 +1,5 @@
-// The distance of one query to stored rows, in a collection's metric: what every regime answers with.
+// The distance of one query to stored rows, in a collection's metric: what every regime answers
+// with.
 #pragma once
 
 #include <cstddef>

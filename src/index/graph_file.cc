@@ -17,7 +17,16 @@ constexpr size_t kPageBytes = base::kPageBytes;
 constexpr size_t kBlockBytes = 1u << 20;
 constexpr size_t kBlockNodesMax = 4096;
 
-enum Section : size_t { kOrigin, kBasis, kRoot, kSlots, kTags, kChecksums, kRecords, kSectionCount };
+enum Section : size_t {
+  kOrigin,
+  kBasis,
+  kRoot,
+  kSlots,
+  kTags,
+  kChecksums,
+  kRecords,
+  kSectionCount
+};
 constexpr const char* kSectionNames[] = {"origin", "basis",     "root",   "slots",
                                          "tags",   "checksums", "records"};
 
@@ -28,7 +37,8 @@ struct Header {
   uint32_t dim;
   uint8_t scalar_type;
   uint8_t metric;
-  uint16_t reserved;
+  uint8_t uses_codes;
+  uint8_t reserved;
   uint32_t node_count;
   uint32_t max_degree;
   uint32_t entry_count;
@@ -123,6 +133,7 @@ Status check_header(const std::string& path, const Header& header) {
   if (header.code_bits < 1 || header.code_bits > kernels::kResidualBitsMax) {
     return damaged("code bits");
   }
+  if (header.uses_codes > 1 || header.reserved != 0) return damaged("flags");
   return Status::ok();
 }
 
@@ -183,8 +194,8 @@ uint64_t GraphFileWriter::bytes() const { return layout_of(shape_).file_bytes; }
 
 Status GraphFileWriter::write_block(size_t block, std::span<const std::byte> records) {
   const uint64_t checksum = piece_checksum(records, block);
-  const uint64_t offset = layout_of(shape_).offsets[kRecords] +
-                          uint64_t{block} * block_nodes() * shape_.record().bytes;
+  const uint64_t offset =
+      layout_of(shape_).offsets[kRecords] + uint64_t{block} * block_nodes() * shape_.record().bytes;
   std::lock_guard lock(mutex_);
   checksums_[block] = checksum;
   return file_->write(offset, records);
@@ -194,8 +205,9 @@ Status GraphFileWriter::finish(const ResidentGraph& graph) {
   std::lock_guard lock(mutex_);
   const Layout layout = layout_of(shape_);
   const std::span<const std::byte> sections[kRecords] = {
-      bytes_of(graph.origin), std::as_bytes(graph.subspace.basis()), graph.root.span(),
-      bytes_of(graph.slots),  bytes_of(graph.tags),                  bytes_of(checksums_)};
+      bytes_of(graph.origin), std::as_bytes(graph.subspace.basis()),
+      graph.root.span(),      bytes_of(graph.slots),
+      bytes_of(graph.tags),   bytes_of(checksums_)};
   Header header = {};
   header.magic = kMagic;
   header.version = kVersion;
@@ -207,6 +219,7 @@ Status GraphFileWriter::finish(const ResidentGraph& graph) {
   header.entry_count = shape_.entry_count;
   header.code_dim = shape_.code_dim;
   header.code_bits = shape_.code_bits;
+  header.uses_codes = graph.uses_codes ? 1 : 0;
   header.list_size_at_10 = graph.list_sizes.at_small_k;
   header.list_size_at_100 = graph.list_sizes.at_large_k;
   for (size_t s = 0; s < kRecords; ++s) {
@@ -239,9 +252,10 @@ Result<std::unique_ptr<ResidentGraph>> read_graph_file(storage::FileSystem& file
     return Status::corruption(path + ": a graph of another collection");
   }
   auto graph = std::make_unique<ResidentGraph>();
-  graph->shape = {options,           header.node_count, header.max_degree,
-                  header.entry_count, header.code_dim,   header.code_bits};
+  graph->shape = {options,         header.node_count, header.max_degree, header.entry_count,
+                  header.code_dim, header.code_bits};
   graph->list_sizes = {header.list_size_at_10, header.list_size_at_100};
+  graph->uses_codes = header.uses_codes != 0;
   graph->record_layout = graph->shape.record();
   graph->root_layout = graph->shape.root();
   const Layout layout = layout_of(graph->shape);
@@ -256,13 +270,12 @@ Result<std::unique_ptr<ResidentGraph>> read_graph_file(storage::FileSystem& file
   graph->slots.resize(header.node_count);
   graph->tags.resize(header.node_count);
   std::vector<uint64_t> checksums(blocks_of(graph->shape));
-  const std::span<std::byte> sections[kRecords] = {
-      std::as_writable_bytes(std::span(graph->origin)),
-      std::as_writable_bytes(std::span(basis)),
-      graph->root.span(),
-      std::as_writable_bytes(std::span(graph->slots)),
-      std::as_writable_bytes(std::span(graph->tags)),
-      std::as_writable_bytes(std::span(checksums))};
+  const std::span<std::byte> sections[kRecords] = {std::as_writable_bytes(std::span(graph->origin)),
+                                                   std::as_writable_bytes(std::span(basis)),
+                                                   graph->root.span(),
+                                                   std::as_writable_bytes(std::span(graph->slots)),
+                                                   std::as_writable_bytes(std::span(graph->tags)),
+                                                   std::as_writable_bytes(std::span(checksums))};
   for (size_t s = 0; s < kRecords; ++s) {
     ROX_RETURN_IF_ERROR(read_exactly(*file, path, layout.offsets[s], sections[s]));
     if (piece_checksum(sections[s], s) != header.section_checksums[s]) {

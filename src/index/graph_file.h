@@ -29,7 +29,7 @@ class GraphFileWriter {
   size_t block_count() const;
   // The records of one block; blocks in any order, from any thread.
   Status write_block(size_t block, std::span<const std::byte> records);
-  // All but the records, synced. May be called again with other list sizes.
+  // All but the records, synced.
   Status finish(const ResidentGraph& graph);
 
   uint64_t bytes() const;

@@ -79,6 +79,14 @@ float GraphSearcher::origin_distance() const {
 
 void GraphSearcher::enter_from_root() {
   const LinksView<const std::byte> links = graph_.root_links();
+  if (!graph_.uses_codes) {
+    for (size_t i = 0; i < graph_.root_layout.degree && links.ids()[i] != kNoNode; ++i) {
+      const std::byte* record = graph_.record(links.ids()[i]);
+      offer(exact_(record, graph_.record_layout.norm(record)), links.ids()[i]);
+      ++counts_.distance_computations;
+    }
+    return;
+  }
   const float base = origin_distance();
   Entry best[kEntriesTaken + 1];
   size_t count = 0;
@@ -113,7 +121,25 @@ void GraphSearcher::step(uint32_t node) {
   ++counts_.distance_computations;
   ++counts_.hops;
   add_answer(distance, node);
-  take_links(graph_.links(record), distance);
+  if (graph_.uses_codes) {
+    take_links(graph_.links(record), distance);
+  } else {
+    take_links_exactly(graph_.links(record));
+  }
+}
+
+void GraphSearcher::take_links_exactly(const LinksView<const std::byte>& links) {
+  for (size_t i = 0; i < graph_.record_layout.links.degree; ++i) {
+    const uint32_t node = links.ids()[i];
+    if (node != kNoNode) __builtin_prefetch(graph_.record(node));
+  }
+  for (size_t i = 0; i < graph_.record_layout.links.degree; ++i) {
+    const uint32_t node = links.ids()[i];
+    if (node == kNoNode || is_marked(node)) continue;
+    const std::byte* record = graph_.record(node);
+    offer(exact_(record, graph_.record_layout.norm(record)), node);
+    ++counts_.distance_computations;
+  }
 }
 
 void GraphSearcher::take_links(const LinksView<const std::byte>& links, float base) {
@@ -131,8 +157,9 @@ void GraphSearcher::take_links(const LinksView<const std::byte>& links, float ba
 void GraphSearcher::offer(float estimate, uint32_t node) {
   if (!(estimate < bound_) || !mark(node)) return;
   Entry* const begin = pool_.data();
-  Entry* const at = std::upper_bound(begin, begin + pool_size_, estimate,
-                                     [](float e, const Entry& entry) { return e < entry.estimate; });
+  Entry* const at =
+      std::upper_bound(begin, begin + pool_size_, estimate,
+                       [](float e, const Entry& entry) { return e < entry.estimate; });
   // The last falls off the end where the pool is full: there is room for one more.
   std::memmove(at + 1, at, static_cast<size_t>(begin + pool_size_ - at) * sizeof(Entry));
   *at = {estimate, node};

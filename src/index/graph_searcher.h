@@ -61,9 +61,11 @@ class GraphSearcher {
   void enter_from_root();
   void step(uint32_t node);
   void take_links(const LinksView<const std::byte>& links, float base);
+  void take_links_exactly(const LinksView<const std::byte>& links);
   void offer(float estimate, uint32_t node);
   void prefetch_next() const;
   void add_answer(float distance, uint32_t node);
+  bool is_marked(uint32_t node) const { return ((marks_[node / 64] >> (node % 64)) & 1) != 0; }
   bool mark(uint32_t node);
   void clear_marks();
 
@@ -78,8 +80,8 @@ class GraphSearcher {
   std::vector<Entry> pool_;  // ascending by estimate
   size_t pool_size_ = 0;
   size_t pool_max_ = 0;
-  size_t cursor_ = 0;   // no node before it is still to be looked at
-  float bound_ = 0;     // estimates at or above it do not enter
+  size_t cursor_ = 0;  // no node before it is still to be looked at
+  float bound_ = 0;    // estimates at or above it do not enter
   std::vector<FoundNode> answers_;
   const Request* request_ = nullptr;
   SearchCounts counts_;

@@ -77,9 +77,7 @@ class LinksView {
   LinksView(const LinksLayout& layout, Byte* data) : layout_(&layout), data_(data) {}
 
   Like<uint32_t>* ids() const { return reinterpret_cast<Like<uint32_t>*>(data_); }
-  Like<float>* adds() const {
-    return reinterpret_cast<Like<float>*>(data_ + layout_->adds_offset);
-  }
+  Like<float>* adds() const { return reinterpret_cast<Like<float>*>(data_ + layout_->adds_offset); }
   Like<float>* scales() const {
     return reinterpret_cast<Like<float>*>(data_ + layout_->scales_offset);
   }

@@ -114,8 +114,7 @@ RecordEncoder::RecordEncoder(const ResidentGraph& graph, MatrixView rows,
       exact_(rows.type(), graph.shape.options.metric, rows.dim()),
       encoder_(graph.shape.code_dim, graph.shape.code_bits) {}
 
-void RecordEncoder::encode(uint32_t node, std::span<const uint32_t> neighbours,
-                           std::byte* record) {
+void RecordEncoder::encode(uint32_t node, std::span<const uint32_t> neighbours, std::byte* record) {
   const RecordLayout& layout = graph_.record_layout;
   const std::byte* row = rows_.row(node);
   std::memcpy(record, row, layout.row_bytes);
@@ -169,8 +168,9 @@ void RecordEncoder::encode_links(std::span<const uint32_t> neighbours,
     const float constant = exact_(row, exact_.row_norm(row)) - own_distance;
     const size_t first = i / kBlock * kBlock;
     links.ids()[i] = next;
-    encoder_.encode(centre, projected_.row(next, neighbour_scratch_), {constant, factor}, i % kBlock,
-                    links.block(i / kBlock), links.adds() + first, links.scales() + first);
+    encoder_.encode(centre, projected_.row(next, neighbour_scratch_), {constant, factor},
+                    i % kBlock, links.block(i / kBlock), links.adds() + first,
+                    links.scales() + first);
   }
 }
 

@@ -73,16 +73,16 @@ class Build {
     if (options_.memory_bytes != 0 && options_.memory_bytes < least) {
       return Status::invalid_argument("building a graph of " + std::to_string(count_) +
                                       " points takes at least " + std::to_string(least) +
-                                      " bytes of memory, " +
-                                      std::to_string(options_.memory_bytes) + " are allowed");
+                                      " bytes of memory, " + std::to_string(options_.memory_bytes) +
+                                      " are allowed");
     }
     const size_t entries = std::min<size_t>(count_, kEntriesMax);
-    entries_ =
-        graph::random_ids(static_cast<uint32_t>(count_), entries, graph::mix_seeds(options_.seed, 1));
+    entries_ = graph::random_ids(static_cast<uint32_t>(count_), entries,
+                                 graph::mix_seeds(options_.seed, 1));
     ROX_RETURN_IF_ERROR(link());
     ROX_RETURN_IF_ERROR(encode());
     adjacency_ = graph::Adjacency(0, kMaxDegree);
-    return open();
+    return finish();
   }
 
  private:
@@ -131,49 +131,53 @@ class Build {
     return options_.resident_bytes != 0 && bytes > options_.resident_bytes ? 1 : kCodeBits;
   }
 
+  // Makes the records where they will be searched, and writes them from there.
   Status encode() {
-    ResidentGraph graph;
+    graph_ = std::make_unique<ResidentGraph>();
+    ResidentGraph& graph = *graph_;
     graph.origin = mean_of_sample(input_.rows, input_.metric, graph::mix_seeds(options_.seed, 2));
-    graph.subspace = train_subspace(input_.rows, input_.metric, adjacency_,
-                                    graph::mix_seeds(options_.seed, 3));
+    graph.subspace =
+        train_subspace(input_.rows, input_.metric, adjacency_, graph::mix_seeds(options_.seed, 3));
     const size_t code_dim = graph.subspace.dim();
     graph.shape = shape_of(collection_options(), count_, code_dim, choose_bits(code_dim));
     graph.record_layout = graph.shape.record();
     graph.root_layout = graph.shape.root();
     ProjectedRows projected(input_.rows, input_.metric, graph.origin, graph.subspace);
-    const uint64_t table = ProjectedRows::table_bytes(count_, code_dim);
-    if (options_.memory_bytes == 0 || table + count_ * kPointBytes <= options_.memory_bytes) {
+    const uint64_t with_table =
+        ProjectedRows::table_bytes(count_, code_dim) + bytes_of(graph.shape) + count_ * kPointBytes;
+    if (options_.memory_bytes == 0 || with_table <= options_.memory_bytes) {
       projected.make_table(pool_, options_.thread_count);
     }
     graph.root = base::AlignedBuffer(graph.root_layout.bytes);
     RecordEncoder(graph, input_.rows, projected).encode_root(entries_, graph.root.data());
     graph.slots.assign(input_.slots.begin(), input_.slots.end());
     graph.tags.assign(input_.tags.begin(), input_.tags.end());
+    graph.records = base::AlignedBuffer(count_ * graph.record_layout.bytes);
     ROX_ASSIGN_OR_RETURN(writer_, GraphFileWriter::create(file_system_, path_, graph.shape));
-    ROX_RETURN_IF_ERROR(write_records(graph, projected));
-    return writer_->finish(graph);
+    return encode_records(projected);
   }
 
-  Status write_records(const ResidentGraph& graph, const ProjectedRows& projected) {
-    const size_t record_bytes = graph.record_layout.bytes;
+  Status encode_records(const ProjectedRows& projected) {
+    const size_t record_bytes = graph_->record_layout.bytes;
     std::atomic<size_t> next{0};
     std::atomic<size_t> done{0};
     std::mutex mutex;  // guards status
     Status status;
     std::atomic<bool> stopped{false};
     pool_.run(options_.thread_count, [&](size_t) {
-      RecordEncoder encoder(graph, input_.rows, projected);
-      base::AlignedBuffer block(writer_->block_nodes() * record_bytes);
+      RecordEncoder encoder(*graph_, input_.rows, projected);
       for (size_t b = next++; b < writer_->block_count() && !stopped; b = next++) {
         const size_t first = b * writer_->block_nodes();
         const size_t nodes = std::min(writer_->block_nodes(), count_ - first);
-        std::fill(block.span().begin(), block.span().end(), std::byte{0});
+        const auto block =
+            graph_->records.span().subspan(first * record_bytes, nodes * record_bytes);
         for (size_t i = 0; i < nodes; ++i) {
           const auto node = static_cast<uint32_t>(first + i);
           encoder.encode(node, adjacency_.neighbours(node), block.data() + i * record_bytes);
         }
-        const Status written = writer_->write_block(b, block.span().first(nodes * record_bytes));
-        const double part = static_cast<double>(++done) / static_cast<double>(writer_->block_count());
+        const Status written = writer_->write_block(b, block);
+        const double part =
+            static_cast<double>(++done) / static_cast<double>(writer_->block_count());
         if (!written.is_ok()) {
           std::lock_guard lock(mutex);
           status = written;
@@ -188,17 +192,19 @@ class Build {
     return Status::ok();
   }
 
-  // Opens what was written, finds the list sizes, and writes them too.
-  Result<std::unique_ptr<ResidentIndex>> open() {
-    ROX_ASSIGN_OR_RETURN(auto graph, read_graph_file(file_system_, path_, collection_options()));
+  // Finds the list sizes, and writes what is left to write.
+  Result<std::unique_ptr<ResidentIndex>> finish() {
     if (!report("calibrate", kGraphShare + kEncodeShare)) {
       return Status::cancelled("building the graph was cancelled");
     }
-    graph->list_sizes = calibrate(*graph, input_.rows, pool_, options_.thread_count,
-                                  graph::mix_seeds(options_.seed, 4));
-    ROX_RETURN_IF_ERROR(writer_->finish(*graph));
-    report("done", 1);
-    return make_resident_index(std::move(graph), writer_->bytes());
+    calibrate(input_.rows, pool_, options_.thread_count, graph::mix_seeds(options_.seed, 4),
+              *graph_);
+    if (!report("write", kGraphShare + kEncodeShare)) {
+      return Status::cancelled("building the graph was cancelled");
+    }
+    ROX_RETURN_IF_ERROR(writer_->finish(*graph_));
+    report("write", 1);
+    return make_resident_index(std::move(graph_), writer_->bytes());
   }
 
   storage::FileSystem& file_system_;
@@ -209,6 +215,7 @@ class Build {
   const size_t count_;
   std::vector<uint32_t> entries_;
   graph::Adjacency adjacency_;
+  std::unique_ptr<ResidentGraph> graph_;
   std::unique_ptr<GraphFileWriter> writer_;
   std::mutex report_mutex_;  // guards reported_, is_cancelled_ and calls of progress
   double reported_ = 0;

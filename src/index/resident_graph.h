@@ -47,14 +47,17 @@ struct ListSizes {
 struct ResidentGraph {
   GraphShape shape;
   ListSizes list_sizes;
-  std::vector<float> origin;     // what is taken from a vector before it is projected
+  // Whether searches order nodes by codes; else by exact distances, which is slower but always
+  // works: codes say nothing where neighbours are far nearer to each other than to the origin.
+  bool uses_codes = true;
+  std::vector<float> origin;  // what is taken from a vector before it is projected
   quantize::Subspace subspace;
-  base::AlignedBuffer root;      // links to the entries, as seen from the origin
-  std::vector<uint32_t> slots;   // one a node, ascending
-  std::vector<uint64_t> tags;    // one a node
-  base::AlignedBuffer records;   // one a node
+  base::AlignedBuffer root;     // links to the entries, as seen from the origin
+  std::vector<uint32_t> slots;  // one a node, ascending
+  std::vector<uint64_t> tags;   // one a node
+  base::AlignedBuffer records;  // one a node
 
-  RecordLayout record_layout;    // shape.record() and shape.root(), kept
+  RecordLayout record_layout;  // shape.record() and shape.root(), kept
   LinksLayout root_layout;
 
   const std::byte* record(uint32_t node) const {

@@ -94,8 +94,8 @@ void ResidentIndex::search(VectorView query, const LiveSet& live, const GraphSea
     return live.contains(graph.slots[node]);
   };
   const size_t nodes = graph.shape.node_count;
-  size_t size = options.search_list_size != 0 ? options.search_list_size
-                                              : graph.list_sizes.for_k(options.k);
+  size_t size =
+      options.search_list_size != 0 ? options.search_list_size : graph.list_sizes.for_k(options.k);
   size = std::max(size, options.k);
   auto searcher = impl_->take_searcher();
   const SearchCounts before = searcher->counts();
@@ -138,8 +138,8 @@ void ResidentIndex::verify(const std::function<const std::byte*(uint32_t slot)>&
     visit(graph.links(graph.record(node)), graph.shape.max_degree);
   }
   for (uint32_t node = 0; node < graph.shape.node_count; ++node) {
-    const std::string name = "graph node " + std::to_string(node) + " (slot " +
-                             std::to_string(graph.slots[node]) + ")";
+    const std::string name =
+        "graph node " + std::to_string(node) + " (slot " + std::to_string(graph.slots[node]) + ")";
     if (!reached[node] && !damaged(Status::corruption(name + " cannot be reached"))) return;
     const std::byte* row = row_of ? row_of(graph.slots[node]) : nullptr;
     if (row != nullptr && std::memcmp(row, graph.record(node), graph.shape.row_bytes()) != 0 &&

@@ -39,8 +39,8 @@ struct BuildProgress {
 };
 
 struct BuildOptions {
-  uint64_t memory_bytes = 0;   // that the build may take beside its input; 0 = what it wants
-  std::string scratch_prefix;  // path prefix of files that hold what does not fit; removed again
+  uint64_t memory_bytes = 0;    // that the build may take beside its input; 0 = what it wants
+  std::string scratch_prefix;   // path prefix of files that hold what does not fit; removed again
   uint64_t resident_bytes = 0;  // that the index may take when it serves; 0 = what it wants
   size_t thread_count = 1;
   uint64_t seed = 1;

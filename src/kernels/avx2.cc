@@ -1,8 +1,8 @@
 // Kernels for AVX2 with FMA and F16C.
 #include <immintrin.h>
 
-#include "kernels/avx2_nibbles.h"
 #include "kernels/avx2_neighbour_codes.h"
+#include "kernels/avx2_nibbles.h"
 #include "kernels/avx2_panels.h"
 #include "kernels/avx2_rows.h"
 #include "kernels/tables.h"

@@ -38,11 +38,10 @@ void encode_residual(const float* centre, const float* vector, size_t dim, size_
     const __m256 r = residual(i);
     const __m256 is_negative = _mm256_cmp_ps(r, _mm256_setzero_ps(), _CMP_LT_OQ);
     const __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), r);
-    const __m256i m =
-        _mm256_min_epi32(_mm256_cvttps_epi32(_mm256_mul_ps(size, per_step)), most);
+    const __m256i m = _mm256_min_epi32(_mm256_cvttps_epi32(_mm256_mul_ps(size, per_step)), most);
     const __m256i above = _mm256_add_epi32(m, _mm256_set1_epi32(half));
-    const __m256i u = _mm256_blendv_epi8(above, _mm256_sub_epi32(most, m),
-                                         _mm256_castps_si256(is_negative));
+    const __m256i u =
+        _mm256_blendv_epi8(above, _mm256_sub_epi32(most, m), _mm256_castps_si256(is_negative));
     const __m256 z = _mm256_sub_ps(_mm256_cvtepi32_ps(u), middle);
     residual_dots = _mm256_fmadd_ps(z, r, residual_dots);
     centre_dots = _mm256_fmadd_ps(z, _mm256_loadu_ps(centre + i), centre_dots);
@@ -70,10 +69,11 @@ size_t select_estimates(const NeighbourBlock& block, const EstimateQuery& query,
     for (size_t p = 0; p < query.plane_count; ++p) {
       const __m256i plane =
           _mm256_cvtepu16_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(sums[p] + i)));
-      total = _mm256_add_epi32(total, _mm256_sll_epi32(plane, _mm_cvtsi32_si128(static_cast<int>(p))));
+      total =
+          _mm256_add_epi32(total, _mm256_sll_epi32(plane, _mm_cvtsi32_si128(static_cast<int>(p))));
     }
-    const __m256 looked_up = _mm256_fmadd_ps(
-        _mm256_cvtepi32_ps(total), _mm256_set1_ps(query.step), _mm256_set1_ps(query.offset));
+    const __m256 looked_up = _mm256_fmadd_ps(_mm256_cvtepi32_ps(total), _mm256_set1_ps(query.step),
+                                             _mm256_set1_ps(query.offset));
     const __m256 add = _mm256_add_ps(_mm256_loadu_ps(block.adds + i), _mm256_set1_ps(base));
     alignas(32) float estimate[8];
     const __m256 value = _mm256_fmadd_ps(looked_up, _mm256_loadu_ps(block.scales + i), add);

@@ -1,8 +1,8 @@
 // Kernels for AVX-512 F, BW, VL, DQ and VNNI.
 #include <immintrin.h>
 
-#include "kernels/avx512_nibbles.h"
 #include "kernels/avx512_neighbour_codes.h"
+#include "kernels/avx512_nibbles.h"
 #include "kernels/avx512_panels.h"
 #include "kernels/avx512_rows.h"
 #include "kernels/tables.h"

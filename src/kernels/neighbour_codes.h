@@ -17,9 +17,9 @@ inline constexpr size_t kResidualBitsMax = 4;
 inline constexpr size_t kResidualStep = 16;
 
 struct ResidualSums {
-  float squared_norm;    // of r
-  float dot_residual;    // of z and r
-  float dot_centre;      // of z and the node
+  float squared_norm;  // of r
+  float dot_residual;  // of z and r
+  float dot_centre;    // of z and the node
 };
 
 // Encodes vector - centre. `dim` is a multiple of kResidualStep, `bits` 1..kResidualBitsMax, `grid`
@@ -45,9 +45,9 @@ struct EstimateQuery {
   float offset;
 };
 
-// Estimates base + adds[i] + scales[i] * (step * sum over p of 2^p * sums_p[i] + offset), and writes
-// those below `bound` with their places, ascending by place. Returns how many; both arrays have
-// room for kNeighbourBlock.
+// Estimates base + adds[i] + scales[i] * (step * sum over p of 2^p * sums_p[i] + offset), and
+// writes those below `bound` with their places, ascending by place. Returns how many; both arrays
+// have room for kNeighbourBlock.
 using SelectEstimatesFn = size_t (*)(const NeighbourBlock& block, const EstimateQuery& query,
                                      float base, float bound, float* estimates, uint32_t* places);
 

@@ -2,9 +2,9 @@
 #include <arm_neon.h>
 
 #include "kernels/neon_nibbles.h"
-#include "kernels/plain_neighbour_codes.h"
 #include "kernels/neon_panels.h"
 #include "kernels/neon_rows.h"
+#include "kernels/plain_neighbour_codes.h"
 #include "kernels/tables.h"
 
 namespace roxanne::kernels {

@@ -106,19 +106,21 @@ void interleave_queries(const void* queries, size_t query_count, size_t dim, voi
         static_cast<uint8_t*>(prepared) + first / kTileQueries * group_bytes<Tile>(dim);
     auto* to = reinterpret_cast<Element*>(group + Tile::kGroupHeaderBytes);
     const size_t count = query_count - first < kTileQueries ? query_count - first : kTileQueries;
-    for (size_t step = 0; step < steps; ++step) {
-      for (size_t q = 0; q < kTileQueries; ++q) {
+    for (size_t q = 0; q < kTileQueries; ++q) {
+      const uint8_t* row = from + (first + (q < count ? q : 0)) * dim * sizeof(Query);
+      const size_t row_dim = q < count ? dim : 0;
+      for (size_t step = 0; step < steps; ++step) {
         const size_t i = step * Tile::kStepDims;
-        for (size_t e = 0; e < Tile::kStepDims; ++e) {
-          Query value = 0;
-          if (q < count && i + e < dim) {
-            __builtin_memcpy(&value, from + ((first + q) * dim + i + e) * sizeof(Query),
-                             sizeof(Query));
-          }
-          to[q * Tile::kStepDims + e] = Tile::query_element(value);
+        Query values[Tile::kStepDims] = {};
+        if (i + Tile::kStepDims <= row_dim) {
+          __builtin_memcpy(values, row + i * sizeof(Query), sizeof values);
+        } else if (i < row_dim) {
+          __builtin_memcpy(values, row + i * sizeof(Query), (row_dim - i) * sizeof(Query));
         }
+        Element* out = to + step * (Tile::kQueryStepBytes / sizeof(Element)) + q * Tile::kStepDims;
+        ROX_UNROLL
+        for (size_t e = 0; e < Tile::kStepDims; ++e) out[e] = Tile::query_element(values[e]);
       }
-      to += Tile::kQueryStepBytes / sizeof(Element);
     }
   }
 }

@@ -1,7 +1,7 @@
 // Codes of neighbours as seen from a node, and estimates of a query's distance to them.
 //
-// With x a node, y its neighbour, r = y - x, z the code's grid point and f = |r'|^2 / <r', z>, where '
-// is the projection into the subspace, <r', v> is estimated by f <z, v> for any v (RaBitQ,
+// With x a node, y its neighbour, r = y - x, z the code's grid point and f = |r'|^2 / <r', z>,
+// where ' is the projection into the subspace, <r', v> is estimated by f <z, v> for any v (RaBitQ,
 // arXiv 2405.12497). With v = q' - x' a neighbour's distance from a query is
 //   L2:              |q - y|^2 = |q - x|^2 + |r|^2     - 2 <r, q - x>
 //   inner product:     -<q, y> = -<q, x>   - <r, x>    -   <r, q - x>
