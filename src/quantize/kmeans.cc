@@ -73,6 +73,10 @@ size_t pick_far_point(const std::vector<float>& distances, Random& random) {
   return random.below(distances.size());  // all points are centroids already
 }
 
+// Seeding compares every point with every centroid, one after the other; so many points for each
+// are enough, since Lloyd's iterations look at all of them.
+constexpr size_t kSeedPointsPerCluster = 16;
+
 std::vector<float> seed_centroids(const std::vector<float>& points, size_t dim, size_t count,
                                   Random& random) {
   const size_t point_count = points.size() / dim;
@@ -167,7 +171,10 @@ std::vector<float> kmeans(const float* points, size_t point_count, size_t dim,
   const size_t sample_count =
       std::min(point_count, options.points_per_cluster_max * options.cluster_count);
   const std::vector<float> sample = sample_rows(points, point_count, dim, sample_count, random);
-  std::vector<float> centroids = seed_centroids(sample, dim, options.cluster_count, random);
+  const size_t seed_count = std::min(sample_count, kSeedPointsPerCluster * options.cluster_count);
+  std::vector<float> centroids =
+      seed_centroids(sample_rows(sample.data(), sample_count, dim, seed_count, random), dim,
+                     options.cluster_count, random);
   std::vector<uint32_t> numbers(sample_count);
   std::vector<float> distances(sample_count);
   // A thousandth less distortion is not worth another pass.
