@@ -1,8 +1,10 @@
-// AVX2: codes of a node's neighbours. Included by avx2.cc only, after avx2_nibbles.h.
+// AVX2: codes of a node's neighbours. Included by avx2.cc only.
 #pragma once
 
 #include <immintrin.h>
 
+#include "kernels/avx2_nibbles.h"
+#include "kernels/avx2_nibbles.h"
 #include "kernels/neighbour_codes.h"
 #include "kernels/tables.h"
 

@@ -1,8 +1,10 @@
-// AVX-512: codes of a node's neighbours. Included by avx512.cc only, after avx512_nibbles.h.
+// AVX-512: codes of a node's neighbours. Included by avx512.cc only.
 #pragma once
 
 #include <immintrin.h>
 
+#include "kernels/avx512_nibbles.h"
+#include "kernels/avx512_nibbles.h"
 #include "kernels/neighbour_codes.h"
 #include "kernels/tables.h"
 
