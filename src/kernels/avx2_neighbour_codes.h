@@ -4,7 +4,6 @@
 #include <immintrin.h>
 
 #include "kernels/avx2_nibbles.h"
-#include "kernels/avx2_nibbles.h"
 #include "kernels/neighbour_codes.h"
 #include "kernels/tables.h"
 
