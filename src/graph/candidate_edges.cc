@@ -4,19 +4,17 @@
 #include <limits>
 
 namespace roxanne::graph {
-namespace {
-constexpr size_t kBucketEdgesMin = 1024;
-}
 
 CandidateEdges::CandidateEdges(size_t point_count, uint64_t memory_bytes, EdgeSpill* spill)
     : point_count_(point_count),
-      bucket_edges_max_(std::numeric_limits<size_t>::max()),
+      bucket_chunks_max_(std::numeric_limits<size_t>::max()),
       spill_(spill) {
   const size_t buckets = (point_count + kBucketPoints - 1) / kBucketPoints;
   for (size_t i = 0; i < buckets; ++i) buckets_.push_back(std::make_unique<Bucket>());
   if (spill != nullptr && buckets > 0) {
-    bucket_edges_max_ = std::max<size_t>(
-        kBucketEdgesMin, static_cast<size_t>(memory_bytes / (buckets * sizeof(uint64_t))));
+    const uint64_t chunk_bytes = kChunkEdges * sizeof(uint64_t);
+    bucket_chunks_max_ =
+        std::max<size_t>(1, static_cast<size_t>(memory_bytes / (buckets * chunk_bytes)));
   }
 }
 
@@ -29,24 +27,26 @@ void CandidateEdges::Writer::flush() {
 void CandidateEdges::append(size_t bucket, std::vector<uint64_t>& pending) {
   Bucket& target = *buckets_[bucket];
   std::lock_guard lock(target.mutex);
-  if (target.edges.size() + pending.size() > bucket_edges_max_ && !target.edges.empty()) {
-    if (!spill_->append(bucket, target.edges)) failed_ = true;
-    target.edges.clear();
+  if (target.chunks.empty() || target.chunks.back().size() + pending.size() > kChunkEdges) {
+    if (target.chunks.size() >= bucket_chunks_max_ && !spill(bucket, target)) failed_ = true;
+    target.chunks.emplace_back().reserve(kChunkEdges);
   }
-  if (target.edges.size() + pending.size() > target.edges.capacity()) {
-    // Grows by half: doubling would hold up to twice of what is needed.
-    const size_t grown = target.edges.capacity() + target.edges.capacity() / 2;
-    target.edges.reserve(
-        std::max(target.edges.size() + pending.size(), std::min(grown, bucket_edges_max_)));
-  }
-  target.edges.insert(target.edges.end(), pending.begin(), pending.end());
+  auto& chunk = target.chunks.back();
+  chunk.insert(chunk.end(), pending.begin(), pending.end());
   pending.clear();
 }
 
+bool CandidateEdges::spill(size_t bucket, Bucket& target) {
+  bool is_kept = true;
+  for (const auto& chunk : target.chunks) is_kept = is_kept && spill_->append(bucket, chunk);
+  target.chunks.clear();
+  return is_kept;
+}
+
 bool CandidateEdges::merge(size_t bucket, Merged& merged) {
-  std::vector<uint64_t> edges = std::move(buckets_[bucket]->edges);
-  buckets_[bucket]->edges = {};
-  if (spill_ != nullptr && !spill_->read(bucket, edges)) {
+  std::vector<std::vector<uint64_t>> chunks = std::move(buckets_[bucket]->chunks);
+  buckets_[bucket]->chunks.clear();
+  if (spill_ != nullptr && !spill_->read(bucket, chunks.emplace_back())) {
     failed_ = true;
     return false;
   }
@@ -54,12 +54,16 @@ bool CandidateEdges::merge(size_t bucket, Merged& merged) {
   const size_t sources = std::min(kBucketPoints, point_count_ - first);
   merged.first_source = static_cast<uint32_t>(first);
   merged.offsets.assign(sources + 1, 0);
-  for (const uint64_t edge : edges) ++merged.offsets[(edge >> 32) - first + 1];
+  for (const auto& chunk : chunks) {
+    for (const uint64_t edge : chunk) ++merged.offsets[(edge >> 32) - first + 1];
+  }
   for (size_t i = 0; i < sources; ++i) merged.offsets[i + 1] += merged.offsets[i];
-  merged.targets.resize(edges.size());
+  merged.targets.resize(merged.offsets.back());
   std::vector<uint32_t> next(merged.offsets.begin(), merged.offsets.end() - 1);
-  for (const uint64_t edge : edges) {
-    merged.targets[next[(edge >> 32) - first]++] = static_cast<uint32_t>(edge);
+  for (const auto& chunk : chunks) {
+    for (const uint64_t edge : chunk) {
+      merged.targets[next[(edge >> 32) - first]++] = static_cast<uint32_t>(edge);
+    }
   }
   // Each source's targets once, moved together.
   uint32_t size = 0;

@@ -64,15 +64,18 @@ class CandidateEdges {
 
  private:
   static constexpr size_t kPendingEdges = 512;
+  // Edges of a bucket lie in chunks, so that none is moved when more come.
+  static constexpr size_t kChunkEdges = 64 * kPendingEdges;
   struct Bucket {
-    std::mutex mutex;  // guards edges
-    std::vector<uint64_t> edges;
+    std::mutex mutex;  // guards chunks
+    std::vector<std::vector<uint64_t>> chunks;  // all full but the last
   };
   // Empties `pending` into the bucket.
   void append(size_t bucket, std::vector<uint64_t>& pending);
+  bool spill(size_t bucket, Bucket& target);
 
   size_t point_count_;
-  size_t bucket_edges_max_;
+  size_t bucket_chunks_max_;
   EdgeSpill* spill_;
   std::vector<std::unique_ptr<Bucket>> buckets_;
   std::atomic<bool> failed_{false};

@@ -210,7 +210,7 @@ TEST(CandidateEdgesTest, AFailedSpillIsKnown) {
   CandidateEdges edges(100, 1, &spill);
   {
     CandidateEdges::Writer writer(edges);
-    for (uint32_t i = 0; i < 10000; ++i) writer.add(i % 100, i % 7);
+    for (uint32_t i = 0; i < 100000; ++i) writer.add(i % 100, i % 7);
   }
   EXPECT_TRUE(edges.failed());
 }
