@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -58,5 +59,15 @@ class LiveSet {
   std::vector<std::shared_ptr<const LiveChunk>> chunks_;
   uint64_t count_ = 0;
 };
+
+// `slots` ascend.
+LiveSet set_of_slots(std::span<const uint32_t> slots);
+LiveSet set_of_slots_below(uint64_t slot_end);
+// What is in `set` and not in `other`; of one chunk (null = nothing), of all.
+std::shared_ptr<const LiveChunk> chunk_without(const LiveSet& set, const LiveSet& other,
+                                               size_t chunk);
+LiveSet without(const LiveSet& set, const LiveSet& other);
+LiveSet united(const LiveSet& a, const LiveSet& b);
+std::vector<uint32_t> slots_of(const LiveSet& set);  // ascending
 
 }  // namespace roxanne::index

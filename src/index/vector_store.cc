@@ -18,16 +18,9 @@ size_t slab_bytes(uint64_t budget) {
 }
 }  // namespace
 
-bool MemoryBudget::take(uint64_t bytes) {
-  uint64_t used = used_.load();
-  do {
-    if (used + bytes > limit_) return false;
-  } while (!used_.compare_exchange_weak(used, used + bytes));
-  return true;
-}
-
 // Neighbouring blocks in one large allocation, so that huge pages can serve them.
 struct VectorStore::Slab {
+  MemoryReservation reservation;
   base::AlignedBuffer memory;
   std::vector<char> loaded;  // one flag a block
 };
@@ -85,17 +78,15 @@ VectorStore::VectorStore(std::unique_ptr<storage::RowFile> file, MemoryBudget& b
       blocks_per_slab_((slab_bytes(budget.limit()) + file_->layout().block_bytes - 1) /
                        file_->layout().block_bytes) {}
 
-VectorStore::~VectorStore() { budget_.give_back(resident_bytes_); }
-
 Status VectorStore::write(std::span<const storage::RowRef> rows) {
   ROX_RETURN_IF_ERROR(file_->write(rows));
   for (size_t i = 0; i < rows.size();) {
     const uint64_t block = file_->layout().block_of(rows[i].slot);
     // The lock before the look: a load that comes later reads what was just written.
     std::unique_lock lock(lock_of(block));
-    std::byte* resident = find_resident(block);
+    const Place resident = find_resident(block);
     for (; i < rows.size() && file_->layout().block_of(rows[i].slot) == block; ++i) {
-      if (resident != nullptr) storage::store_row(file_->layout(), rows[i], resident);
+      if (resident.data != nullptr) storage::store_row(file_->layout(), rows[i], resident.data);
     }
   }
   return Status::ok();
@@ -117,9 +108,9 @@ Result<storage::RowRef> VectorStore::read(uint32_t slot, std::span<std::byte> by
   }
   {
     std::shared_lock lock(lock_of(block));
-    const std::byte* resident = find_resident(block);
-    if (resident != nullptr) {
-      const storage::BlockView view(file_->layout(), resident);
+    const Place resident = find_resident(block);
+    if (resident.data != nullptr) {
+      const storage::BlockView view(file_->layout(), resident.data);
       const size_t i = file_->layout().index_in_block(slot);
       if (!view.row_is_intact(i, slot)) return file_->damaged_row(slot);
       std::copy_n(view.row(i), bytes.size(), bytes.begin());
@@ -129,30 +120,30 @@ Result<storage::RowRef> VectorStore::read(uint32_t slot, std::span<std::byte> by
   return file_->read_row(slot, bytes);
 }
 
-std::byte* VectorStore::find_resident(uint64_t block) const {
+VectorStore::Place VectorStore::find_resident(uint64_t block) const {
   std::shared_lock lock(slabs_mutex_);
   const size_t slab = block / blocks_per_slab_;
   const size_t i = block % blocks_per_slab_;
-  if (slab >= slabs_.size() || slabs_[slab] == nullptr || slabs_[slab]->loaded[i] == 0) {
-    return nullptr;
-  }
-  return slabs_[slab]->memory.data() + i * file_->layout().block_bytes;
+  if (slab >= slabs_.size() || slabs_[slab] == nullptr || slabs_[slab]->loaded[i] == 0) return {};
+  return {slabs_[slab], slabs_[slab]->memory.data() + i * file_->layout().block_bytes};
 }
 
-std::byte* VectorStore::place_for(uint64_t block) {
+VectorStore::Place VectorStore::place_for(uint64_t block) {
   std::unique_lock lock(slabs_mutex_);
   const size_t slab = block / blocks_per_slab_;
   if (slab >= slabs_.size()) slabs_.resize(slab + 1);
   if (slabs_[slab] == nullptr) {
     const size_t bytes = blocks_per_slab_ * file_->layout().block_bytes;
     const size_t mapped_bytes = (bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
-    if (!budget_.take(mapped_bytes)) return nullptr;
+    if (!budget_.take(mapped_bytes)) return {};
     resident_bytes_ += mapped_bytes;
-    slabs_[slab] = std::make_unique<Slab>();
+    slabs_[slab] = std::make_shared<Slab>();
+    slabs_[slab]->reservation = MemoryReservation(budget_, mapped_bytes);
     slabs_[slab]->memory = base::AlignedBuffer(bytes);
     slabs_[slab]->loaded.assign(blocks_per_slab_, 0);
   }
-  return slabs_[slab]->memory.data() + (block % blocks_per_slab_) * file_->layout().block_bytes;
+  return {slabs_[slab],
+          slabs_[slab]->memory.data() + (block % blocks_per_slab_) * file_->layout().block_bytes};
 }
 
 Status VectorStore::load(uint64_t block, std::span<std::byte> out) const {
@@ -185,27 +176,47 @@ Status VectorStore::read_block(uint64_t block, const LiveSet& live,
   return check_block(block, live, out.data());
 }
 
-Result<const std::byte*> VectorStore::resident_block(uint64_t block, const LiveSet& live,
-                                                     const LatestLiveSet& latest, ScanCost& cost) {
-  {
-    std::shared_lock lock(lock_of(block));
-    const std::byte* resident = find_resident(block);
-    if (resident != nullptr) return resident;
-  }
+Result<bool> VectorStore::load_resident(uint64_t block, const LiveSet& live,
+                                        const LatestLiveSet& latest, ScanCost& cost) {
   std::unique_lock lock(lock_of(block));
-  const std::byte* resident = find_resident(block);  // another search may have loaded it
-  if (resident != nullptr) return resident;
-  std::byte* place = place_for(block);
-  if (place == nullptr) return static_cast<const std::byte*>(nullptr);
+  if (find_resident(block).data != nullptr) return true;  // another search may have loaded it
+  const Place place = place_for(block);
+  if (place.data == nullptr) return false;
   const storage::RowLayout& layout = file_->layout();
-  ROX_RETURN_IF_ERROR(load(block, {place, layout.block_bytes}));
+  ROX_RETURN_IF_ERROR(load(block, {place.data, layout.block_bytes}));
   ++cost.reads;
   cost.bytes_read += layout.block_bytes;
-  ROX_RETURN_IF_ERROR(check_block(block, live, place));
-  ROX_RETURN_IF_ERROR(check_block(block, *latest(), place));
+  ROX_RETURN_IF_ERROR(check_block(block, live, place.data));
+  ROX_RETURN_IF_ERROR(check_block(block, *latest(), place.data));
   std::unique_lock slabs_lock(slabs_mutex_);
-  slabs_[block / blocks_per_slab_]->loaded[block % blocks_per_slab_] = 1;
-  return static_cast<const std::byte*>(place);
+  place.slab->loaded[block % blocks_per_slab_] = 1;
+  return true;
+}
+
+Result<bool> VectorStore::scan_resident(uint64_t block, const LiveSet& live,
+                                        const LatestLiveSet& latest, size_t lane, ExactScan& scan,
+                                        ScanCost& cost) {
+  // Twice at most: what was loaded may be dropped before it is scanned.
+  for (const bool may_load : {true, false}) {
+    {
+      std::shared_lock lock(lock_of(block));
+      const Place resident = find_resident(block);
+      if (resident.data != nullptr) {
+        scan_block(block, live, resident.data, lane, scan);
+        return true;
+      }
+    }
+    if (!may_load) break;
+    ROX_ASSIGN_OR_RETURN(const bool loaded, load_resident(block, live, latest, cost));
+    if (!loaded) break;
+  }
+  return false;
+}
+
+void VectorStore::drop_cached_blocks() {
+  std::unique_lock lock(slabs_mutex_);
+  slabs_.clear();
+  resident_bytes_ = 0;
 }
 
 void VectorStore::scan_block(uint64_t block, const LiveSet& live, const std::byte* data,
@@ -257,12 +268,9 @@ Status VectorStore::scan_all(const LiveSet& live, const LatestLiveSet& latest,
     };
     for (uint64_t block = next++; block < block_count && !failed; block = next++) {
       if (!has_live(block)) continue;
-      ROX_ASSIGN_OR_RETURN(const std::byte* resident, resident_block(block, live, latest, cost));
-      if (resident != nullptr) {
-        std::shared_lock lock(lock_of(block));
-        scan_block(block, live, resident, lane, scan);
-        continue;
-      }
+      ROX_ASSIGN_OR_RETURN(const bool scanned,
+                           scan_resident(block, live, latest, lane, scan, cost));
+      if (scanned) continue;
       if (streamer == nullptr) streamer = std::make_unique<Streamer>(*this, cost);
       if (streamer->full()) ROX_RETURN_IF_ERROR(drain_one());
       ROX_RETURN_IF_ERROR(streamer->submit(block));

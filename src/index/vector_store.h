@@ -18,6 +18,7 @@
 #include "base/thread_pool.h"
 #include "index/exact_scan.h"
 #include "index/live_set.h"
+#include "index/memory_budget.h"
 #include "roxanne/status.h"
 #include "storage/row_file.h"
 
@@ -31,26 +32,12 @@ struct ScanCost {
   std::atomic<uint64_t> bytes_read{0};
 };
 
-// Memory that the vector stores of one database share.
-class MemoryBudget {
- public:
-  explicit MemoryBudget(uint64_t bytes) : limit_(bytes) {}
-  bool take(uint64_t bytes);
-  void give_back(uint64_t bytes) { used_ -= bytes; }
-  uint64_t limit() const { return limit_; }
-
- private:
-  const uint64_t limit_;
-  std::atomic<uint64_t> used_{0};
-};
-
 // Reads may run at once with each other and with one writer; a slot is written only while no live
 // set that a reader holds contains it.
 class VectorStore {
  public:
   // `budget` outlives the store.
   VectorStore(std::unique_ptr<storage::RowFile> file, MemoryBudget& budget);
-  ~VectorStore();
 
   storage::RowFile& file() { return *file_; }
   const storage::RowFile& file() const { return *file_; }
@@ -78,16 +65,26 @@ class VectorStore {
                const std::function<void(uint64_t blocks_done, uint64_t blocks)>& progress) const;
 
   uint64_t bytes_in_memory() const { return resident_bytes_; }
+  // Gives the memory of all blocks back to the budget; scans load them again as it allows.
+  void drop_cached_blocks();
 
  private:
   class Streamer;
   struct Slab;
 
-  // The block in memory, loading it where the budget allows; null where it has to be streamed.
-  Result<const std::byte*> resident_block(uint64_t block, const LiveSet& live,
-                                          const LatestLiveSet& latest, ScanCost& cost);
-  std::byte* find_resident(uint64_t block) const;
-  std::byte* place_for(uint64_t block);
+  // Scans the block in memory, loading it where the budget allows; false where it has to be
+  // streamed.
+  Result<bool> scan_resident(uint64_t block, const LiveSet& live, const LatestLiveSet& latest,
+                             size_t lane, ExactScan& scan, ScanCost& cost);
+  Result<bool> load_resident(uint64_t block, const LiveSet& live, const LatestLiveSet& latest,
+                             ScanCost& cost);
+  // A block's place in a slab, which lives at least as long as this.
+  struct Place {
+    std::shared_ptr<Slab> slab;
+    std::byte* data = nullptr;  // null: there is none
+  };
+  Place find_resident(uint64_t block) const;
+  Place place_for(uint64_t block);
   Status load(uint64_t block, std::span<std::byte> out) const;
   Status check_block(uint64_t block, const LiveSet& live, const std::byte* data) const;
   void scan_block(uint64_t block, const LiveSet& live, const std::byte* data, size_t lane,
@@ -100,8 +97,8 @@ class VectorStore {
   MemoryBudget& budget_;
   // Guards the bytes of the resident blocks of its stripe: scans share, row writes and loads don't.
   mutable base::FairSharedMutex block_locks_[kLockCount];
-  mutable std::shared_mutex slabs_mutex_;  // guards slabs_ and the loaded flags in them
-  std::vector<std::unique_ptr<Slab>> slabs_;
+  mutable std::shared_mutex slabs_mutex_;     // guards slabs_ and the loaded flags in them
+  std::vector<std::shared_ptr<Slab>> slabs_;  // shared with scans: they outlast a drop
   size_t blocks_per_slab_;
   std::atomic<uint64_t> resident_bytes_{0};
   // slot -> tag, norm, bytes; grouped by block for loading. Constant once reads begin.
