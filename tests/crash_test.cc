@@ -3,9 +3,11 @@
 // One script of public operations runs again and again. Each run is cut off at another change that
 // it makes to the file system (every write, sync, rename ...); what a power cut may leave is left,
 // the database is opened again and must show what was acknowledged, or additionally the one
-// operation in flight, whole. Numbered invariants: docs/durability.md (D1-D7).
+// operation in flight, whole. A second script builds graphs over changing points: what is found
+// must be there, at its true distance. Numbered invariants: docs/durability.md (D1-D8).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -14,6 +16,7 @@
 
 #include "roxanne/roxanne.h"
 #include "storage/simulated_file_system.h"
+#include "storage/small_file.h"
 
 namespace roxanne {
 namespace {
@@ -25,6 +28,7 @@ using storage::SimulatedFileSystem;
 
 constexpr const char* kPath = "/db.rox";
 constexpr size_t kSmallDim = 16;
+constexpr uint64_t kGraphPointsMin = 20;
 constexpr size_t kLargeDim = 1024;  // f32: 300 rows go beyond what redo records are used for
 
 struct StoredPoint {
@@ -51,8 +55,10 @@ struct Step {
 Status open_world(World& world) {
   auto database = Database::open(kPath, {.create_if_missing = true,
                                          .durability = world.durability,
-                                         .memory_limit_bytes = 32u << 20,
+                                         .memory_limit_bytes = 128u << 20,
                                          .thread_count = 1,
+                                         .automatic_index = false,
+                                         .index_points_min = kGraphPointsMin,
                                          .file_system = world.file_system});
   if (!database.is_ok()) return database.status();
   world.database.emplace(std::move(database).value());
@@ -61,7 +67,11 @@ Status open_world(World& world) {
 
 std::vector<std::byte> vector_bytes(size_t bytes, uint64_t key, uint64_t version, bool is_float) {
   std::vector<std::byte> out(bytes);
-  for (size_t i = 0; i < bytes; ++i) out[i] = std::byte((key * 31 + version * 7 + i) % 60);
+  // No order in them that would tear a small graph apart.
+  for (size_t i = 0; i < bytes; ++i) {
+    const uint64_t mixed = (key * 977 + version * 7919 + i + 1) * 0x9e3779b97f4a7c15ull;
+    out[i] = std::byte((mixed >> 40) % 60);
+  }
   if (is_float) {
     for (size_t i = 0; i + 4 <= bytes; i += 4) {
       const float value = static_cast<float>((key * 31 + version * 7 + i) % 1000);
@@ -160,6 +170,43 @@ Step close_and_open() {
           [](State&) {}, true};
 }
 
+Step build_index(const std::string& name, bool rebuild = false) {
+  return {"build index of " + name,
+          [=](World& world) {
+            auto collection = world.database->collection(name);
+            if (!collection.is_ok()) return collection.status();
+            return collection->build_index({.rebuild = rebuild});
+          },
+          [](State&) {}, true};
+}
+
+// Loads the graph, where there is one: slots that only the graph's end kept back are free then.
+Step search(const std::string& name) {
+  return {"search " + name,
+          [=](World& world) {
+            auto collection = world.database->collection(name);
+            if (!collection.is_ok()) return collection.status();
+            const std::vector<uint8_t> query(kSmallDim, 7);
+            return collection->search(VectorView::u8(query)).status();
+          },
+          [](State&) {}};
+}
+
+// As if an earlier release had made the folder.
+Step become_format_1() {
+  return {"become format 1",
+          [](World& world) {
+            Status status = world.database->close();
+            world.database.reset();
+            if (status.is_ok()) {
+              status = storage::replace_file(*world.file_system, kPath, "FORMAT",
+                                             "roxanne database, format 1\n");
+            }
+            return status.is_ok() ? open_world(world) : status;
+          },
+          [](State&) {}, true};
+}
+
 std::vector<uint64_t> range(uint64_t first, uint64_t count) {
   std::vector<uint64_t> keys;
   for (uint64_t i = 0; i < count; ++i) keys.push_back(first + i);
@@ -206,6 +253,81 @@ std::vector<Step> make_script() {
   };
 }
 
+// Graphs built, changed under, replaced, opened again and dropped.
+std::vector<Step> make_graph_script() {
+  const Batch words{.collection = "words", .keys = range(0, 30), .version = 1, .string_keys = true};
+  Batch words_again = words;
+  words_again.keys = range(20, 20);
+  words_again.version = 2;
+  return {
+      {"open", open_world, [](State&) {}, true},
+      create("small", {.dim = kSmallDim, .type = ScalarType::kU8}),
+      upsert({.collection = "small", .keys = range(0, 40), .version = 1, .payloads = true}),
+      become_format_1(),
+      build_index("small"),
+      upsert({.collection = "small", .keys = range(10, 15), .version = 2}),
+      erase({.collection = "small", .keys = range(0, 8)}),
+      upsert({.collection = "small", .keys = range(60, 12), .version = 3}),
+      build_index("small", true),
+      // Into slots that the first graph named and the second does not.
+      upsert({.collection = "small", .keys = range(80, 15), .version = 4}),
+      close_and_open(),
+      // The graph is not loaded: none of its slots may be written.
+      erase({.collection = "small", .keys = range(10, 8)}),
+      upsert({.collection = "small", .keys = range(100, 10), .version = 5}),
+      upsert({.collection = "small", .keys = range(100, 10), .version = 6}),
+      search("small"),
+      upsert({.collection = "small", .keys = range(110, 10), .version = 7}),
+      create("words", {.dim = kSmallDim, .type = ScalarType::kU8, .key_type = KeyType::kString}),
+      upsert(words),
+      build_index("words"),
+      upsert(words_again),
+      build_index("small", true),
+      drop("words"),
+      upsert({.collection = "small", .keys = range(60, 6), .version = 8}),
+      close_and_open(),
+      build_index("small", true),
+  };
+}
+
+float distance_of(const std::vector<std::byte>& a, const std::vector<std::byte>& b) {
+  float sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const float difference = static_cast<float>(a[i]) - static_cast<float>(b[i]);
+    sum += difference * difference;
+  }
+  return sum;
+}
+
+// Every answer is a point that is there, at its true distance, and nearly all that should be found
+// are.
+void expect_true_answers(const Collection& collection, const std::map<Key, StoredPoint>& points) {
+  if (collection.options().type != ScalarType::kU8) return;
+  const size_t k = std::min<size_t>(8, points.size());
+  size_t number = 0, hits = 0, wanted = 0;
+  for (const auto& [key, stored] : points) {
+    if (number++ % 7 != 0) continue;
+    const VectorView query(ScalarType::kU8, stored.vector.data(), stored.vector.size());
+    const auto found = collection.search(query, {.k = 8});
+    ASSERT_TRUE(found.is_ok()) << found.status().to_string();
+    ASSERT_EQ(found->size(), k);
+    std::vector<float> distances;
+    for (const auto& [other_key, other] : points) {
+      distances.push_back(distance_of(stored.vector, other.vector));
+    }
+    std::sort(distances.begin(), distances.end());
+    for (const Neighbor& neighbor : *found) {
+      const auto point = points.find(neighbor.key);
+      ASSERT_NE(point, points.end()) << "found " << neighbor.key.to_string();
+      EXPECT_EQ(neighbor.distance, distance_of(stored.vector, point->second.vector))
+          << "of " << neighbor.key.to_string() << " from " << key.to_string();
+      hits += neighbor.distance <= distances[k - 1] ? 1 : 0;
+    }
+    wanted += k;
+  }
+  EXPECT_GE(hits * 10, wanted * 8) << "of collection " << collection.name();
+}
+
 // Reads everything back, by every way there is. Fails the test where something is inconsistent.
 Result<State> read_state(Database& database) {
   State state;
@@ -234,6 +356,10 @@ Result<State> read_state(Database& database) {
       if (!point.is_ok()) return point.status();
       EXPECT_EQ(point->vector.bytes, stored.vector);
     }
+    expect_true_answers(*collection, points);
+    const auto info = collection->info();
+    if (!info.is_ok()) return info.status();
+    EXPECT_EQ(info->index_error, "") << "a graph in force is whole";
   }
   const auto report = database.verify();
   if (!report.is_ok()) return report.status();
@@ -321,11 +447,9 @@ std::string policy_name(PowerCutPolicy policy) {
                                               : "torn";
 }
 
-class PowerCutTest : public testing::TestWithParam<CutCase> {};
-
-TEST_P(PowerCutTest, EveryCrashPointKeepsWhatWasAcknowledged) {
-  const auto [durability, policy] = GetParam();
-  const std::vector<Step> script = make_script();
+// Runs the script once for each of its changes to the file system, and cuts it there.
+void cut_everywhere(const std::vector<Step>& script, const CutCase& cut_case) {
+  const auto [durability, policy] = cut_case;
   uint64_t operations;
   {
     SimulatedFileSystem file_system;
@@ -361,6 +485,16 @@ TEST_P(PowerCutTest, EveryCrashPointKeepsWhatWasAcknowledged) {
               testing::Test::HasFailure() ? 1 : 0);
 }
 
+class PowerCutTest : public testing::TestWithParam<CutCase> {};
+
+TEST_P(PowerCutTest, EveryCrashPointKeepsWhatWasAcknowledged) {
+  cut_everywhere(make_script(), GetParam());
+}
+
+TEST_P(PowerCutTest, EveryCrashPointLeavesTheOldGraphOrTheNew) {
+  cut_everywhere(make_graph_script(), GetParam());
+}
+
 INSTANTIATE_TEST_SUITE_P(Levels, PowerCutTest,
                          testing::Values(CutCase{Durability::kFull, PowerCutPolicy::kDropAll},
                                          CutCase{Durability::kFull, PowerCutPolicy::kKeepAll},
@@ -374,11 +508,7 @@ INSTANTIATE_TEST_SUITE_P(Levels, PowerCutTest,
                          });
 
 // A disk that says no: the call fails, later writes are refused, nothing acknowledged is lost.
-class FaultTest : public testing::TestWithParam<std::tuple<Operation, StatusCode>> {};
-
-TEST_P(FaultTest, EveryFailingOperationKeepsWhatWasAcknowledged) {
-  const auto [operation, code] = GetParam();
-  const std::vector<Step> script = make_script();
+void fail_everywhere(const std::vector<Step>& script, Operation operation, StatusCode code) {
   uint64_t hits = 0;
   uint64_t last_hit = 0;
   // Background work differs a little from run to run: the script is done when no fault has met it
@@ -400,6 +530,16 @@ TEST_P(FaultTest, EveryFailingOperationKeepsWhatWasAcknowledged) {
   }
   EXPECT_GT(hits, 20u);
   std::printf("%llu faults reached a caller\n", static_cast<unsigned long long>(hits));
+}
+
+class FaultTest : public testing::TestWithParam<std::tuple<Operation, StatusCode>> {};
+
+TEST_P(FaultTest, EveryFailingOperationKeepsWhatWasAcknowledged) {
+  fail_everywhere(make_script(), std::get<0>(GetParam()), std::get<1>(GetParam()));
+}
+
+TEST_P(FaultTest, EveryFailingOperationLeavesTheOldGraphOrTheNew) {
+  fail_everywhere(make_graph_script(), std::get<0>(GetParam()), std::get<1>(GetParam()));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -449,6 +589,43 @@ TEST(FullDisk, RefusesWritesKeepsReadsAndDeletesAndGoesOnWhenThereIsRoom) {
   EXPECT_TRUE(upsert(batch).run(world).is_ok()) << "there is room again";
   EXPECT_EQ(world.database->collection("wide")->size(), 2290u);
   EXPECT_TRUE(world.database->close().is_ok());
+}
+
+// A build that fails costs nothing but itself: writes go on, the graph that serves goes on.
+TEST(FailedBuild, LeavesTheOldGraphAndIsTold) {
+  for (const StatusCode code : {StatusCode::kDiskFull, StatusCode::kIoError}) {
+    for (uint64_t nth = 1; nth <= 4; ++nth) {
+      SimulatedFileSystem file_system;
+      World world{&file_system, Durability::kFull, std::nullopt};
+      ASSERT_TRUE(open_world(world).is_ok());
+      ASSERT_TRUE(create("small", {.dim = kSmallDim, .type = ScalarType::kU8}).run(world).is_ok());
+      Batch batch{"small", range(0, 60), 1};
+      ASSERT_TRUE(upsert(batch).run(world).is_ok());
+      ASSERT_TRUE(build_index("small").run(world).is_ok());
+      batch.keys = range(30, 60);
+      ASSERT_TRUE(upsert(batch).run(world).is_ok());
+      file_system.inject({.operation = Operation::kWrite,
+                          .occurrence = nth,
+                          .code = code,
+                          .path_contains = "graph-"});
+      const Status failed = build_index("small").run(world);
+      file_system.clear_faults();
+      if (failed.is_ok()) continue;  // fewer writes than that
+      EXPECT_EQ(failed.code(), code) << failed.to_string();
+      const auto collection = world.database->collection("small");
+      auto info = collection->info();
+      EXPECT_EQ(info->regime, "resident");
+      EXPECT_EQ(info->index_error, failed.message());
+      batch.keys = range(200, 3);
+      EXPECT_TRUE(upsert(batch).run(world).is_ok()) << "writes go on";
+      const Status again = build_index("small").run(world);
+      EXPECT_TRUE(again.is_ok()) << again.to_string();
+      info = collection->info();
+      EXPECT_EQ(info->index.points, 93u);
+      EXPECT_EQ(info->index_error, "");
+      EXPECT_TRUE(world.database->close().is_ok());
+    }
+  }
 }
 
 }  // namespace

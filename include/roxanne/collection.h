@@ -62,11 +62,13 @@ class Collection {
   // The point of a key; kNotFound where there is none, kCorruption where its bytes fail a check.
   Result<Point> get(const Key& key, const GetOptions& options = {}) const;
 
-  // The k nearest live points of each query, nearest first.
+  // The k nearest live points of each query, nearest first. Where a graph serves (regime
+  // "resident") the answers are approximate: a true neighbour may be missing, but distances are
+  // exact, points written since the graph was built are found, and deleted ones never are.
   //   query, queries  dim scalars a row, of the collection's scalar type; finite; not zero under
   //                   cosine
-  // A batch streams the stored vectors once per block of queries, not once a query. Answers are
-  // consistent with one moment between call and return.
+  // An exact batch streams the stored vectors once per block of queries, not once a query. Answers
+  // are consistent with one moment between call and return.
   // kInvalidArgument, kCorruption (which slot of which file), kIoError.
   Result<std::vector<Neighbor>> search(VectorView query, const SearchOptions& options = {}) const;
   Result<std::vector<std::vector<Neighbor>>> search(MatrixView queries,
@@ -74,6 +76,14 @@ class Collection {
 
   // All points, in key order or in the order that is fastest to read.
   Result<PointScan> scan(ScanOrder order = ScanOrder::kAny) const;
+
+  // Builds the graph that makes searches fast over the points of now, and returns when it serves;
+  // readers and writers go on meanwhile. Does nothing where the collection is too small for a graph
+  // to pay or the one it has is fresh enough (see IndexOptions::rebuild). With
+  // DatabaseOptions::automatic_index nobody needs to call it.
+  // kCancelled (by the callback, or the database closes), kReadOnly, kDiskFull, kIoError,
+  // kUnsupported (the memory limit is too small for it). After any error all is as it was.
+  Status build_index(const IndexOptions& options = {});
 
   Result<CollectionInfo> info() const;
 

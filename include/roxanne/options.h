@@ -37,6 +37,11 @@ struct DatabaseOptions {
   // 0 = half of the memory this process may use (cgroup limit or physical). At least 32 MiB.
   uint64_t memory_limit_bytes = 0;
   uint32_t thread_count = 0;  // worker threads of a search; 0 = one a processor
+  // Whether graphs are built and renewed in the background, where a collection is large enough and
+  // memory_limit_bytes allows; else only by Collection::build_index(). Graphs that are there serve
+  // in either case.
+  bool automatic_index = true;
+  uint64_t index_points_min = 0;  // smaller collections are searched exactly; 0 = engine's choice
   // Where the bytes go; null = the operating system's files. Must outlive the database.
   storage::FileSystem* file_system = nullptr;
 };
@@ -68,15 +73,17 @@ struct SearchStats {
   uint64_t queries = 0;
   uint64_t reads = 0;                  // reads sent to the file system
   uint64_t bytes_read = 0;             // by them
-  uint64_t distance_computations = 0;  // query-vector pairs
+  uint64_t distance_computations = 0;  // query-vector pairs, estimates of a graph's included
   uint64_t hops = 0;                   // graph nodes expanded; 0 for the exact scan
   uint64_t latency_us = 0;             // wall time of the call
 };
 
 struct SearchOptions {
-  size_t k = 10;                // 1..kSearchKMax; fewer come back where the collection has fewer
-  size_t search_list_size = 0;  // recall against work; 0 = chosen by the engine
-  bool exact = false;           // compare with every vector
+  size_t k = 10;  // 1..kSearchKMax; fewer come back where the collection has fewer
+  // Candidates kept: recall against work. 0 = chosen by the engine, at most kSearchListSizeMax;
+  // below k it counts as k. Without effect on exact search.
+  size_t search_list_size = 0;
+  bool exact = false;  // compare with every vector
   bool with_payload = false;
   bool with_vector = false;
   uint32_t thread_count = 0;     // 0 = DatabaseOptions::thread_count
@@ -90,15 +97,35 @@ struct GetOptions {
 // In which order a scan visits points.
 enum class ScanOrder : uint8_t { kAny = 0, kKey = 1 };
 
+struct IndexOptions {
+  // Also where too few points changed since the last time for a build to pay.
+  bool rebuild = false;
+  // Called now and then, by one thread at a time, with what is being done and the fraction done of
+  // the whole; false cancels. May be empty. Must not throw, nor call the database.
+  std::function<bool(std::string_view phase, double fraction)> progress;
+};
+
+// A collection's graph; zeros where it has none.
+struct IndexInfo {
+  uint64_t points = 0;           // that it finds; searches compare with all others, one by one
+  size_t search_list_size = 0;   // what SearchOptions::search_list_size 0 stands for where k is 10
+  size_t max_degree = 0;         // neighbours of a node at most
+  uint64_t bytes_in_memory = 0;  // 0 until the first search, which loads it
+  uint64_t bytes_on_disk = 0;
+};
+
 struct CollectionInfo {
   std::string name;
   CollectionOptions options;
   uint64_t points = 0;
-  std::string regime;            // "exact": every search compares with every vector;
+  std::string regime;            // "resident": searches walk a graph in memory;
+                                 // "exact": every search compares with every vector;
                                  // "damaged": it cannot be opened, verify says why
-  uint64_t bytes_on_disk = 0;    // vectors file, allocated blocks
-  uint64_t bytes_in_memory = 0;  // cached vectors and per-slot tables
+  uint64_t bytes_on_disk = 0;    // vectors file (allocated blocks) and graph
+  uint64_t bytes_in_memory = 0;  // cached vectors, graph and per-slot tables
   uint64_t slots = 0;            // places in the vectors file, live or free
+  IndexInfo index;
+  std::string index_error;  // why the last build or load of a graph failed; "" where none did
 };
 
 struct DatabaseInfo {

@@ -30,6 +30,7 @@ inline constexpr size_t kDimMax = 16384;
 inline constexpr size_t kKeyBytesMax = 512;
 inline constexpr size_t kPayloadBytesMax = 64 * 1024;
 inline constexpr size_t kSearchKMax = 10000;
+inline constexpr size_t kSearchListSizeMax = 65536;
 inline constexpr size_t kCollectionNameBytesMax = 128;
 // Rows in one upsert or erase call; larger loads are made of several batches.
 inline constexpr size_t kBatchRowsMax = 1u << 20;

@@ -1,7 +1,7 @@
 #include "database/collection_impl.h"
 
 #include <algorithm>
-#include <chrono>
+#include <utility>
 
 #include "base/status_macros.h"
 #include "database/committer.h"
@@ -11,18 +11,8 @@
 namespace roxanne::database {
 namespace {
 
-// Below this many query-row pairs, waking another thread costs more than it brings.
-constexpr uint64_t kPairsPerLane = 32 * 1024;
-// Bounds the candidate lists of one pass over the vectors.
-constexpr size_t kCandidateBytesMax = 32u << 20;
-constexpr size_t kCandidateBytes = 24;
-constexpr size_t kQueriesPerPassMax = 4096;
-
-uint64_t microseconds_since(std::chrono::steady_clock::time_point start) {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
-                                   std::chrono::steady_clock::now() - start)
-                                   .count());
-}
+// A collection that shrinks keeps its graph until it is this much smaller than one that gets one.
+constexpr uint64_t kShrinkFactor = 2;
 
 }  // namespace
 
@@ -38,12 +28,32 @@ Status CollectionImpl::load() {
       storage::RowFile::open(database_->file_system(), database_->vectors_path(id_),
                              static_cast<uint32_t>(row_bytes()), database_->options().read_only));
   ROX_ASSIGN_OR_RETURN(index::LiveSet live, load_live_set());
-  allocator_ = std::make_unique<SlotAllocator>(live, file->slot_capacity());
+  ROX_RETURN_IF_ERROR(load_graph_record(file->slot_capacity()));
+  allocator_ = std::make_unique<SlotAllocator>(index::united(live, named_), file->slot_capacity());
+  resting_ = index::slots_of(index::without(named_, live));
   ROX_ASSIGN_OR_RETURN(const auto last,
                        database_->store()->last_key(schema::table_prefix('k', id_)));
   if (last.has_value()) note_key(last->substr(schema::table_prefix('k', id_).size()));
   vectors_ = std::make_shared<index::VectorStore>(std::move(file), database_->budget());
   publish(std::move(live), {}, 0);
+  return Status::ok();
+}
+
+// A graph is derived data: a record that cannot be read costs speed, not the collection.
+Status CollectionImpl::load_graph_record(uint64_t slot_capacity) {
+  ROX_ASSIGN_OR_RETURN(const auto bytes, database_->store()->get(schema::graph_key(id_)));
+  if (!bytes.has_value()) return Status::ok();
+  const auto record = schema::decode_graph_record(*bytes);
+  uint64_t slot_end = slot_capacity;
+  if (record.is_ok()) {
+    std::lock_guard lock(mutex_);
+    graph_record_ = *record;
+    slot_end = std::min<uint64_t>(record->slot_end, slot_capacity);
+    graph_waits_ = true;
+  } else {
+    set_index_error(record.status().message());
+  }
+  named_ = index::set_of_slots_below(slot_end);
   return Status::ok();
 }
 
@@ -90,9 +100,16 @@ std::shared_ptr<index::VectorStore> CollectionImpl::vectors() const {
 void CollectionImpl::release_freed_slots() {
   while (!freed_.empty() && freed_.front().last_seen_by.expired() &&
          freed_.front().commit <= database_->committer().synced_commits()) {
-    allocator_->give_back(freed_.front().slots);
+    rest_or_give_back(freed_.front().slots);
     freed_.pop_front();
   }
+}
+
+// Keeps D8.
+void CollectionImpl::rest_or_give_back(const std::vector<uint32_t>& slots) {
+  std::vector<uint32_t> free;
+  for (const uint32_t slot : slots) (named_.contains(slot) ? resting_ : free).push_back(slot);
+  allocator_->give_back(free);
 }
 
 std::vector<uint32_t> CollectionImpl::take_slots(size_t count) {
@@ -104,6 +121,10 @@ std::vector<uint32_t> CollectionImpl::take_slots(size_t count) {
 void CollectionImpl::publish(index::LiveSet live, std::vector<uint32_t> freed, uint64_t commit) {
   auto version = std::make_shared<Version>();
   version->live = std::move(live);
+  if (graph_ != nullptr && is_worth_a_graph(version->live.count())) {
+    version->graph = graph_;
+    version->tail = tail_of(version->live, this->version().get());
+  }
   version->snapshot = std::make_unique<storage::KeyValueStore::Snapshot>(database_->store());
   std::shared_ptr<const Version> old;  // its snapshot is let go outside the lock
   {
@@ -116,6 +137,24 @@ void CollectionImpl::publish(index::LiveSet live, std::vector<uint32_t> freed, u
   release_freed_slots();
 }
 
+bool CollectionImpl::is_worth_a_graph(uint64_t points) const {
+  return points > 0 && points >= database_->index_points_min() / kShrinkFactor;
+}
+
+// The live slots that graph_ does not name. Only chunks that changed since `previous` are looked at
+// where it had the same graph.
+index::LiveSet CollectionImpl::tail_of(const index::LiveSet& live, const Version* previous) const {
+  if (previous == nullptr || previous->graph != graph_) {
+    return index::without(live, graph_->named);
+  }
+  index::LiveSet tail = previous->tail;
+  for (size_t chunk = 0; chunk < live.chunk_count(); ++chunk) {
+    if (live.chunk_words(chunk) == previous->live.chunk_words(chunk)) continue;
+    tail.set_chunk(chunk, index::chunk_without(live, graph_->named, chunk));
+  }
+  return tail;
+}
+
 void CollectionImpl::refresh(uint64_t commit) {
   const std::shared_ptr<const Version> current = version();
   if (current != nullptr) publish(current->live, {}, commit);
@@ -126,10 +165,84 @@ Status CollectionImpl::reload_live_set(uint64_t commit) {
   // Readers may still hold versions with slots that are free now: none is used again before the
   // next open.
   freed_.clear();
+  resting_.clear();
   allocator_ = std::make_unique<SlotAllocator>(live, vectors()->file().slot_capacity());
   allocator_->take(allocator_->free_count(), true);
   publish(std::move(live), {}, commit);
   return Status::ok();
+}
+
+std::optional<schema::GraphRecord> CollectionImpl::graph_record() const {
+  std::lock_guard lock(mutex_);
+  return graph_record_;
+}
+
+std::string CollectionImpl::index_error() const {
+  std::lock_guard lock(mutex_);
+  return index_error_;
+}
+
+void CollectionImpl::set_index_error(const std::string& why) {
+  std::lock_guard lock(mutex_);
+  index_error_ = why;
+}
+
+void CollectionImpl::load_waiting_graph() {
+  if (!graph_waits_) return;
+  std::lock_guard lock(graph_load_mutex_);
+  if (!graph_waits_) return;
+  const schema::GraphRecord record = *graph_record();
+  const auto load = [&]() -> Status {
+    ROX_ASSIGN_OR_RETURN(index::MemoryReservation memory, reserve_for_graph(*this, record));
+    ROX_ASSIGN_OR_RETURN(auto graph, load_graph(*this, record, std::move(memory)));
+    return database_->committer().run_alone([&]() -> Status {
+      ROX_RETURN_IF_ERROR(usable());
+      const auto newest = graph_record();  // a repair may have taken it back
+      if (!newest.has_value() || newest->file_number != record.file_number) return Status::ok();
+      serve_graph(std::move(graph), record, database_->committer().commits());
+      return Status::ok();
+    });
+  };
+  const Status loaded = load();
+  if (!loaded.is_ok()) set_index_error(loaded.message());
+  graph_waits_ = false;
+}
+
+void CollectionImpl::serve_graph(std::shared_ptr<const ServingGraph> graph,
+                                 const schema::GraphRecord& record, uint64_t commit) {
+  {
+    std::lock_guard lock(mutex_);
+    graph_record_ = record;
+    index_error_.clear();
+  }
+  graph_ = std::move(graph);
+  named_ = graph_->named;
+  // What the graph before named alone may be written from now on: the store does not name it, and
+  // versions that still do know these slots as dead.
+  rest_or_give_back(std::exchange(resting_, {}));
+  refresh(commit);
+}
+
+std::weak_ptr<const ServingGraph> CollectionImpl::stop_serving(uint64_t commit) {
+  const std::weak_ptr<const ServingGraph> graph = std::exchange(graph_, nullptr);
+  refresh(commit);
+  return graph;
+}
+
+void CollectionImpl::forget_graph(uint64_t commit) {
+  {
+    std::lock_guard lock(mutex_);
+    graph_record_.reset();
+  }
+  graph_waits_ = false;
+  graph_ = nullptr;
+  named_ = index::LiveSet();
+  rest_or_give_back(std::exchange(resting_, {}));
+  refresh(commit);
+}
+
+void CollectionImpl::let_graph_wait() {
+  if (graph_record().has_value()) graph_waits_ = true;
 }
 
 bool CollectionImpl::is_beyond_keys(const std::string& encoded) const {
@@ -212,118 +325,6 @@ Result<Point> CollectionImpl::get(const Key& key, const GetOptions& options) con
   return point;
 }
 
-size_t CollectionImpl::lane_count(const Version& version, size_t queries,
-                                  const SearchOptions& options) const {
-  const uint64_t pairs = version.live.slot_end() * queries;
-  const size_t wanted =
-      options.thread_count != 0 ? options.thread_count : database_->pool().thread_count() + 1;
-  const size_t worth = static_cast<size_t>(std::max<uint64_t>(1, pairs / kPairsPerLane));
-  return std::min({wanted, worth, database_->pool().thread_count() + 1});
-}
-
-Result<std::vector<std::vector<Neighbor>>> CollectionImpl::search(
-    const MatrixView& queries, const SearchOptions& options) const {
-  const auto start = std::chrono::steady_clock::now();
-  ROX_RETURN_IF_ERROR(usable());
-  ROX_RETURN_IF_ERROR(check_search_options(options));
-  ROX_RETURN_IF_ERROR(check_vectors(queries, this->options()).status());
-  const std::shared_ptr<const Version> version = this->version();
-  if (version == nullptr) return usable();
-  SearchStats stats;
-  std::vector<std::vector<Neighbor>> results;
-  results.reserve(queries.rows());
-  const size_t lanes = lane_count(*version, queries.rows(), options);
-  const size_t per_pass = std::clamp<size_t>(
-      kCandidateBytesMax /
-          (lanes * std::min<uint64_t>(options.k, version->live.count() + 1) * kCandidateBytes),
-      1, kQueriesPerPassMax);
-  for (size_t first = 0; first < queries.rows(); first += per_pass) {
-    const size_t count = std::min(per_pass, queries.rows() - first);
-    ROX_RETURN_IF_ERROR(
-        search_block(*version, queries.slice(first, count), options, results, stats));
-  }
-  if (options.stats != nullptr) {
-    options.stats->queries += queries.rows();
-    options.stats->reads += stats.reads;
-    options.stats->bytes_read += stats.bytes_read;
-    options.stats->distance_computations += stats.distance_computations;
-    options.stats->latency_us += microseconds_since(start);
-  }
-  return results;
-}
-
-Status CollectionImpl::search_block(const Version& version, const MatrixView& queries,
-                                    const SearchOptions& options,
-                                    std::vector<std::vector<Neighbor>>& results,
-                                    SearchStats& stats) const {
-  if (version.live.count() == 0) {
-    results.resize(results.size() + queries.rows());
-    return Status::ok();
-  }
-  const std::shared_ptr<index::VectorStore> vectors = this->vectors();
-  if (vectors == nullptr) return usable();
-  const size_t lanes = lane_count(version, queries.rows(), options);
-  index::ExactScan scan(queries, this->options().metric, options.k, lanes);
-  index::ScanCost cost;
-  const auto latest = [this]() -> std::shared_ptr<const index::LiveSet> {
-    const std::shared_ptr<const Version> newest = this->version();
-    if (newest == nullptr) return std::make_shared<index::LiveSet>();
-    return {newest, &newest->live};
-  };
-  ROX_RETURN_IF_ERROR(
-      vectors->scan_all(version.live, latest, database_->pool(), lanes, scan, cost));
-  stats.reads += cost.reads;
-  stats.bytes_read += cost.bytes_read;
-  stats.distance_computations += scan.distance_computations();
-  for (const auto& found : scan.finish()) {
-    ROX_ASSIGN_OR_RETURN(auto neighbors, to_neighbors(version, found, options));
-    results.push_back(std::move(neighbors));
-  }
-  return Status::ok();
-}
-
-Result<std::vector<Neighbor>> CollectionImpl::to_neighbors(
-    const Version& version, const std::vector<index::ScanNeighbor>& found,
-    const SearchOptions& options) const {
-  const auto& store = database_->store();
-  const auto look_up = [&](char table) {
-    std::vector<std::string> keys;
-    for (const auto& neighbor : found) {
-      keys.push_back(schema::slot_key(table, id_, static_cast<uint32_t>(neighbor.id)));
-    }
-    return store->get_many(keys, version.snapshot.get());
-  };
-  std::vector<Neighbor> neighbors(found.size());
-  for (size_t i = 0; i < found.size(); ++i) {
-    neighbors[i].key = found[i].tag;
-    neighbors[i].distance = found[i].distance;
-  }
-  if (this->options().key_type == KeyType::kString) {
-    ROX_ASSIGN_OR_RETURN(auto keys, look_up('s'));
-    for (size_t i = 0; i < found.size(); ++i) {
-      if (!keys[i].has_value()) {
-        return Status::corruption("kv: slot " + std::to_string(found[i].id) + " of collection " +
-                                  name() + " has no key");
-      }
-      neighbors[i].key = Key(std::move(*keys[i]));
-    }
-  }
-  if (options.with_payload) {
-    ROX_ASSIGN_OR_RETURN(auto payloads, look_up('p'));
-    for (size_t i = 0; i < found.size(); ++i) neighbors[i].payload = std::move(payloads[i]);
-  }
-  if (options.with_vector) {
-    const std::shared_ptr<index::VectorStore> vectors = this->vectors();
-    if (vectors == nullptr) return usable();
-    for (size_t i = 0; i < found.size(); ++i) {
-      Vector vector{this->options().type, std::vector<std::byte>(row_bytes())};
-      ROX_RETURN_IF_ERROR(vectors->read(static_cast<uint32_t>(found[i].id), vector.bytes).status());
-      neighbors[i].vector = std::move(vector);
-    }
-  }
-  return neighbors;
-}
-
 Result<CollectionInfo> CollectionImpl::info() const {
   ROX_RETURN_IF_ERROR(usable());
   const std::shared_ptr<const Version> version = this->version();
@@ -338,7 +339,41 @@ Result<CollectionInfo> CollectionImpl::info() const {
   info.bytes_in_memory =
       vectors->bytes_in_memory() + version->live.chunk_count() * sizeof(index::LiveChunk);
   info.slots = version->live.slot_end();
+  info.index_error = index_error();
+  fill_index_info(*version, info);
   return info;
+}
+
+// A graph that no search has loaded yet is told from its record.
+void CollectionImpl::fill_index_info(const Version& version, CollectionInfo& info) const {
+  const std::optional<schema::GraphRecord> record = graph_record();
+  if (!record.has_value()) return;
+  info.index.search_list_size = record->search_list_size;
+  info.index.max_degree = record->max_degree;
+  info.index.bytes_on_disk = record->file_bytes;
+  info.bytes_on_disk += record->file_bytes;
+  if (version.graph != nullptr) {
+    info.regime = "resident";
+    info.index.points = version.live.count() - version.tail.count();
+    info.index.bytes_in_memory = version.graph->index->bytes_in_memory();
+    info.bytes_in_memory += info.index.bytes_in_memory;
+    return;
+  }
+  info.index.points = std::min<uint64_t>(record->node_count, info.points);
+  if (!graph_waits_ || !is_worth_a_graph(info.points)) return;
+  const std::string path = database_->graph_path(id_, record->file_number);
+  const auto bytes = database_->file_system().file_size(path);
+  if (!bytes.is_ok() || *bytes != record->file_bytes) {
+    info.index_error = path + ": missing or of another size than the store says";
+    return;
+  }
+  if (record->memory_bytes > database_->budget().limit()) {
+    info.index_error = "the graph takes " + std::to_string(record->memory_bytes) +
+                       " bytes of memory; the memory limit allows " +
+                       std::to_string(database_->budget().limit());
+    return;
+  }
+  info.regime = "resident";
 }
 
 }  // namespace roxanne::database

@@ -6,10 +6,12 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "database/schema.h"
+#include "database/serving_graph.h"
 #include "database/slot_allocator.h"
 #include "index/live_set.h"
 #include "index/vector_store.h"
@@ -24,6 +26,8 @@ class DatabaseImpl;
 // held, no slot in its live set is written. Keeps D5.
 struct Version {
   index::LiveSet live;
+  std::shared_ptr<const ServingGraph> graph;  // shared by versions; null: searches are exact
+  index::LiveSet tail;                        // live slots that the graph does not name
   std::unique_ptr<storage::KeyValueStore::Snapshot> snapshot;
 };
 
@@ -50,9 +54,18 @@ class CollectionImpl {
                               const UpsertOptions& options);
   Result<uint64_t> erase(const KeysView& keys);
   Result<Point> get(const Key& key, const GetOptions& options) const;
+  // In collection_search.cc.
   Result<std::vector<std::vector<Neighbor>>> search(const MatrixView& queries,
-                                                    const SearchOptions& options) const;
+                                                    const SearchOptions& options);
+  Result<std::vector<Neighbor>> search(const VectorView& query, const SearchOptions& options);
   Result<CollectionInfo> info() const;
+
+  // Loads the graph that the store names, where that was not tried yet; see index_error() then.
+  void load_waiting_graph();
+  bool graph_waits() const { return graph_waits_; }
+  std::optional<schema::GraphRecord> graph_record() const;
+  std::string index_error() const;
+  void set_index_error(const std::string& why);  // "": all is well
 
   // The newest version; null once retired.
   std::shared_ptr<const Version> version() const;
@@ -68,6 +81,16 @@ class CollectionImpl {
   void publish(index::LiveSet live, std::vector<uint32_t> freed, uint64_t commit);
   // The same points with a new snapshot: an old one keeps RocksDB from forgetting what was erased.
   void refresh(uint64_t commit);
+  // Makes new versions be searched through `graph`, which `record` names, and lets go of slots that
+  // rested for an earlier one.
+  void serve_graph(std::shared_ptr<const ServingGraph> graph, const schema::GraphRecord& record,
+                   uint64_t commit);
+  // Lets go of the graph's memory as soon as no reader uses it. Its slots go on resting.
+  std::weak_ptr<const ServingGraph> stop_serving(uint64_t commit);
+  // Tries once more to load what the record names: after a build that failed.
+  void let_graph_wait();
+  // The store names no graph any more.
+  void forget_graph(uint64_t commit);
   // After a repair of the live bitmaps in the store.
   Status reload_live_set(uint64_t commit);
   // Greater than any key's encoded bytes that were ever stored since open: no such key exists.
@@ -77,15 +100,27 @@ class CollectionImpl {
 
  private:
   Status load();
+  Status load_graph_record(uint64_t slot_capacity);
   void release_freed_slots();
+  void rest_or_give_back(const std::vector<uint32_t>& slots);
+  index::LiveSet tail_of(const index::LiveSet& live, const Version* previous) const;
+  bool is_worth_a_graph(uint64_t points) const;
   Result<index::LiveSet> load_live_set() const;
+  std::shared_ptr<const Version> version_to_search(const SearchOptions& options);
+  using Found = std::vector<index::ScanNeighbor>;  // by distance, ties by slot
   Status search_block(const Version& version, const MatrixView& queries,
                       const SearchOptions& options, std::vector<std::vector<Neighbor>>& results,
                       SearchStats& stats) const;
-  Result<std::vector<Neighbor>> to_neighbors(const Version& version,
-                                             const std::vector<index::ScanNeighbor>& found,
+  std::vector<Found> search_graph(const Version& version, const MatrixView& queries,
+                                  const SearchOptions& options, SearchStats& stats) const;
+  Status complete(const Version& version, const MatrixView& queries, const SearchOptions& options,
+                  std::vector<Found>& found, SearchStats& stats) const;
+  Result<std::vector<Found>> scan_slots(const index::LiveSet& slots, const MatrixView& queries,
+                                        const SearchOptions& options, SearchStats& stats) const;
+  Result<std::vector<Neighbor>> to_neighbors(const Version& version, const Found& found,
                                              const SearchOptions& options) const;
-  size_t lane_count(const Version& version, size_t queries, const SearchOptions& options) const;
+  size_t lane_count(uint64_t work_per_query, size_t queries, const SearchOptions& options) const;
+  void fill_index_info(const Version& version, CollectionInfo& info) const;
 
   const uint32_t id_;
   const schema::CollectionRecord record_;
@@ -94,13 +129,24 @@ class CollectionImpl {
   const std::shared_ptr<DatabaseImpl> database_;
   Status open_status_;
 
-  mutable std::mutex mutex_;  // guards retired_, version_ and vectors_ (the pointers)
+  // Guards retired_, version_ and vectors_ (the pointers), graph_record_ and index_error_.
+  mutable std::mutex mutex_;
   bool retired_ = false;
   std::shared_ptr<const Version> version_;       // shared with the readers that hold it
   std::shared_ptr<index::VectorStore> vectors_;  // shared with running reads when retired
 
+  std::optional<schema::GraphRecord> graph_record_;
+  std::string index_error_;
+  std::mutex graph_load_mutex_;           // held while the graph is loaded: one thread does
+  std::atomic<bool> graph_waits_{false};  // the store names a graph that was not loaded yet
+
   // Only the committing thread uses what follows.
   std::unique_ptr<SlotAllocator> allocator_;
+  std::shared_ptr<const ServingGraph> graph_;  // shared with versions
+  // Slots that the graph in the store names, or might: all below its end until it is loaded. While
+  // it may serve they are not written; freed ones rest. Keeps D8.
+  index::LiveSet named_;
+  std::vector<uint32_t> resting_;
   struct Freed {
     std::weak_ptr<const Version> last_seen_by;
     uint64_t commit;

@@ -42,8 +42,7 @@ Result<Point> Collection::get(const Key& key, const GetOptions& options) const {
 
 Result<std::vector<Neighbor>> Collection::search(VectorView query,
                                                  const SearchOptions& options) const {
-  ROX_ASSIGN_OR_RETURN(auto results, impl_->search(query, options));
-  return std::move(results.front());
+  return impl_->search(query, options);
 }
 
 Result<std::vector<std::vector<Neighbor>>> Collection::search(MatrixView queries,
@@ -54,6 +53,10 @@ Result<std::vector<std::vector<Neighbor>>> Collection::search(MatrixView queries
 Result<PointScan> Collection::scan(ScanOrder order) const {
   ROX_ASSIGN_OR_RETURN(auto scan, database::ScanImpl::start(impl_, order));
   return PointScan(std::move(scan));
+}
+
+Status Collection::build_index(const IndexOptions& options) {
+  return impl_->database()->index_builder().build(impl_, options);
 }
 
 Result<CollectionInfo> Collection::info() const { return impl_->info(); }

@@ -1,7 +1,9 @@
 #include "database/database_impl.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <limits>
 
 #include "base/status_macros.h"
 #include "database/door.h"
@@ -15,8 +17,12 @@
 namespace roxanne::database {
 namespace {
 
-constexpr std::string_view kFormatText = "roxanne database, format 1\n";
+constexpr std::string_view kFormatText = "roxanne database, format ";
 constexpr uint64_t kFormatBytesMax = 4096;
+// Smaller collections are searched exactly: a walk through a graph is not faster there.
+constexpr uint64_t kGraphPointsMin = 10'000;
+constexpr std::string_view kGraphFile = "graph-";
+constexpr std::string_view kGraphSuffix = ".dat";
 // Durability::kGrouped: what a power cut can cost at most.
 constexpr std::chrono::milliseconds kGroupedInterval{100};
 
@@ -28,6 +34,21 @@ std::string six_digits(uint32_t number) {
   return std::string(digits.size() < 6 ? 6 - digits.size() : 0, '0') + digits;
 }
 
+std::string format_text(uint32_t version) {
+  return std::string(kFormatText) + std::to_string(version) + "\n";
+}
+
+// The number in the name of a graph file; absent for any other file.
+std::optional<uint32_t> graph_number(const std::string& name) {
+  if (name.size() < kGraphFile.size() + kGraphSuffix.size()) return std::nullopt;
+  if (!name.starts_with(kGraphFile) || !name.ends_with(kGraphSuffix)) return std::nullopt;
+  uint32_t number = 0;
+  const char* end = name.data() + name.size() - kGraphSuffix.size();
+  const auto parsed = std::from_chars(name.data() + kGraphFile.size(), end, number);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return number;
+}
+
 }  // namespace
 
 DatabaseImpl::DatabaseImpl(std::string path, const DatabaseOptions& options)
@@ -35,7 +56,8 @@ DatabaseImpl::DatabaseImpl(std::string path, const DatabaseOptions& options)
       options_(options),
       file_system_(options.file_system != nullptr ? *options.file_system
                                                   : storage::posix_file_system()),
-      committer_(std::make_unique<Committer>(*this)) {
+      committer_(std::make_unique<Committer>(*this)),
+      index_builder_(std::make_unique<IndexBuilder>(*this)) {
   if (options_.memory_limit_bytes == 0) options_.memory_limit_bytes = memory_of_process() / 2;
   if (options_.thread_count == 0) {
     options_.thread_count = static_cast<uint32_t>(base::processor_count());
@@ -94,11 +116,13 @@ Status DatabaseImpl::open_folder() {
   ROX_RETURN_IF_ERROR(load_catalogue());
   ROX_RETURN_IF_ERROR(recover());
   if (!exists) {
-    ROX_RETURN_IF_ERROR(storage::replace_file(file_system_, path_, "FORMAT", kFormatText));
+    ROX_RETURN_IF_ERROR(
+        storage::replace_file(file_system_, path_, "FORMAT", format_text(kFormatVersion)));
   }
   if (!options_.read_only && options_.durability == Durability::kGrouped) {
     syncer_ = std::thread([this] { sync_in_background(); });
   }
+  if (!options_.read_only && options_.automatic_index) index_builder_->start();
   return Status::ok();
 }
 
@@ -135,16 +159,27 @@ Status DatabaseImpl::make_folder() {
   return file_system_.sync_directory(path_);
 }
 
-Status DatabaseImpl::check_format() const {
+Status DatabaseImpl::check_format() {
   ROX_ASSIGN_OR_RETURN(const std::string text,
                        storage::read_small_file(file_system_, path_ + "/FORMAT", kFormatBytesMax));
-  if (text == kFormatText) return Status::ok();
-  constexpr std::string_view kAnyVersion = "roxanne database, format ";
-  if (text.starts_with(kAnyVersion)) {
+  for (uint32_t version = kFormatVersionMin; version <= kFormatVersion; ++version) {
+    format_version_ = version;
+    if (text == format_text(version)) return Status::ok();
+  }
+  if (text.starts_with(kFormatText)) {
     return Status::unsupported(path_ + "/FORMAT: \"" + text.substr(0, text.find('\n')) +
-                               "\"; this build reads format 1");
+                               "\"; this build reads formats " + std::to_string(kFormatVersionMin) +
+                               " to " + std::to_string(kFormatVersion));
   }
   return Status::corruption(path_ + "/FORMAT: not what a Roxanne database begins with");
+}
+
+Status DatabaseImpl::upgrade_format() {
+  if (format_version_ == kFormatVersion) return Status::ok();
+  ROX_RETURN_IF_ERROR(
+      storage::replace_file(file_system_, path_, "FORMAT", format_text(kFormatVersion)));
+  format_version_ = kFormatVersion;
+  return Status::ok();
 }
 
 Status DatabaseImpl::open_store(bool is_new) {
@@ -212,7 +247,41 @@ Status DatabaseImpl::remove_orphans() {
         std::any_of(all.begin(), all.end(), [&](const auto& c) { return c->id() == id; });
     if (!is_known) ROX_RETURN_IF_ERROR(remove_collection_files(id));
   }
+  for (const auto& collection : collections()) {
+    if (!collection->open_status().is_ok()) continue;
+    ROX_RETURN_IF_ERROR(remove_stale_graphs(*collection));
+  }
   return Status::ok();
+}
+
+Status DatabaseImpl::remove_stale_graphs(const CollectionImpl& collection) {
+  const auto record = collection.graph_record();
+  // A record that this build cannot read may name any of them.
+  if (!record.has_value() && !collection.index_error().empty()) return Status::ok();
+  const std::string folder = collection_path(collection.id());
+  const std::string serving =
+      record.has_value() ? graph_path(collection.id(), record->file_number) : "";
+  ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(folder));
+  for (const std::string& name : names) {
+    const std::string path = folder + "/" + name;
+    if (!name.starts_with(kGraphFile) || path == serving) continue;
+    ROX_RETURN_IF_ERROR(file_system_.remove(path));
+  }
+  return Status::ok();
+}
+
+Result<uint32_t> DatabaseImpl::next_graph_number(const CollectionImpl& collection) {
+  const auto record = collection.graph_record();
+  uint32_t highest = record.has_value() ? record->file_number : 0;
+  ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(collection_path(collection.id())));
+  for (const std::string& name : names) {
+    highest = std::max(highest, graph_number(name).value_or(0));
+  }
+  if (highest == std::numeric_limits<uint32_t>::max()) {
+    return Status::unsupported(collection_path(collection.id()) +
+                               ": no number is left for a graph");
+  }
+  return highest + 1;
 }
 
 Status DatabaseImpl::remove_collection_files(uint32_t collection) {
@@ -230,6 +299,37 @@ std::string DatabaseImpl::collection_path(uint32_t collection) const {
 
 std::string DatabaseImpl::vectors_path(uint32_t collection) const {
   return collection_path(collection) + "/vectors.dat";
+}
+
+std::string DatabaseImpl::graph_path(uint32_t collection, uint32_t number) const {
+  return collection_path(collection) + "/" + std::string(kGraphFile) + six_digits(number) +
+         std::string(kGraphSuffix);
+}
+
+uint64_t DatabaseImpl::index_points_min() const {
+  return options_.index_points_min != 0 ? options_.index_points_min : kGraphPointsMin;
+}
+
+std::optional<index::MemoryReservation> DatabaseImpl::reserve_memory(uint64_t bytes) {
+  if (bytes > budget_->limit()) return std::nullopt;
+  if (budget_->take(bytes)) return index::MemoryReservation(*budget_, bytes);
+  uint64_t cached = 0;
+  for (const auto& collection : collections()) {
+    const auto vectors = collection->vectors();
+    if (vectors != nullptr) cached += vectors->bytes_in_memory();
+  }
+  if (cached + budget_->left() < bytes) return std::nullopt;
+  // Running scans keep dropped blocks for a moment.
+  constexpr int kTries = 100;
+  for (int i = 0; i < kTries; ++i) {
+    for (const auto& collection : collections()) {
+      const auto vectors = collection->vectors();
+      if (vectors != nullptr) vectors->drop_cached_blocks();
+    }
+    if (budget_->take(bytes)) return index::MemoryReservation(*budget_, bytes);
+    file_system_.sleep_us(1000);
+  }
+  return std::nullopt;
 }
 
 bool DatabaseImpl::no_readers_elsewhere() const {
@@ -250,6 +350,7 @@ Status DatabaseImpl::flush() {
 
 Status DatabaseImpl::close() {
   if (closed_.exchange(true)) return Status::ok();
+  index_builder_->stop();
   if (syncer_.joinable()) {
     {
       std::lock_guard lock(syncer_mutex_);
@@ -358,6 +459,10 @@ Result<std::shared_ptr<CollectionImpl>> DatabaseImpl::collection(std::string_vie
 
 Status DatabaseImpl::drop_collection(std::string_view name) {
   ROX_RETURN_IF_ERROR(check_writable());
+  // What a build writes into the folder must not come back after it is removed.
+  const auto doomed = this->collection(name);
+  std::optional<IndexBuilder::Ban> ban;
+  if (doomed.is_ok()) ban.emplace(*index_builder_, (*doomed)->id());
   return committer_->run_alone([&]() -> Status {
     std::shared_ptr<CollectionImpl> collection;
     {
@@ -371,7 +476,7 @@ Status DatabaseImpl::drop_collection(std::string_view name) {
     const uint32_t id = collection->id();
     storage::WriteBatch batch;
     batch.erase(schema::collection_key(id));
-    for (const char table : {'k', 's', 'p', 'l', 'r'}) {
+    for (const char table : {'k', 's', 'p', 'l', 'r', 'g'}) {
       batch.erase_range(schema::table_prefix(table, id), schema::table_end(table, id));
     }
     const Status written = store_->write(batch, true);
@@ -408,7 +513,7 @@ Result<DatabaseInfo> DatabaseImpl::info() const {
   if (closed_) return Status::not_found("the database is closed");
   DatabaseInfo info;
   info.path = path_;
-  info.format_version = kFormatVersion;
+  info.format_version = format_version_;
   info.memory_limit_bytes = options_.memory_limit_bytes;
   info.redo_bytes = committer_->redo_bytes();
   info.isa = kernels::kernels().isa;

@@ -7,12 +7,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "base/thread_pool.h"
 #include "database/collection_impl.h"
 #include "database/committer.h"
+#include "database/index_builder.h"
 #include "index/vector_store.h"
 #include "roxanne/options.h"
 #include "storage/file_system.h"
@@ -38,6 +40,8 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   std::vector<std::shared_ptr<CollectionImpl>> collections() const;
   Result<DatabaseInfo> info() const;
   Result<VerifyReport> verify(const VerifyOptions& options);
+  // kReadOnly where it was opened so or a write failed, kNotFound once it is closed.
+  Status check_writable() const;
 
   const std::string& path() const { return path_; }
   const DatabaseOptions& options() const { return options_; }
@@ -46,7 +50,21 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   base::ThreadPool& pool() { return *pool_; }
   index::MemoryBudget& budget() { return *budget_; }
   Committer& committer() { return *committer_; }
+  IndexBuilder& index_builder() { return *index_builder_; }
+  // Collections smaller than this get no graph.
+  uint64_t index_points_min() const;
+  // Takes memory from the budget, cached blocks where nothing else is left; absent where that is
+  // not enough.
+  std::optional<index::MemoryReservation> reserve_memory(uint64_t bytes);
+  std::string collection_path(uint32_t collection) const;
   std::string vectors_path(uint32_t collection) const;
+  std::string graph_path(uint32_t collection, uint32_t number) const;
+  // One more than any graph file of the collection has.
+  Result<uint32_t> next_graph_number(const CollectionImpl& collection);
+  // Graph files that the store does not name, and what builds left over.
+  Status remove_stale_graphs(const CollectionImpl& collection);
+  // Makes the folder one of this build's format, durably. While no commit is under way.
+  Status upgrade_format();
   // Whether freed slots may be written: no other process reads an older state of the folder.
   bool no_readers_elsewhere() const;
 
@@ -55,15 +73,13 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   Status open_folder();
   Status lock_for_reading();
   Status make_folder();
-  Status check_format() const;
+  Status check_format();
   Status open_store(bool is_new);
   Status load_catalogue();
   Status remove_orphans();
   Status recover();
   void sync_in_background();
   std::string collections_path() const { return path_ + "/collections"; }
-  std::string collection_path(uint32_t collection) const;
-  Status check_writable() const;
   Status remove_collection_files(uint32_t collection);
 
   const std::string path_;
@@ -74,7 +90,9 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   std::unique_ptr<base::ThreadPool> pool_;
   std::unique_ptr<index::MemoryBudget> budget_;
   std::unique_ptr<Committer> committer_;
+  std::unique_ptr<IndexBuilder> index_builder_;
   std::atomic<bool> closed_{false};
+  std::atomic<uint32_t> format_version_{kFormatVersion};
 
   mutable std::mutex catalogue_mutex_;  // guards collections_
   // Shared with the handles that users hold.

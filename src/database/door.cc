@@ -130,6 +130,20 @@ Status check_norms(const std::vector<uint32_t>& norms, const CollectionOptions& 
   return Status::ok();
 }
 
+Status check_shape(const MatrixView& vectors, const CollectionOptions& options) {
+  if (vectors.type() != options.type) {
+    return Status::invalid_argument("vectors are " + std::string(scalar_type_name(vectors.type())) +
+                                    "; the collection's are " +
+                                    std::string(scalar_type_name(options.type)));
+  }
+  if (vectors.dim() != options.dim) {
+    return Status::invalid_argument("vectors have " + std::to_string(vectors.dim()) +
+                                    " dimensions; the collection's have " +
+                                    std::to_string(options.dim));
+  }
+  return Status::ok();
+}
+
 }  // namespace
 
 Status check_collection_name(std::string_view name) {
@@ -161,6 +175,11 @@ Status check_search_options(const SearchOptions& options) {
   if (options.k == 0 || options.k > kSearchKMax) {
     return Status::invalid_argument("k is " + std::to_string(options.k) + "; it must be 1 to " +
                                     std::to_string(kSearchKMax));
+  }
+  if (options.search_list_size > kSearchListSizeMax) {
+    return Status::invalid_argument("search_list_size is " +
+                                    std::to_string(options.search_list_size) +
+                                    "; it must be at most " + std::to_string(kSearchListSizeMax));
   }
   return Status::ok();
 }
@@ -241,16 +260,7 @@ Status check_payloads(std::span<const std::string> payloads, size_t rows) {
 
 Result<std::vector<uint32_t>> check_vectors(const MatrixView& vectors,
                                             const CollectionOptions& options) {
-  if (vectors.type() != options.type) {
-    return Status::invalid_argument("vectors are " + std::string(scalar_type_name(vectors.type())) +
-                                    "; the collection's are " +
-                                    std::string(scalar_type_name(options.type)));
-  }
-  if (vectors.dim() != options.dim) {
-    return Status::invalid_argument("vectors have " + std::to_string(vectors.dim()) +
-                                    " dimensions; the collection's have " +
-                                    std::to_string(options.dim));
-  }
+  ROX_RETURN_IF_ERROR(check_shape(vectors, options));
   const kernels::KernelTable& table = kernels::kernels();
   std::vector<uint32_t> norms(vectors.rows());
   if (norms.empty()) return norms;
@@ -268,6 +278,25 @@ Result<std::vector<uint32_t>> check_vectors(const MatrixView& vectors,
   }
   ROX_RETURN_IF_ERROR(check_norms(norms, options));
   return norms;
+}
+
+// A norm that is a number, and not too large, is that of finite elements: what is wrong in detail
+// is looked at only where something is.
+Status check_queries(const MatrixView& queries, const CollectionOptions& options) {
+  ROX_RETURN_IF_ERROR(check_shape(queries, options));
+  const bool is_float = options.type == ScalarType::kF32 || options.type == ScalarType::kF16;
+  if (!is_float && options.metric != Metric::kCosine) return Status::ok();
+  if (!is_float) return check_vectors(queries, options).status();
+  const kernels::KernelTable& table = kernels::kernels();
+  const auto norm_of = options.type == ScalarType::kF32 ? table.norms_f32 : table.norms_f16;
+  const float norm_min =
+      options.metric == Metric::kCosine ? std::numeric_limits<float>::min() : 0.0f;
+  for (size_t row = 0; row < queries.rows(); ++row) {
+    float norm = 0;
+    norm_of(queries.row(row), 1, queries.dim(), &norm);
+    if (!(norm >= norm_min && norm <= kNormMax)) return check_vectors(queries, options).status();
+  }
+  return Status::ok();
 }
 
 }  // namespace roxanne::database

@@ -31,4 +31,7 @@ Status check_payloads(std::span<const std::string> payloads, size_t rows);
 Result<std::vector<uint32_t>> check_vectors(const MatrixView& vectors,
                                             const CollectionOptions& options);
 
+// The same of queries, whose norms nobody needs: cheap.
+Status check_queries(const MatrixView& queries, const CollectionOptions& options);
+
 }  // namespace roxanne::database

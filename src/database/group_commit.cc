@@ -270,6 +270,7 @@ void GroupCommit::publish(uint64_t commit) {
     for (const std::string& key : staged.new_keys) collection->note_key(key);
     collection->publish(std::move(staged.live), std::move(staged.freed), commit);
   }
+  database_.index_builder().note_commit();
 }
 
 }  // namespace roxanne::database

@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kTablePrefixBytes = 1 + sizeof(uint32_t);
 constexpr uint8_t kRecordVersion = 1;
+constexpr uint8_t kGraphRecordVersion = 1;
 
 Status malformed(std::string_view what, size_t bytes) {
   return Status::corruption("kv: a " + std::string(what) + " of " + std::to_string(bytes) +
@@ -29,6 +30,8 @@ std::string table_prefix(char table, uint32_t collection) {
   base::append_big_endian(key, collection);
   return key;
 }
+
+std::string graph_key(uint32_t collection) { return table_prefix('g', collection); }
 
 std::string table_end(char table, uint32_t collection) {
   return table_prefix(table, collection + 1);
@@ -119,6 +122,43 @@ Result<CollectionRecord> decode_record(std::string_view bytes) {
                     .type = static_cast<ScalarType>(type),
                     .metric = static_cast<Metric>(metric),
                     .key_type = static_cast<KeyType>(key_type)};
+  return record;
+}
+
+std::string encode_graph_record(const GraphRecord& record) {
+  std::string bytes;
+  base::append(bytes, kGraphRecordVersion);
+  base::append(bytes, record.file_number);
+  base::append(bytes, record.file_bytes);
+  base::append(bytes, record.node_count);
+  base::append(bytes, record.slot_end);
+  base::append(bytes, record.memory_bytes);
+  base::append(bytes, record.max_degree);
+  base::append(bytes, record.search_list_size);
+  return bytes;
+}
+
+Result<GraphRecord> decode_graph_record(std::string_view bytes) {
+  constexpr size_t kBytes = 1 + 5 * sizeof(uint32_t) + 2 * sizeof(uint64_t);
+  if (bytes.empty()) return malformed("graph record", 0);
+  if (static_cast<uint8_t>(bytes[0]) != kGraphRecordVersion) {
+    return Status::unsupported("kv: a graph record of version " +
+                               std::to_string(static_cast<uint8_t>(bytes[0])));
+  }
+  if (bytes.size() != kBytes) return malformed("graph record", bytes.size());
+  const char* at = bytes.data() + 1;
+  const auto take = [&at](auto& value) {
+    std::memcpy(&value, at, sizeof value);
+    at += sizeof value;
+  };
+  GraphRecord record;
+  take(record.file_number);
+  take(record.file_bytes);
+  take(record.node_count);
+  take(record.slot_end);
+  take(record.memory_bytes);
+  take(record.max_degree);
+  take(record.search_list_size);
   return record;
 }
 

@@ -7,6 +7,7 @@
 //   p COLLECTION SLOT        -> payload, JSON text
 //   l COLLECTION CHUNK       -> live bitmap of kLiveChunkSlots slots
 //   r COLLECTION SLOT        -> redo record: a row that the vectors file may not have on disk yet
+//   g COLLECTION             -> graph record: which file holds the collection's graph
 //
 // COLLECTION, SLOT and CHUNK are big-endian u32, u64 keys big-endian too, so that they sort.
 #pragma once
@@ -23,7 +24,10 @@
 
 namespace roxanne::database {
 
-inline constexpr uint32_t kFormatVersion = 1;
+// What new folders are, and the oldest that this build opens. A folder of the oldest has no graphs;
+// builds that know only it would write slots that a graph names.
+inline constexpr uint32_t kFormatVersion = 2;
+inline constexpr uint32_t kFormatVersionMin = 1;
 
 namespace schema {
 
@@ -31,7 +35,8 @@ inline constexpr std::string_view kNextCollectionId = "mnext_collection_id";
 inline constexpr std::string_view kCollectionTable = "c";
 
 std::string collection_key(uint32_t collection);
-// The prefix of a collection's rows in a table: 'k', 's', 'p', 'l' or 'r'.
+std::string graph_key(uint32_t collection);
+// The prefix of a collection's rows in a table: 'k', 's', 'p', 'l', 'r' or 'g'.
 std::string table_prefix(char table, uint32_t collection);
 // The first key after every key with that prefix.
 std::string table_end(char table, uint32_t collection);
@@ -55,6 +60,19 @@ struct CollectionRecord {
 };
 std::string encode_record(const CollectionRecord& record);
 Result<CollectionRecord> decode_record(std::string_view bytes);
+
+// Names the graph that serves a collection. What follows the size saves reading the file.
+struct GraphRecord {
+  uint32_t file_number = 0;
+  uint64_t file_bytes = 0;
+  uint32_t node_count = 0;
+  uint32_t slot_end = 0;      // one past the highest slot of a node
+  uint64_t memory_bytes = 0;  // that it takes when it serves
+  uint32_t max_degree = 0;
+  uint32_t search_list_size = 0;  // the engine's choice for k = 10
+};
+std::string encode_graph_record(const GraphRecord& record);
+Result<GraphRecord> decode_graph_record(std::string_view bytes);
 
 std::string encode_chunk(const index::LiveChunk& chunk);
 Result<index::LiveChunk> decode_chunk(std::string_view bytes);

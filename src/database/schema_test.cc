@@ -32,6 +32,31 @@ TEST(Schema, RecordsComeBack) {
   EXPECT_EQ(decoded->options.key_type, KeyType::kString);
 }
 
+TEST(Schema, GraphRecordsComeBack) {
+  const GraphRecord record{.file_number = 7,
+                           .file_bytes = 1ull << 40,
+                           .node_count = 1000,
+                           .slot_end = 5000,
+                           .memory_bytes = 1ull << 41,
+                           .max_degree = 32,
+                           .search_list_size = 40};
+  const std::string bytes = encode_graph_record(record);
+  const auto decoded = decode_graph_record(bytes);
+  ASSERT_TRUE(decoded.is_ok());
+  EXPECT_EQ(decoded->file_number, record.file_number);
+  EXPECT_EQ(decoded->file_bytes, record.file_bytes);
+  EXPECT_EQ(decoded->node_count, record.node_count);
+  EXPECT_EQ(decoded->slot_end, record.slot_end);
+  EXPECT_EQ(decoded->memory_bytes, record.memory_bytes);
+  EXPECT_EQ(decoded->max_degree, record.max_degree);
+  EXPECT_EQ(decoded->search_list_size, record.search_list_size);
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(decode_graph_record(bytes.substr(0, size)).is_ok());
+  }
+  EXPECT_EQ(decode_graph_record("\x02" + bytes.substr(1)).status().code(),
+            StatusCode::kUnsupported);
+}
+
 // Whatever bytes come, a decoder answers with a value or an error.
 TEST(Schema, MalformedBytesAreErrors) {
   const std::string good = encode_record({"x", {.dim = 4}});
@@ -45,6 +70,7 @@ TEST(Schema, MalformedBytesAreErrors) {
     (void)decode_record(bytes).is_ok();
     (void)decode_u32(bytes).is_ok();
     (void)decode_chunk(bytes).is_ok();
+    (void)decode_graph_record(bytes).is_ok();
     (void)decode_slot_key(bytes).is_ok();
     (void)decode_redo(3, bytes, 16).is_ok();
     (void)decode_key(KeyType::kU64, bytes).is_ok();

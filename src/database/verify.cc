@@ -29,9 +29,12 @@ class CollectionVerifier {
     ROX_RETURN_IF_ERROR(check_live_bits());
     ROX_RETURN_IF_ERROR(check_payloads_of_slots());
     ROX_RETURN_IF_ERROR(check_rows());
+    ROX_RETURN_IF_ERROR(check_graph());
     if (options_.repair) return repair();
     return Status::ok();
   }
+
+  bool lost_graph() const { return lost_graph_; }
 
  private:
   void problem(const std::string& text) {
@@ -156,8 +159,97 @@ class CollectionVerifier {
     return Status::ok();
   }
 
-  // What is derived from key -> slot is made anew where it is wrong.
+  // The graph's file, and that its live nodes are the rows of their slots.
+  Status check_graph() {
+    ROX_ASSIGN_OR_RETURN(const auto bytes, store_.get(schema::graph_key(collection_.id())));
+    if (!bytes.has_value()) return Status::ok();
+    const auto graph_problem = [this](const Status& status) {
+      problem(status.message());
+      graph_is_damaged_ = true;
+      return report_.problems.size() < VerifyReport::kProblemsMax;
+    };
+    const auto record = schema::decode_graph_record(*bytes);
+    if (!record.is_ok()) {
+      graph_problem(record.status());
+      return Status::ok();
+    }
+    // Read once more: what is in memory was checked when it was read, long ago perhaps.
+    std::shared_ptr<const ServingGraph> graph;
+    auto memory = reserve_for_graph(collection_, *record);
+    if (memory.is_ok()) {
+      auto loaded = load_graph(collection_, *record, std::move(memory).value());
+      if (!loaded.is_ok()) {
+        if (!is_damage(loaded.status())) return loaded.status();
+        graph_problem(loaded.status());
+        return Status::ok();
+      }
+      graph = *std::move(loaded);
+      report_.bytes_checked += record->file_bytes;
+    } else {
+      graph = collection_.version()->graph;
+    }
+    if (graph == nullptr) return Status::ok();
+    check_graph_tags(*graph, graph_problem);
+    std::vector<std::byte> row(collection_.row_bytes());
+    const auto row_of = [&](uint32_t slot) -> const std::byte* {
+      if (!live_.contains(slot)) return nullptr;
+      return vectors_->read(slot, row).is_ok() ? row.data() : nullptr;  // else reported already
+    };
+    graph->index->verify(row_of, graph_problem);
+    return Status::ok();
+  }
+
+  // Answers of a graph are told by these keys, without asking the store.
+  template <typename Problem>
+  void check_graph_tags(const ServingGraph& graph, Problem problem_found) {
+    const auto slots = graph.index->slots();
+    const auto tags = graph.index->tags();
+    size_t expected = 0;  // expected_tags_ ascend by slot since check_tags()
+    for (size_t node = 0; node < slots.size(); ++node) {
+      while (expected < expected_tags_.size() && expected_tags_[expected].first < slots[node]) {
+        ++expected;
+      }
+      if (expected == expected_tags_.size()) return;
+      const auto& [slot, key] = expected_tags_[expected];
+      if (slot != slots[node] || key == tags[node]) continue;
+      if (!problem_found(Status::corruption(
+              "graph node " + std::to_string(node) + " (slot " + std::to_string(slot) +
+              ") has key " + std::to_string(tags[node]) + ", expected " + std::to_string(key)))) {
+        return;
+      }
+    }
+  }
+
+  static bool is_damage(const Status& status) {
+    return status.code() == StatusCode::kCorruption || status.code() == StatusCode::kNotFound ||
+           status.code() == StatusCode::kUnsupported;
+  }
+
+  // Derived data that is damaged: searches are exact until a build replaces it.
+  Status give_up_graph() {
+    storage::WriteBatch batch;
+    batch.erase(schema::graph_key(collection_.id()));
+    const Status written = store_.write(batch, true);
+    if (!written.is_ok()) {
+      database_.committer().fail(written);
+      return written;
+    }
+    collection_.set_index_error("");
+    collection_.forget_graph(database_.committer().next_commit_number(true));
+    if (database_.no_readers_elsewhere()) {
+      ROX_RETURN_IF_ERROR(database_.remove_stale_graphs(collection_));
+    }
+    lost_graph_ = true;
+    return Status::ok();
+  }
+
   Status repair() {
+    if (graph_is_damaged_) ROX_RETURN_IF_ERROR(give_up_graph());
+    return repair_tables();
+  }
+
+  // What is derived from key -> slot is made anew where it is wrong.
+  Status repair_tables() {
     storage::WriteBatch batch;
     size_t mended_chunks = 0;
     const size_t chunks =
@@ -203,19 +295,24 @@ class CollectionVerifier {
   std::vector<uint64_t> named_;  // bit set = some key points at the slot
   std::vector<std::pair<uint32_t, uint64_t>> expected_tags_;
   std::vector<std::pair<uint32_t, std::string>> wrong_names_;
+  bool graph_is_damaged_ = false;
+  bool lost_graph_ = false;
 };
 
 }  // namespace
 
-Status verify_collection(DatabaseImpl& database, CollectionImpl& collection,
-                         const VerifyOptions& options, VerifyReport& report) {
-  return CollectionVerifier(database, collection, options, report).run();
+Result<bool> verify_collection(DatabaseImpl& database, CollectionImpl& collection,
+                               const VerifyOptions& options, VerifyReport& report) {
+  CollectionVerifier verifier(database, collection, options, report);
+  ROX_RETURN_IF_ERROR(verifier.run());
+  return verifier.lost_graph();
 }
 
 Result<VerifyReport> DatabaseImpl::verify(const VerifyOptions& options) {
   if (closed_) return Status::not_found("the database is closed");
   if (options.repair) ROX_RETURN_IF_ERROR(check_writable());
   VerifyReport report;
+  std::vector<std::shared_ptr<CollectionImpl>> without_graph;
   // Alone, so that the tables are looked at in one state.
   const Status status = committer_->run_alone([&]() -> Status {
     const Status files = store_->verify_checksums();
@@ -226,15 +323,26 @@ Result<VerifyReport> DatabaseImpl::verify(const VerifyOptions& options) {
                                   collection->open_status().message());
         continue;
       }
-      const Status checked = verify_collection(*this, *collection, options, report);
-      if (!checked.is_ok()) {
-        if (checked.code() != StatusCode::kCorruption) return checked;
-        report.problems.push_back("collection " + collection->name() + ": " + checked.message());
+      const auto checked = verify_collection(*this, *collection, options, report);
+      if (checked.is_ok()) {
+        if (*checked) without_graph.push_back(collection);
+      } else if (checked.status().code() == StatusCode::kCorruption) {
+        report.problems.push_back("collection " + collection->name() + ": " +
+                                  checked.status().message());
+      } else {
+        return checked.status();
       }
     }
     return Status::ok();
   });
   ROX_RETURN_IF_ERROR(status);
+  for (const auto& collection : without_graph) {
+    const Status built = index_builder_->build(collection, {});
+    report.repaired.push_back("collection " + collection->name() + ": its graph was " +
+                              (built.is_ok() && collection->graph_record().has_value()
+                                   ? "built anew"
+                                   : "removed, searches are exact"));
+  }
   return report;
 }
 

@@ -10,8 +10,9 @@ class CollectionImpl;
 class DatabaseImpl;
 
 // Adds to `report`. With `repair`, rebuilds the live bitmaps and slot -> key from key -> slot where
-// they disagree. While no commit is under way.
-Status verify_collection(DatabaseImpl& database, CollectionImpl& collection,
-                         const VerifyOptions& options, VerifyReport& report);
+// they disagree, and gives up a graph that is damaged. While no commit is under way.
+// Returns whether the collection lost its graph, so that the caller may have it built anew.
+Result<bool> verify_collection(DatabaseImpl& database, CollectionImpl& collection,
+                               const VerifyOptions& options, VerifyReport& report);
 
 }  // namespace roxanne::database

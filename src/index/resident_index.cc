@@ -82,6 +82,8 @@ size_t ResidentIndex::max_degree() const { return impl_->graph->shape.max_degree
 
 std::span<const uint32_t> ResidentIndex::slots() const { return impl_->graph->slots; }
 
+std::span<const uint64_t> ResidentIndex::tags() const { return impl_->graph->tags; }
+
 bool ResidentIndex::contains(uint32_t slot) const {
   const auto& slots = impl_->graph->slots;
   return std::binary_search(slots.begin(), slots.end(), slot);

@@ -86,6 +86,7 @@ class ResidentIndex {
   // Slots of the nodes, ascending. A slot named here must keep the row that was built over for as
   // long as this index serves, or be absent from `live` whenever a search runs.
   std::span<const uint32_t> slots() const;
+  std::span<const uint64_t> tags() const;  // in the order of slots()
   bool contains(uint32_t slot) const;
 
   // Appends at most k nearest nodes whose slots are in `live`, by (distance, slot); ids are slots.

@@ -1,0 +1,264 @@
+// How a collection is searched: through its graph where one serves, and by comparing with every
+// vector that the graph does not name.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+
+#include "base/status_macros.h"
+#include "database/collection_impl.h"
+#include "database/database_impl.h"
+#include "database/door.h"
+#include "database/schema.h"
+
+namespace roxanne::database {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Below this many query-row pairs, waking another thread costs more than it brings.
+constexpr uint64_t kPairsPerLane = 32 * 1024;
+// A walk through a graph costs about as much as comparing with so many rows.
+constexpr uint64_t kPairsPerWalk = 4 * 1024;
+// Bounds the candidate lists of one pass over the vectors.
+constexpr size_t kCandidateBytesMax = 32u << 20;
+constexpr size_t kCandidateBytes = 24;
+constexpr size_t kQueriesPerPassMax = 4096;
+
+uint64_t microseconds_since(Clock::time_point start) {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start).count());
+}
+
+index::GraphSearchOptions graph_options(const SearchOptions& options) {
+  const size_t size = options.search_list_size;
+  return {.k = options.k, .search_list_size = size == 0 ? 0 : std::max(size, options.k)};
+}
+
+void add(const SearchStats& stats, uint64_t queries, Clock::time_point start, SearchStats& sum) {
+  sum.queries += queries;
+  sum.reads += stats.reads;
+  sum.bytes_read += stats.bytes_read;
+  sum.distance_computations += stats.distance_computations;
+  sum.hops += stats.hops;
+  sum.latency_us += microseconds_since(start);
+}
+
+// Whether a walk brought fewer nodes than there are: a graph whose nodes are mostly dead, say. Then
+// the k nearest are found by comparing.
+bool is_short(size_t found, const SearchOptions& options, const Version& version) {
+  return found < options.k && found < version.live.count() - version.tail.count();
+}
+
+// The k nearest of two lists that have no slot in common.
+void merge(std::vector<index::ScanNeighbor>& found, const std::vector<index::ScanNeighbor>& more,
+           size_t k) {
+  const auto nearer = [](const index::ScanNeighbor& a, const index::ScanNeighbor& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.id < b.id;
+  };
+  const auto middle = static_cast<ptrdiff_t>(found.size());
+  found.insert(found.end(), more.begin(), more.end());
+  std::inplace_merge(found.begin(), found.begin() + middle, found.end(), nearer);
+  if (found.size() > k) found.resize(k);
+}
+
+}  // namespace
+
+size_t CollectionImpl::lane_count(uint64_t work_per_query, size_t queries,
+                                  const SearchOptions& options) const {
+  const uint64_t pairs = work_per_query * queries;
+  const size_t wanted =
+      options.thread_count != 0 ? options.thread_count : database_->pool().thread_count() + 1;
+  const size_t worth = static_cast<size_t>(std::max<uint64_t>(1, pairs / kPairsPerLane));
+  return std::min({wanted, worth, database_->pool().thread_count() + 1});
+}
+
+// Null where the collection is gone or did not open: usable() says why.
+std::shared_ptr<const Version> CollectionImpl::version_to_search(const SearchOptions& options) {
+  std::shared_ptr<const Version> version = this->version();
+  if (version == nullptr || version->graph != nullptr || options.exact) return version;
+  if (!graph_waits_ || !is_worth_a_graph(version->live.count())) return version;
+  load_waiting_graph();
+  return this->version();
+}
+
+// The common case has a way of its own, which takes one lock and does not ask the store.
+Result<std::vector<Neighbor>> CollectionImpl::search(const VectorView& query,
+                                                     const SearchOptions& options) {
+  const auto start = options.stats != nullptr ? Clock::now() : Clock::time_point();
+  ROX_RETURN_IF_ERROR(check_search_options(options));
+  ROX_RETURN_IF_ERROR(check_queries(query, this->options()));
+  const std::shared_ptr<const Version> version = version_to_search(options);
+  if (version == nullptr) return usable();
+  if (version->graph == nullptr || options.exact || version->tail.count() > 0) {
+    ROX_ASSIGN_OR_RETURN(auto results, search(static_cast<const MatrixView&>(query), options));
+    return std::move(results.front());
+  }
+  index::GraphSearchStats stats;
+  Found found;
+  found.reserve(std::min<uint64_t>(options.k, version->live.count()));
+  version->graph->index->search(query, version->live, graph_options(options), found, stats);
+  if (is_short(found.size(), options, *version)) {
+    ROX_ASSIGN_OR_RETURN(auto results, search(static_cast<const MatrixView&>(query), options));
+    return std::move(results.front());
+  }
+  if (options.stats != nullptr) {
+    add({.distance_computations = stats.distance_computations, .hops = stats.hops}, 1, start,
+        *options.stats);
+  }
+  return to_neighbors(*version, found, options);
+}
+
+Result<std::vector<std::vector<Neighbor>>> CollectionImpl::search(const MatrixView& queries,
+                                                                  const SearchOptions& options) {
+  const auto start = Clock::now();
+  ROX_RETURN_IF_ERROR(usable());
+  ROX_RETURN_IF_ERROR(check_search_options(options));
+  ROX_RETURN_IF_ERROR(check_queries(queries, this->options()));
+  const std::shared_ptr<const Version> version = version_to_search(options);
+  if (version == nullptr) return usable();
+  SearchStats stats;
+  std::vector<std::vector<Neighbor>> results;
+  results.reserve(queries.rows());
+  const size_t lanes = lane_count(version->live.slot_end(), queries.rows(), options);
+  const size_t per_pass = std::clamp<size_t>(
+      kCandidateBytesMax /
+          (lanes * std::min<uint64_t>(options.k, version->live.count() + 1) * kCandidateBytes),
+      1, kQueriesPerPassMax);
+  for (size_t first = 0; first < queries.rows(); first += per_pass) {
+    const size_t count = std::min(per_pass, queries.rows() - first);
+    ROX_RETURN_IF_ERROR(
+        search_block(*version, queries.slice(first, count), options, results, stats));
+  }
+  if (options.stats != nullptr) add(stats, queries.rows(), start, *options.stats);
+  return results;
+}
+
+Status CollectionImpl::search_block(const Version& version, const MatrixView& queries,
+                                    const SearchOptions& options,
+                                    std::vector<std::vector<Neighbor>>& results,
+                                    SearchStats& stats) const {
+  const bool walks = version.graph != nullptr && !options.exact;
+  std::vector<Found> found(queries.rows());
+  if (walks) {
+    found = search_graph(version, queries, options, stats);
+    ROX_RETURN_IF_ERROR(complete(version, queries, options, found, stats));
+  }
+  const index::LiveSet& others = walks ? version.tail : version.live;
+  if (others.count() > 0) {
+    ROX_ASSIGN_OR_RETURN(const std::vector<Found> scanned,
+                         scan_slots(others, queries, options, stats));
+    for (size_t q = 0; q < queries.rows(); ++q) merge(found[q], scanned[q], options.k);
+  }
+  for (const Found& one : found) {
+    ROX_ASSIGN_OR_RETURN(auto neighbors, to_neighbors(version, one, options));
+    results.push_back(std::move(neighbors));
+  }
+  return Status::ok();
+}
+
+// Keeps the promise of k answers.
+Status CollectionImpl::complete(const Version& version, const MatrixView& queries,
+                                const SearchOptions& options, std::vector<Found>& found,
+                                SearchStats& stats) const {
+  index::LiveSet nodes;
+  for (size_t q = 0; q < queries.rows(); ++q) {
+    if (!is_short(found[q].size(), options, version)) continue;
+    if (nodes.count() == 0) nodes = index::without(version.live, version.tail);
+    ROX_ASSIGN_OR_RETURN(auto scanned, scan_slots(nodes, queries.slice(q, 1), options, stats));
+    found[q] = std::move(scanned.front());
+  }
+  return Status::ok();
+}
+
+std::vector<CollectionImpl::Found> CollectionImpl::search_graph(const Version& version,
+                                                                const MatrixView& queries,
+                                                                const SearchOptions& options,
+                                                                SearchStats& stats) const {
+  std::vector<Found> found(queries.rows());
+  std::atomic<size_t> next{0};
+  std::atomic<uint64_t> distance_computations{0};
+  std::atomic<uint64_t> hops{0};
+  const auto run_lane = [&](size_t) {
+    index::GraphSearchStats lane_stats;
+    for (size_t q = next++; q < queries.rows(); q = next++) {
+      const VectorView query(queries.type(), queries.row(q), queries.dim());
+      version.graph->index->search(query, version.live, graph_options(options), found[q],
+                                   lane_stats);
+    }
+    distance_computations += lane_stats.distance_computations;
+    hops += lane_stats.hops;
+  };
+  const size_t lanes = lane_count(kPairsPerWalk, queries.rows(), options);
+  database_->pool().run(std::min(lanes, queries.rows()), run_lane);
+  stats.distance_computations += distance_computations;
+  stats.hops += hops;
+  return found;
+}
+
+Result<std::vector<CollectionImpl::Found>> CollectionImpl::scan_slots(const index::LiveSet& slots,
+                                                                      const MatrixView& queries,
+                                                                      const SearchOptions& options,
+                                                                      SearchStats& stats) const {
+  const std::shared_ptr<index::VectorStore> vectors = this->vectors();
+  if (vectors == nullptr) {
+    ROX_RETURN_IF_ERROR(usable());
+    return Status::not_found("collection " + name() + " was dropped");
+  }
+  const size_t lanes = lane_count(slots.count(), queries.rows(), options);
+  index::ExactScan scan(queries, this->options().metric, options.k, lanes);
+  index::ScanCost cost;
+  const auto latest = [this]() -> std::shared_ptr<const index::LiveSet> {
+    const std::shared_ptr<const Version> newest = this->version();
+    if (newest == nullptr) return std::make_shared<index::LiveSet>();
+    return {newest, &newest->live};
+  };
+  ROX_RETURN_IF_ERROR(vectors->scan_all(slots, latest, database_->pool(), lanes, scan, cost));
+  stats.reads += cost.reads;
+  stats.bytes_read += cost.bytes_read;
+  stats.distance_computations += scan.distance_computations();
+  return scan.finish();
+}
+
+Result<std::vector<Neighbor>> CollectionImpl::to_neighbors(const Version& version,
+                                                           const Found& found,
+                                                           const SearchOptions& options) const {
+  const auto& store = database_->store();
+  const auto look_up = [&](char table) {
+    std::vector<std::string> keys;
+    for (const auto& neighbor : found) {
+      keys.push_back(schema::slot_key(table, id_, static_cast<uint32_t>(neighbor.id)));
+    }
+    return store->get_many(keys, version.snapshot.get());
+  };
+  std::vector<Neighbor> neighbors(found.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    neighbors[i].key = found[i].tag;
+    neighbors[i].distance = found[i].distance;
+  }
+  if (this->options().key_type == KeyType::kString) {
+    ROX_ASSIGN_OR_RETURN(auto keys, look_up('s'));
+    for (size_t i = 0; i < found.size(); ++i) {
+      if (!keys[i].has_value()) {
+        return Status::corruption("kv: slot " + std::to_string(found[i].id) + " of collection " +
+                                  name() + " has no key");
+      }
+      neighbors[i].key = Key(std::move(*keys[i]));
+    }
+  }
+  if (options.with_payload) {
+    ROX_ASSIGN_OR_RETURN(auto payloads, look_up('p'));
+    for (size_t i = 0; i < found.size(); ++i) neighbors[i].payload = std::move(payloads[i]);
+  }
+  if (options.with_vector) {
+    const std::shared_ptr<index::VectorStore> vectors = this->vectors();
+    if (vectors == nullptr) return usable();
+    for (size_t i = 0; i < found.size(); ++i) {
+      Vector vector{this->options().type, std::vector<std::byte>(row_bytes())};
+      ROX_RETURN_IF_ERROR(vectors->read(static_cast<uint32_t>(found[i].id), vector.bytes).status());
+      neighbors[i].vector = std::move(vector);
+    }
+  }
+  return neighbors;
+}
+
+}  // namespace roxanne::database

@@ -1,0 +1,241 @@
+// A graph is built of one version's rows while searches and writes go on, written to a file of its
+// own, and put in force by one record in the store (docs/durability.md, "A graph, step by step").
+#include "database/graph_build.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/status_macros.h"
+#include "database/collection_impl.h"
+#include "database/database_impl.h"
+#include "database/index_builder.h"
+#include "index/resident_index.h"
+
+namespace roxanne::database {
+namespace {
+
+// Shares of the whole that progress tells.
+constexpr double kReadShare = 0.02;
+constexpr double kBuildShare = 0.96;
+// A build may take this many times the least it goes on with, where the budget has it: what does
+// not fit goes through files.
+constexpr uint64_t kBuildMemoryFactor = 8;
+// How long searches may hold on to a graph that has to make room.
+constexpr int kUnloadTries = 10'000;
+constexpr uint64_t kUnloadWaitUs = 1000;
+constexpr uint64_t kTagAndSlotBytes = sizeof(uint64_t) + sizeof(uint32_t);
+
+class GraphBuild {
+ public:
+  GraphBuild(DatabaseImpl& database, CollectionImpl& collection, const GraphBuildOptions& options)
+      : database_(database), collection_(collection), options_(options) {}
+
+  Status run() {
+    collection_.load_waiting_graph();
+    version_ = collection_.version();
+    vectors_ = collection_.vectors();
+    if (version_ == nullptr || vectors_ == nullptr) return gone();
+    if (!is_wanted()) return Status::ok();
+    ROX_RETURN_IF_ERROR(reserve_memory());
+    ROX_RETURN_IF_ERROR(gather_rows());
+    ROX_ASSIGN_OR_RETURN(record_.file_number, database_.next_graph_number(collection_));
+    path_ = database_.graph_path(collection_.id(), record_.file_number);
+    const Status built = write_and_serve();
+    // What is not in force is not needed. A leftover would be removed by a later open.
+    if (!built.is_ok() && !is_named_) (void)database_.file_system().remove(path_);
+    return built;
+  }
+
+  // Whether the graph that served before had to make room.
+  bool unloaded() const { return unloaded_; }
+
+ private:
+  Status gone() const {
+    ROX_RETURN_IF_ERROR(collection_.usable());
+    return Status::not_found("collection " + collection_.name() + " was dropped");
+  }
+
+  bool is_wanted() const {
+    const uint64_t points_min = database_.index_points_min();
+    if (is_build_due(*version_, points_min)) return true;
+    if (!options_.rebuild || version_->live.count() < points_min) return false;
+    const bool is_fresh = version_->graph != nullptr && version_->tail.count() == 0 &&
+                          version_->graph->index->node_count() == version_->live.count();
+    return !is_fresh;
+  }
+
+  bool goes_on(std::string_view phase, double fraction) const {
+    if (options_.cancelled->load()) return false;
+    return !options_.progress || options_.progress(phase, fraction);
+  }
+  static Status stopped() { return Status::cancelled("the build of the graph was stopped"); }
+
+  uint64_t row_count() const { return version_->live.count(); }
+  uint64_t gathered_bytes() const {
+    return row_count() * (collection_.row_bytes() + kTagAndSlotBytes);
+  }
+
+  // One reservation stands for rows and build, and then for the graph.
+  Status reserve_memory() {
+    const index::ResidentBytes graph = index::resident_bytes(collection_.options(), row_count());
+    const uint64_t build = index::build_bytes_least(collection_.options(), row_count());
+    // The graph takes shape while rows and edges are still there.
+    const uint64_t least = gathered_bytes() + graph.least + build;
+    std::optional<index::MemoryReservation> memory = database_.reserve_memory(least);
+    if (!memory.has_value() && version_->graph != nullptr &&
+        least <= database_.budget().left() + version_->graph->memory.bytes()) {
+      ROX_RETURN_IF_ERROR(unload_old_graph());
+      memory = database_.reserve_memory(least);
+    }
+    if (!memory.has_value()) {
+      return Status::unsupported("building a graph of " + std::to_string(row_count()) +
+                                 " points takes " + std::to_string(least) +
+                                 " bytes of memory; the memory limit leaves " +
+                                 std::to_string(database_.budget().left()));
+    }
+    memory_ = *std::move(memory);
+    const uint64_t wanted = gathered_bytes() + graph.wanted + kBuildMemoryFactor * build;
+    const uint64_t allowed = std::min(wanted, least + database_.budget().left() / 2);
+    if (allowed > least) (void)memory_.resize(allowed);
+    build_bytes_ = memory_.bytes() - gathered_bytes();
+    graph_bytes_ = std::clamp(build_bytes_ - build, graph.least, graph.wanted);
+    return Status::ok();
+  }
+
+  // Old and new graph together may not fit: searches are exact until the new one serves.
+  Status unload_old_graph() {
+    std::weak_ptr<const ServingGraph> old;
+    const Status stopped_serving = database_.committer().run_alone([&]() -> Status {
+      ROX_RETURN_IF_ERROR(collection_.usable());
+      old = collection_.stop_serving(database_.committer().commits());
+      return Status::ok();
+    });
+    ROX_RETURN_IF_ERROR(stopped_serving);
+    unloaded_ = true;
+    version_ = collection_.version();
+    if (version_ == nullptr) return gone();
+    for (int i = 0; i < kUnloadTries && !old.expired(); ++i) {
+      if (!goes_on("wait", 0)) return stopped();
+      database_.file_system().sleep_us(kUnloadWaitUs);
+    }
+    return Status::ok();
+  }
+
+  // Copies the version's rows: the file's blocks hold dead slots too.
+  Status gather_rows() {
+    const storage::RowLayout& layout = vectors_->file().layout();
+    const size_t row_bytes = collection_.row_bytes();
+    rows_ = base::AlignedBuffer(row_count() * row_bytes);
+    slots_ = index::slots_of(version_->live);
+    tags_.resize(slots_.size());
+    base::AlignedBuffer block(layout.block_bytes);
+    const storage::BlockView view(layout, block.data());
+    uint64_t loaded = UINT64_MAX;
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      if (layout.block_of(slots_[i]) != loaded) {
+        loaded = layout.block_of(slots_[i]);
+        const double done = static_cast<double>(i) / static_cast<double>(slots_.size());
+        if (!goes_on("read", kReadShare * done)) return stopped();
+        ROX_RETURN_IF_ERROR(vectors_->read_block(loaded, version_->live, block.span()));
+      }
+      const size_t at = layout.index_in_block(slots_[i]);
+      std::copy_n(view.row(at), row_bytes, rows_.data() + i * row_bytes);
+      tags_[i] = view.tags()[at];
+    }
+    return Status::ok();
+  }
+
+  Status write_and_serve() {
+    ROX_ASSIGN_OR_RETURN(auto index, write_file());
+    // The file and its name are on disk before the store names it. Keeps D8.
+    ROX_RETURN_IF_ERROR(
+        database_.file_system().sync_directory(database_.collection_path(collection_.id())));
+    rows_ = base::AlignedBuffer();
+    record_.file_bytes = index->bytes_on_disk();
+    record_.node_count = static_cast<uint32_t>(slots_.size());
+    record_.slot_end = slots_.back() + 1;
+    record_.memory_bytes = index->bytes_in_memory();
+    record_.max_degree = static_cast<uint32_t>(index->max_degree());
+    record_.search_list_size = static_cast<uint32_t>(index->default_search_list_size());
+    ROX_ASSIGN_OR_RETURN(graph_, make_serving_graph(std::move(index), std::move(memory_)));
+    if (!goes_on("serve", 1)) return stopped();
+    return database_.committer().run_alone([this] { return put_in_force(); });
+  }
+
+  Result<std::unique_ptr<index::ResidentIndex>> write_file() {
+    index::BuildInput input{.rows = MatrixView(collection_.options().type, rows_.data(),
+                                               slots_.size(), collection_.options().dim),
+                            .slots = slots_,
+                            .tags = tags_,
+                            .metric = collection_.options().metric};
+    index::BuildOptions build;
+    build.memory_bytes = build_bytes_;
+    build.resident_bytes = graph_bytes_;
+    build.scratch_prefix = path_ + ".";
+    build.thread_count = database_.options().thread_count;
+    build.progress = [this](const index::BuildProgress& progress) {
+      return goes_on(progress.phase, kReadShare + kBuildShare * progress.fraction);
+    };
+    // Not the pool of the searches: they would find all its threads taken.
+    base::ThreadPool pool(build.thread_count - 1);
+    return index::build_resident_index(database_.file_system(), path_, input, pool, build);
+  }
+
+  // No commit is under way. Since the build holds the version it was made of, no slot that was live
+  // then was given away since.
+  Status put_in_force() {
+    ROX_RETURN_IF_ERROR(database_.committer().failure());
+    ROX_RETURN_IF_ERROR(collection_.usable());
+    ROX_RETURN_IF_ERROR(database_.upgrade_format());
+    const auto old_record = collection_.graph_record();
+    storage::WriteBatch batch;
+    batch.put(schema::graph_key(collection_.id()), schema::encode_graph_record(record_));
+    is_named_ = true;  // whatever the write returns, the record may be on disk
+    const Status written = database_.store()->write(batch, true);
+    if (!written.is_ok()) {
+      database_.committer().fail(written);
+      return written;
+    }
+    collection_.serve_graph(std::move(graph_), record_,
+                            database_.committer().next_commit_number(true));
+    // Readers elsewhere may be about to read the old file; a later build or open removes it then.
+    if (old_record.has_value() && database_.no_readers_elsewhere()) {
+      (void)database_.remove_stale_graphs(collection_);
+    }
+    return Status::ok();
+  }
+
+  DatabaseImpl& database_;
+  CollectionImpl& collection_;
+  const GraphBuildOptions& options_;
+  std::shared_ptr<const Version> version_;       // what the graph is built of; shared with readers
+  std::shared_ptr<index::VectorStore> vectors_;  // shared with the collection
+  index::MemoryReservation memory_;
+  uint64_t build_bytes_ = 0;
+  uint64_t graph_bytes_ = 0;
+  base::AlignedBuffer rows_;
+  std::vector<uint32_t> slots_;
+  std::vector<uint64_t> tags_;
+  std::string path_;
+  schema::GraphRecord record_;
+  std::shared_ptr<const ServingGraph> graph_;
+  bool is_named_ = false;
+  bool unloaded_ = false;
+};
+
+}  // namespace
+
+Status build_graph(DatabaseImpl& database, CollectionImpl& collection,
+                   const GraphBuildOptions& options) {
+  GraphBuild build(database, collection, options);
+  const Status built = build.run();
+  if (!built.is_ok() && build.unloaded()) collection.let_graph_wait();
+  if (!built.is_ok() && built.code() != StatusCode::kCancelled) {
+    collection.set_index_error(built.message());
+  }
+  return built;
+}
+
+}  // namespace roxanne::database

@@ -1,0 +1,210 @@
+#include "database/index_builder.h"
+
+#include <algorithm>
+
+#include "base/status_macros.h"
+#include "database/collection_impl.h"
+#include "database/database_impl.h"
+#include "database/graph_build.h"
+
+namespace roxanne::database {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A graph is made anew where more than one in so many of its points came since, or one in so many
+// is dead.
+constexpr uint64_t kTailShare = 10;
+constexpr uint64_t kDeadShare = 5;
+
+// While a load goes on, a build would be out of date when it ends: the background waits for a pause
+// of this length, but not longer than that, nor where searches compare with more points than the
+// graph has.
+constexpr milliseconds kWritePause{1000};
+constexpr seconds kRipeAfter{30};
+constexpr seconds kRetryDelay{60};
+constexpr seconds kRetryDelayMax{3600};
+// A caller that waits for its turn is asked this often whether it still wants to.
+constexpr milliseconds kTurnPoll{50};
+
+}  // namespace
+
+bool is_build_due(const Version& version, uint64_t index_points_min) {
+  const uint64_t points = version.live.count();
+  if (points < index_points_min) return false;
+  if (version.graph == nullptr) return true;
+  const uint64_t nodes = version.graph->index->node_count();
+  const uint64_t tail = version.tail.count();
+  const uint64_t dead = nodes - (points - tail);
+  return tail > std::max(index_points_min, nodes / kTailShare) || dead > nodes / kDeadShare;
+}
+
+namespace {
+
+// The same of a graph that no search has asked for yet, as far as its record tells.
+bool is_build_due(const schema::GraphRecord& record, uint64_t points, uint64_t index_points_min) {
+  const uint64_t nodes = record.node_count;
+  if (points < index_points_min) return false;
+  if (points < nodes) return nodes - points > nodes / kDeadShare;
+  return points - nodes > std::max(index_points_min, nodes / kTailShare);
+}
+
+bool is_build_due(const CollectionImpl& collection, uint64_t index_points_min) {
+  const auto version = collection.version();
+  if (version == nullptr) return false;
+  const auto record = collection.graph_record();
+  return collection.graph_waits() && record.has_value()
+             ? is_build_due(*record, version->live.count(), index_points_min)
+             : is_build_due(*version, index_points_min);
+}
+
+}  // namespace
+
+IndexBuilder::~IndexBuilder() { stop(); }
+
+void IndexBuilder::start() {
+  commits_noted_ = 1;  // what was there before counts as a change
+  thread_ = std::thread([this] { run(); });
+}
+
+void IndexBuilder::stop() {
+  {
+    std::unique_lock lock(mutex_);
+    stopping_ = true;
+    cancelled_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return building_ == 0; });
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void IndexBuilder::note_commit() {
+  std::lock_guard lock(mutex_);
+  ++commits_noted_;
+  if (awaits_commit_) changed_.notify_all();
+}
+
+IndexBuilder::Ban::Ban(IndexBuilder& builder, uint32_t collection)
+    : builder_(builder), collection_(collection) {
+  std::unique_lock lock(builder_.mutex_);
+  builder_.banned_.insert(collection_);
+  if (builder_.building_ == collection_) builder_.cancelled_ = true;
+  builder_.changed_.wait(lock, [this] { return builder_.building_ != collection_; });
+}
+
+IndexBuilder::Ban::~Ban() {
+  std::lock_guard lock(builder_.mutex_);
+  builder_.banned_.erase(collection_);
+}
+
+// Waits for this build's turn.
+Status IndexBuilder::begin(const CollectionImpl& collection, const IndexOptions& options) {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    if (stopping_) return Status::cancelled("the database is being closed");
+    if (banned_.contains(collection.id())) {
+      return Status::cancelled("collection " + collection.name() + " is being dropped");
+    }
+    if (building_ == 0) break;
+    changed_.wait_for(lock, kTurnPoll);
+    lock.unlock();
+    if (options.progress && !options.progress("wait", 0)) {
+      return Status::cancelled("stopped on request");
+    }
+    lock.lock();
+  }
+  building_ = collection.id();
+  cancelled_ = false;
+  return Status::ok();
+}
+
+void IndexBuilder::end() {
+  std::lock_guard lock(mutex_);
+  building_ = 0;
+  changed_.notify_all();
+}
+
+Status IndexBuilder::build(const std::shared_ptr<CollectionImpl>& collection,
+                           const IndexOptions& options) {
+  ROX_RETURN_IF_ERROR(collection->usable());
+  ROX_RETURN_IF_ERROR(database_.check_writable());
+  ROX_RETURN_IF_ERROR(begin(*collection, options));
+  struct Turn {
+    IndexBuilder& builder;
+    ~Turn() { builder.end(); }
+  } turn{*this};
+  return build_graph(
+      database_, *collection,
+      {.rebuild = options.rebuild, .progress = options.progress, .cancelled = &cancelled_});
+}
+
+void IndexBuilder::run() {
+  uint64_t seen = 0;
+  Clock::time_point look_again = Clock::time_point::max();
+  std::unique_lock lock(mutex_);
+  const auto stops = [this] { return stopping_; };
+  while (!stopping_) {
+    // Asleep until something is written, or a failed build may be tried again.
+    awaits_commit_ = true;
+    const auto is_needed = [&] { return stopping_ || commits_noted_ != seen; };
+    if (look_again == Clock::time_point::max()) {
+      changed_.wait(lock, is_needed);
+    } else {
+      changed_.wait_until(lock, look_again, is_needed);
+    }
+    awaits_commit_ = false;
+    while (!stopping_) {
+      const uint64_t before = commits_noted_;
+      changed_.wait_for(lock, kWritePause, stops);
+      if (stopping_) return;
+      const bool writes_paused = commits_noted_ == before;
+      seen = commits_noted_;
+      lock.unlock();
+      look_again = look_around(writes_paused);
+      lock.lock();
+      if (writes_paused) break;
+    }
+  }
+}
+
+IndexBuilder::Clock::time_point IndexBuilder::look_around(bool writes_paused) {
+  auto look_again = Clock::time_point::max();
+  for (const auto& collection : database_.collections()) {
+    Watch& watch = watches_[collection->id()];
+    if (!is_build_due(*collection, database_.index_points_min())) {
+      watch = Watch();
+      continue;
+    }
+    const auto now = Clock::now();
+    if (watch.due_since == Clock::time_point()) watch.due_since = now;
+    if (now >= watch.not_before && is_ripe(*collection, watch, writes_paused)) {
+      build_in_background(collection, watch);
+    }
+    if (watch.not_before > now) look_again = std::min(look_again, watch.not_before);
+  }
+  return look_again;
+}
+
+bool IndexBuilder::is_ripe(const CollectionImpl& collection, const Watch& watch,
+                           bool writes_paused) const {
+  if (writes_paused || Clock::now() - watch.due_since >= kRipeAfter) return true;
+  const auto version = collection.version();
+  return version != nullptr && version->graph != nullptr &&
+         version->tail.count() > version->graph->index->node_count();
+}
+
+// Failures stop nothing: they are told by info(), and tried again later.
+void IndexBuilder::build_in_background(const std::shared_ptr<CollectionImpl>& collection,
+                                       Watch& watch) {
+  const Status built = build(collection, {});
+  if (built.is_ok()) {
+    watch = Watch();
+    return;
+  }
+  if (watch.next_delay.count() == 0) watch.next_delay = kRetryDelay;
+  watch.not_before = Clock::now() + watch.next_delay;
+  watch.next_delay = std::min(2 * watch.next_delay, kRetryDelayMax);
+}
+
+}  // namespace roxanne::database

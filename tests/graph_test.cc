@@ -1,0 +1,813 @@
+// Graphs through the public door: built, searched, changed under, opened again, damaged.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "roxanne/roxanne.h"
+#include "temporary_directory.h"
+
+namespace roxanne {
+namespace {
+
+using testing_support::TemporaryDirectory;
+
+constexpr size_t kDim = 24;
+constexpr uint64_t kPointsMin = 200;
+constexpr size_t kClusters = 12;
+// Small clustered collections: a graph should find nearly everything in them.
+constexpr double kRecallMin = 0.9;
+
+DatabaseOptions small_graphs(bool automatic = false) {
+  DatabaseOptions options;
+  options.create_if_missing = true;
+  options.automatic_index = automatic;
+  options.index_points_min = kPointsMin;
+  return options;
+}
+
+Database open_or_die(const std::string& path, const DatabaseOptions& options = small_graphs()) {
+  auto database = Database::open(path, options);
+  if (!database.is_ok()) ADD_FAILURE() << database.status().to_string();
+  return std::move(database).value();
+}
+
+uint16_t half_of(float value) {  // of 0 and normal halves only
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  if (value == 0) return 0;
+  const uint32_t exponent = ((bits >> 23) & 0xff) - 127 + 15;
+  return static_cast<uint16_t>(((bits >> 16) & 0x8000) | (exponent << 10) | ((bits >> 13) & 0x3ff));
+}
+
+// Vectors in clusters, all different, none zero.
+class RowMaker {
+ public:
+  RowMaker(ScalarType type, uint32_t seed) : type_(type), random_(seed) {
+    for (float& value : centers_) value = static_cast<float>(10 + random_() % 80);
+  }
+  void append(std::vector<std::byte>& out) {
+    const size_t cluster = random_() % kClusters;
+    for (size_t i = 0; i < kDim; ++i) {
+      append_scalar(out, centers_[cluster * kDim + i] + static_cast<float>(random_() % 21) - 10);
+    }
+  }
+  std::vector<std::byte> rows(size_t count) {
+    std::vector<std::byte> out;
+    for (size_t i = 0; i < count; ++i) append(out);
+    return out;
+  }
+
+ private:
+  void append_scalar(std::vector<std::byte>& out, float value) const {
+    const auto half = half_of(value);
+    const auto narrow = static_cast<uint8_t>(value);
+    const void* from = type_ == ScalarType::kF32   ? static_cast<const void*>(&value)
+                       : type_ == ScalarType::kF16 ? static_cast<const void*>(&half)
+                                                   : &narrow;
+    const size_t at = out.size();
+    out.resize(at + scalar_bytes(type_));
+    std::memcpy(out.data() + at, from, scalar_bytes(type_));
+  }
+
+  ScalarType type_;
+  std::mt19937 random_;
+  float centers_[kClusters * kDim];
+};
+
+std::vector<uint64_t> numbers(size_t count, uint64_t first = 0) {
+  std::vector<uint64_t> keys(count);
+  for (size_t i = 0; i < count; ++i) keys[i] = first + i;
+  return keys;
+}
+
+// What a search says must be true: each answer is a live point at its true distance, in order, and
+// nothing is left out that the count asks for. Returns the recall@k of the queries.
+double checked_recall(const Collection& collection, const MatrixView& queries,
+                      SearchOptions options = {}) {
+  SearchOptions exact = options;
+  exact.exact = true;
+  exact.k = std::min<size_t>(kSearchKMax, std::max<uint64_t>(1, collection.size()));
+  const auto truth = collection.search(queries, exact);
+  const auto found = collection.search(queries, options);
+  if (!truth.is_ok() || !found.is_ok()) {
+    ADD_FAILURE() << truth.status().to_string() << " " << found.status().to_string();
+    return 0;
+  }
+  size_t hits = 0, wanted = 0;
+  for (size_t q = 0; q < queries.rows(); ++q) {
+    const auto& answers = (*found)[q];
+    std::map<Key, float> distances;
+    for (const Neighbor& neighbor : (*truth)[q]) distances[neighbor.key] = neighbor.distance;
+    const size_t expected = std::min<size_t>(options.k, distances.size());
+    EXPECT_EQ(answers.size(), expected);
+    if (answers.empty()) continue;
+    const float bound = (*truth)[q][expected - 1].distance;
+    std::set<Key> seen;
+    for (size_t i = 0; i < answers.size(); ++i) {
+      EXPECT_TRUE(seen.insert(answers[i].key).second) << "twice: " << answers[i].key.to_string();
+      const auto true_one = distances.find(answers[i].key);
+      EXPECT_NE(true_one, distances.end()) << answers[i].key.to_string() << " is not there";
+      if (true_one == distances.end()) continue;
+      EXPECT_NEAR(answers[i].distance, true_one->second,
+                  1e-4f * std::max(1.0f, std::abs(true_one->second)));
+      if (i > 0) {
+        EXPECT_LE(answers[i - 1].distance, answers[i].distance);
+      }
+      hits += answers[i].distance <= bound + 1e-4f * std::max(1.0f, std::abs(bound)) ? 1 : 0;
+    }
+    wanted += expected;
+  }
+  return wanted == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(wanted);
+}
+
+class GraphTest : public testing::Test {
+ protected:
+  GraphTest() : database_(open_or_die(directory_.database())) {}
+
+  Collection make(size_t points,
+                  CollectionOptions options = {.dim = kDim, .type = ScalarType::kU8}) {
+    auto collection = database_.create_collection("default", options);
+    if (!collection.is_ok()) ADD_FAILURE() << collection.status().to_string();
+    if (points > 0) add(*collection, 0, points);
+    return *collection;
+  }
+  void add(Collection& collection, uint64_t first, size_t count) {
+    const auto rows = maker_.rows(count);
+    const auto counts = collection.upsert(numbers(count, first),
+                                          MatrixView(ScalarType::kU8, rows.data(), count, kDim));
+    if (!counts.is_ok()) ADD_FAILURE() << counts.status().to_string();
+  }
+  double recall(const Collection& collection, SearchOptions options = {}) {
+    const auto rows = queries_.rows(30);
+    return checked_recall(collection, MatrixView(ScalarType::kU8, rows.data(), 30, kDim), options);
+  }
+  Collection reopen(const DatabaseOptions& options = small_graphs()) {
+    EXPECT_TRUE(database_.close());
+    database_ = open_or_die(directory_.database(), options);
+    return *database_.collection();
+  }
+  void expect_sound() {
+    const auto report = database_.verify();
+    ASSERT_TRUE(report.is_ok()) << report.status().to_string();
+    for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+  }
+  std::set<std::string> graph_files() const {
+    std::set<std::string> names;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(directory_.database() + "/collections/000001")) {
+      const std::string name = entry.path().filename();
+      if (name.starts_with("graph-")) names.insert(name);
+    }
+    return names;
+  }
+  std::string graph_file() const {
+    const auto names = graph_files();
+    return names.size() != 1 ? "" : directory_.database() + "/collections/000001/" + *names.begin();
+  }
+
+  TemporaryDirectory directory_;
+  Database database_;
+  RowMaker maker_{ScalarType::kU8, 1};
+  RowMaker queries_{ScalarType::kU8, 1};
+};
+
+struct TypeCase {
+  ScalarType type;
+  Metric metric;
+};
+class GraphTypeTest : public testing::TestWithParam<TypeCase> {};
+
+TEST_P(GraphTypeTest, FindsWhatAnExactSearchFinds) {
+  const auto [type, metric] = GetParam();
+  TemporaryDirectory directory;
+  Database database = open_or_die(directory.database());
+  auto collection = database.create_collection("default", {kDim, type, metric, KeyType::kU64});
+  ASSERT_TRUE(collection.is_ok());
+  RowMaker maker(type, 5);
+  const size_t count = 1500;
+  const auto rows = maker.rows(count);
+  ASSERT_TRUE(collection->upsert(numbers(count), MatrixView(type, rows.data(), count, kDim)));
+  const Status built = collection->build_index();
+  ASSERT_TRUE(built.is_ok()) << built.to_string();
+  EXPECT_EQ(collection->info()->regime, "resident");
+  const auto queries = maker.rows(40);
+  const MatrixView view(type, queries.data(), 40, kDim);
+  EXPECT_GE(checked_recall(*collection, view), kRecallMin);
+  const auto more = maker.rows(50);
+  ASSERT_TRUE(collection->upsert(numbers(50, 1480), MatrixView(type, more.data(), 50, kDim)));
+  EXPECT_GE(checked_recall(*collection, view), kRecallMin);
+  const auto report = database.verify();
+  ASSERT_TRUE(report.is_ok()) << report.status().to_string();
+  for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GraphTypeTest,
+                         testing::Values(TypeCase{ScalarType::kF32, Metric::kL2},
+                                         TypeCase{ScalarType::kF32, Metric::kInnerProduct},
+                                         TypeCase{ScalarType::kF32, Metric::kCosine},
+                                         TypeCase{ScalarType::kF16, Metric::kL2},
+                                         TypeCase{ScalarType::kF16, Metric::kInnerProduct},
+                                         TypeCase{ScalarType::kF16, Metric::kCosine},
+                                         TypeCase{ScalarType::kU8, Metric::kL2},
+                                         TypeCase{ScalarType::kU8, Metric::kInnerProduct},
+                                         TypeCase{ScalarType::kU8, Metric::kCosine},
+                                         TypeCase{ScalarType::kI8, Metric::kL2},
+                                         TypeCase{ScalarType::kI8, Metric::kInnerProduct},
+                                         TypeCase{ScalarType::kI8, Metric::kCosine}),
+                         [](const auto& test) {
+                           return std::string(scalar_type_name(test.param.type)) + "_" +
+                                  std::string(metric_name(test.param.metric));
+                         });
+
+TEST_F(GraphTest, InfoSaysWhatServes) {
+  Collection collection = make(1000);
+  auto info = collection.info();
+  ASSERT_TRUE(info.is_ok());
+  EXPECT_EQ(info->regime, "exact");
+  EXPECT_EQ(info->index.points, 0u);
+  ASSERT_TRUE(collection.build_index());
+  info = collection.info();
+  EXPECT_EQ(info->regime, "resident");
+  EXPECT_EQ(info->index.points, 1000u);
+  EXPECT_GT(info->index.search_list_size, 0u);
+  EXPECT_GT(info->index.max_degree, 0u);
+  EXPECT_GT(info->index.bytes_in_memory, 1000 * kDim);
+  EXPECT_EQ(info->index.bytes_on_disk, std::filesystem::file_size(graph_file()));
+  EXPECT_EQ(info->index_error, "");
+  add(collection, 5000, 30);
+  ASSERT_EQ(*collection.erase(numbers(10)), 10u);
+  EXPECT_EQ(collection.info()->index.points, 990u);
+  EXPECT_EQ(collection.info()->points, 1020u);
+}
+
+TEST_F(GraphTest, SearchesSayWhatTheyCost) {
+  Collection collection = make(1000);
+  ASSERT_TRUE(collection.build_index());
+  const auto rows = queries_.rows(20);
+  const MatrixView queries(ScalarType::kU8, rows.data(), 20, kDim);
+  SearchStats stats;
+  ASSERT_TRUE(collection.search(queries, {.stats = &stats}).is_ok());
+  EXPECT_EQ(stats.queries, 20u);
+  EXPECT_GE(stats.hops, 20u);
+  EXPECT_GE(stats.distance_computations, 20u * 10u);
+  SearchStats one;
+  ASSERT_TRUE(
+      collection.search(VectorView(ScalarType::kU8, rows.data(), kDim), {.stats = &one}).is_ok());
+  EXPECT_EQ(one.queries, 1u);
+  EXPECT_GE(one.hops, 1u);
+  SearchStats exact;
+  ASSERT_TRUE(collection.search(queries, {.exact = true, .stats = &exact}).is_ok());
+  EXPECT_EQ(exact.hops, 0u);
+}
+
+TEST_F(GraphTest, SearchListSizeIsCheckedAndRaisedToK) {
+  Collection collection = make(1000);
+  ASSERT_TRUE(collection.build_index());
+  const auto rows = queries_.rows(1);
+  const VectorView query(ScalarType::kU8, rows.data(), kDim);
+  EXPECT_EQ(collection.search(query, {.search_list_size = kSearchListSizeMax + 1}).status().code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_TRUE(collection.search(query, {.search_list_size = kSearchListSizeMax}).is_ok());
+  EXPECT_EQ(collection.search(query, {.k = 100, .search_list_size = 5})->size(), 100u);
+  EXPECT_GE(recall(collection, {.k = 10, .search_list_size = 400}), kRecallMin);
+}
+
+TEST_F(GraphTest, ABatchAnswersLikeItsQueriesOneByOne) {
+  Collection collection = make(1500);
+  ASSERT_TRUE(collection.build_index());
+  for (int round = 0; round < 2; ++round) {
+    const auto rows = queries_.rows(64);
+    const auto batch = collection.search(MatrixView(ScalarType::kU8, rows.data(), 64, kDim));
+    ASSERT_TRUE(batch.is_ok());
+    for (size_t q = 0; q < 64; ++q) {
+      const auto one = collection.search(VectorView(ScalarType::kU8, rows.data() + q * kDim, kDim));
+      ASSERT_TRUE(one.is_ok());
+      ASSERT_EQ(one->size(), (*batch)[q].size());
+      for (size_t i = 0; i < one->size(); ++i) {
+        EXPECT_EQ((*one)[i].key, (*batch)[q][i].key);
+        EXPECT_EQ((*one)[i].distance, (*batch)[q][i].distance);
+      }
+    }
+    add(collection, 7000, 40);  // the second round has a tail
+  }
+}
+
+TEST_F(GraphTest, ChangesAfterTheBuildAreSeenAtOnce) {
+  Collection collection = make(1000);
+  ASSERT_TRUE(collection.build_index());
+  // New points, and points at a new place.
+  const auto rows = maker_.rows(60);
+  const MatrixView view(ScalarType::kU8, rows.data(), 60, kDim);
+  std::vector<uint64_t> keys = numbers(30, 100);
+  for (uint64_t key = 0; key < 30; ++key) keys.push_back(2000 + key);
+  ASSERT_TRUE(collection.upsert(keys, view));
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const auto found = collection.search(VectorView(ScalarType::kU8, view.row(i), kDim), {.k = 3});
+    ASSERT_TRUE(found.is_ok());
+    EXPECT_EQ((*found)[0].distance, 0);
+    EXPECT_TRUE(std::any_of(found->begin(), found->end(),
+                            [&](const Neighbor& n) { return n.key == Key(keys[i]); }));
+  }
+  // Deleted ones are gone, at every list size.
+  ASSERT_EQ(*collection.erase(numbers(400, 300)), 400u);
+  for (const size_t size : {0u, 10u, 200u}) {
+    EXPECT_GE(recall(collection, {.search_list_size = size}), kRecallMin);
+  }
+  EXPECT_GE(recall(collection, {.k = 200}), kRecallMin);
+  expect_sound();
+}
+
+TEST_F(GraphTest, ARebuildTakesInWhatChangedAndFreesSlots) {
+  Collection collection = make(1000);
+  ASSERT_TRUE(collection.build_index());
+  const std::string first = graph_file();
+  add(collection, 0, 500);  // half of the points move
+  EXPECT_EQ(collection.info()->index.points, 500u);
+  ASSERT_TRUE(collection.build_index());
+  EXPECT_EQ(collection.info()->index.points, 1000u);
+  EXPECT_NE(graph_file(), "") << "the old file is gone";
+  EXPECT_NE(graph_file(), first);
+  EXPECT_GE(recall(collection), kRecallMin);
+  // Slots are used again: what grows is bounded.
+  for (int round = 0; round < 12; ++round) {
+    add(collection, 0, 500);
+    ASSERT_TRUE(collection.build_index());
+  }
+  EXPECT_LE(collection.info()->slots, 4096u);
+  EXPECT_GE(recall(collection), kRecallMin);
+  expect_sound();
+}
+
+TEST_F(GraphTest, AFreshGraphIsNotBuiltAgain) {
+  Collection collection = make(1000);
+  ASSERT_TRUE(collection.build_index());
+  const std::string first = graph_file();
+  ASSERT_TRUE(collection.build_index());
+  ASSERT_TRUE(collection.build_index({.rebuild = true}));
+  EXPECT_EQ(graph_file(), first) << "nothing changed";
+  add(collection, 9000, 5);
+  ASSERT_TRUE(collection.build_index());
+  EXPECT_EQ(graph_file(), first) << "too little changed";
+  ASSERT_TRUE(collection.build_index({.rebuild = true}));
+  EXPECT_NE(graph_file(), first);
+  EXPECT_EQ(collection.info()->index.points, 1005u);
+}
+
+TEST_F(GraphTest, SmallCollectionsStayExact) {
+  Collection collection = make(kPointsMin - 1);
+  ASSERT_TRUE(collection.build_index({.rebuild = true}));
+  EXPECT_EQ(collection.info()->regime, "exact");
+  EXPECT_TRUE(graph_files().empty());
+  add(collection, 5000, 1);
+  ASSERT_TRUE(collection.build_index());
+  EXPECT_EQ(collection.info()->regime, "resident");
+  ASSERT_EQ(*collection.erase(numbers(kPointsMin - 50)), kPointsMin - 50);
+  EXPECT_EQ(collection.info()->regime, "exact") << "few are left";
+  EXPECT_EQ(recall(collection), 1.0);
+  ASSERT_EQ(*collection.erase(numbers(5001)), 50u);
+  EXPECT_EQ(recall(collection), 1.0);
+  add(collection, 0, 400);
+  EXPECT_EQ(collection.info()->regime, "resident");
+  EXPECT_GE(recall(collection), kRecallMin);
+}
+
+TEST_F(GraphTest, OpeningDoesNotBuildAgain) {
+  Collection collection = make(1000);
+  ASSERT_TRUE(collection.build_index());
+  const std::string file = graph_file();
+  add(collection, 3000, 20);
+  for (const bool read_only : {false, true}) {
+    DatabaseOptions options = small_graphs();
+    options.read_only = read_only;
+    collection = reopen(options);
+    auto info = collection.info();
+    EXPECT_EQ(info->regime, "resident");
+    EXPECT_EQ(info->index.points, 1000u);
+    EXPECT_EQ(info->index.bytes_in_memory, 0u) << "loaded by the first search";
+    EXPECT_GE(recall(collection), kRecallMin);
+    info = collection.info();
+    EXPECT_EQ(info->index.points, 1000u);
+    EXPECT_GT(info->index.bytes_in_memory, 0u);
+    EXPECT_EQ(graph_file(), file);
+    expect_sound();
+  }
+  EXPECT_EQ(collection.build_index().code(), StatusCode::kReadOnly);
+}
+
+// Keeps D8: written by a process that never loaded the graph, too.
+TEST_F(GraphTest, SlotsOfTheGraphAreNotWritten) {
+  Collection collection = make(600);
+  ASSERT_TRUE(collection.build_index());
+  uint64_t next = 10000;
+  for (int round = 0; round < 6; ++round) {
+    if (round % 2 == 0) collection = reopen();
+    ASSERT_TRUE(collection.erase(numbers(40, static_cast<uint64_t>(round) * 40)).is_ok());
+    // Waits for nothing: slots that could be used again would be now.
+    add(collection, next, 30);
+    add(collection, next, 30);
+    next += 30;
+    if (round % 2 == 1) {
+      EXPECT_GE(recall(collection), kRecallMin);
+      EXPECT_EQ(collection.info()->index.points, 600u - 40u * (static_cast<uint64_t>(round) + 1));
+    }
+  }
+  expect_sound();
+}
+
+TEST_F(GraphTest, StringKeysPayloadsAndVectorsComeBack) {
+  auto made = database_.create_collection(
+      "default", {.dim = kDim, .type = ScalarType::kU8, .key_type = KeyType::kString});
+  ASSERT_TRUE(made.is_ok());
+  const size_t count = 500;
+  const auto rows = maker_.rows(count);
+  std::vector<std::string> keys, payloads;
+  for (size_t i = 0; i < count; ++i) {
+    keys.push_back("key " + std::to_string(i));
+    payloads.push_back("{\"i\":" + std::to_string(i) + "}");
+  }
+  const MatrixView view(ScalarType::kU8, rows.data(), count, kDim);
+  ASSERT_TRUE(made->upsert(keys, view, {.payloads = payloads}));
+  ASSERT_TRUE(made->build_index());
+  for (size_t i = 0; i < count; i += 50) {
+    const auto found = made->search(VectorView(ScalarType::kU8, view.row(i), kDim),
+                                    {.k = 1, .with_payload = true, .with_vector = true});
+    ASSERT_TRUE(found.is_ok()) << found.status().to_string();
+    EXPECT_EQ((*found)[0].key, Key(keys[i]));
+    EXPECT_EQ((*found)[0].payload, payloads[i]);
+    EXPECT_EQ(std::memcmp((*found)[0].vector->bytes.data(), view.row(i), kDim), 0);
+  }
+  expect_sound();
+}
+
+TEST_F(GraphTest, ProgressIsToldAndCanCancel) {
+  Collection collection = make(1000);
+  double last = 0;
+  size_t calls = 0;
+  const Status cancelled = collection.build_index({.progress = [&](std::string_view, double done) {
+    EXPECT_GE(done, last);
+    last = done;
+    return ++calls < 5;
+  }});
+  EXPECT_EQ(cancelled.code(), StatusCode::kCancelled);
+  EXPECT_EQ(collection.info()->regime, "exact");
+  EXPECT_EQ(collection.info()->index_error, "");
+  EXPECT_TRUE(graph_files().empty()) << *graph_files().begin();
+  last = 0;
+  std::set<std::string> phases;
+  ASSERT_TRUE(collection.build_index({.progress = [&](std::string_view phase, double done) {
+    EXPECT_GE(done, last);
+    last = done;
+    phases.emplace(phase);
+    return true;
+  }}));
+  EXPECT_EQ(last, 1.0);
+  EXPECT_GE(phases.size(), 3u);
+  EXPECT_EQ(graph_files().size(), 1u);
+}
+
+// Runs a build that stops at its first report until it is let go.
+class HeldBuild {
+ public:
+  explicit HeldBuild(Collection collection)
+      : thread_([this, collection]() mutable {
+          status_ = collection.build_index({.progress = [this](std::string_view, double) {
+            reached_ = true;
+            while (!released_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            return true;
+          }});
+        }) {
+    while (!reached_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  ~HeldBuild() { (void)finish(); }
+  void release() { released_ = true; }
+  Status finish() {
+    release();
+    if (thread_.joinable()) thread_.join();
+    return status_;
+  }
+
+ private:
+  Status status_;
+  std::atomic<bool> reached_{false};
+  std::atomic<bool> released_{false};
+  std::thread thread_;
+};
+
+TEST_F(GraphTest, WritesGoOnDuringABuildAndAreFoundAfterIt) {
+  Collection collection = make(1000);
+  HeldBuild build(collection);
+  ASSERT_EQ(*collection.erase(numbers(100)), 100u);
+  add(collection, 100, 50);
+  add(collection, 4000, 50);
+  EXPECT_EQ(recall(collection), 1.0) << "exact until the graph serves";
+  const Status built = build.finish();
+  ASSERT_TRUE(built.is_ok()) << built.to_string();
+  EXPECT_EQ(collection.info()->index.points, 850u);
+  add(collection, 6000, 200);  // into slots that nobody rests in
+  EXPECT_GE(recall(collection), kRecallMin);
+  collection = reopen();
+  EXPECT_GE(recall(collection), kRecallMin);
+  expect_sound();
+}
+
+TEST_F(GraphTest, DroppingACollectionEndsItsBuild) {
+  Collection collection = make(1000);
+  HeldBuild build(collection);
+  std::thread drop([&] { EXPECT_TRUE(database_.drop_collection("default")); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(build.finish().code(), StatusCode::kCancelled);
+  drop.join();
+  EXPECT_FALSE(std::filesystem::exists(directory_.database() + "/collections/000001"));
+  EXPECT_EQ(collection.build_index().code(), StatusCode::kNotFound);
+}
+
+TEST_F(GraphTest, ClosingEndsABuild) {
+  Collection collection = make(1000);
+  HeldBuild build(collection);
+  std::thread close([&] { EXPECT_TRUE(database_.close()); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(build.finish().code(), StatusCode::kCancelled);
+  close.join();
+  database_ = open_or_die(directory_.database());
+  EXPECT_EQ(database_.collection()->info()->regime, "exact");
+  EXPECT_TRUE(graph_files().empty());
+}
+
+TEST_F(GraphTest, ASecondBuildWaitsForTheFirst) {
+  Collection collection = make(1000);
+  HeldBuild build(collection);
+  bool waited = false;
+  std::thread second([&] {
+    EXPECT_TRUE(collection.build_index({.progress = [&](std::string_view phase, double) {
+      if (phase == "wait") {
+        waited = true;
+        build.release();
+      }
+      return true;
+    }}));
+  });
+  second.join();
+  EXPECT_TRUE(build.finish().is_ok());
+  EXPECT_TRUE(waited);
+  EXPECT_EQ(graph_files().size(), 1u);
+}
+
+TEST_F(GraphTest, TheBackgroundBuildsWhenWritesPause) {
+  make(0);
+  Collection collection = reopen(small_graphs(true));
+  add(collection, 0, 1000);
+  const auto wait_for = [&](uint64_t points) {
+    for (int i = 0; i < 600 && collection.info()->index.points != points; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    EXPECT_EQ(collection.info()->index.points, points) << collection.info()->index_error;
+  };
+  wait_for(1000);
+  EXPECT_GE(recall(collection), kRecallMin);
+  add(collection, 5000, 300);
+  wait_for(1300);
+  ASSERT_TRUE(collection.erase(numbers(300)).is_ok());
+  wait_for(1000);
+  collection = reopen(small_graphs(true));
+  EXPECT_EQ(collection.info()->regime, "resident");
+}
+
+TEST_F(GraphTest, AMemoryLimitTooSmallKeepsACollectionExact) {
+  constexpr size_t kWide = 4096;
+  auto made = database_.create_collection("default", {.dim = kWide});
+  ASSERT_TRUE(made.is_ok());
+  const size_t count = 400;
+  std::vector<float> values(count * kWide);
+  std::mt19937 random(3);
+  for (float& value : values) value = static_cast<float>(random() % 100);
+  ASSERT_TRUE(made->upsert(numbers(count), MatrixView::f32(values.data(), count, kWide)));
+  DatabaseOptions options = small_graphs();
+  options.memory_limit_bytes = 32u << 20;
+  Collection collection = reopen(options);
+  const Status refused = collection.build_index();
+  EXPECT_EQ(refused.code(), StatusCode::kUnsupported) << refused.to_string();
+  EXPECT_NE(refused.message().find("memory"), std::string::npos);
+  EXPECT_EQ(collection.info()->regime, "exact");
+  EXPECT_EQ(collection.info()->index_error, refused.message());
+  const VectorView query(ScalarType::kF32, values.data(), kWide);
+  EXPECT_EQ((*collection.search(query))[0].distance, 0);
+  // With memory it is built, and opened again without, it waits.
+  collection = reopen();
+  ASSERT_TRUE(collection.build_index());
+  EXPECT_EQ(collection.info()->regime, "resident");
+  collection = reopen(options);
+  EXPECT_EQ(collection.info()->regime, "exact");
+  EXPECT_EQ((*collection.search(query))[0].distance, 0);
+  EXPECT_NE(collection.info()->index_error, "");
+  ASSERT_TRUE(collection.erase(numbers(1)).is_ok());
+  ASSERT_TRUE(collection.upsert(numbers(1, 9000), MatrixView::f32(values.data(), 1, kWide)));
+  collection = reopen();
+  const auto found = collection.search(query, {.k = 1});
+  ASSERT_TRUE(found.is_ok());
+  EXPECT_EQ((*found)[0].key, Key(uint64_t{9000}));
+  EXPECT_EQ(collection.info()->regime, "resident");
+}
+
+TEST_F(GraphTest, CachedBlocksMakeRoomForAGraph) {
+  constexpr size_t kWide = 1024;
+  auto made = database_.create_collection("default", {.dim = kWide, .type = ScalarType::kU8});
+  ASSERT_TRUE(made.is_ok());
+  const size_t count = 60000;  // 61 MB of 100 MiB or so
+  std::vector<uint8_t> values(count * kWide);
+  std::mt19937 random(3);
+  for (uint8_t& value : values) value = static_cast<uint8_t>(random() % 100);
+  ASSERT_TRUE(made->upsert(numbers(count), MatrixView::u8(values.data(), count, kWide)));
+  DatabaseOptions options = small_graphs();
+  options.memory_limit_bytes = 128u << 20;
+  Collection collection = reopen(options);
+  auto small = database_.create_collection("small", {.dim = kDim, .type = ScalarType::kU8});
+  ASSERT_TRUE(small.is_ok());
+  add(*small, 0, 1000);
+  const VectorView query(ScalarType::kU8, values.data(), kWide);
+  ASSERT_TRUE(collection.search(query).is_ok());
+  EXPECT_GT(collection.info()->bytes_in_memory, 50u << 20) << "cached by an exact search";
+  const Status built = small->build_index();
+  ASSERT_TRUE(built.is_ok()) << built.to_string();
+  EXPECT_EQ(small->info()->regime, "resident");
+  EXPECT_LT(collection.info()->bytes_in_memory, 1u << 20);
+  EXPECT_EQ((*collection.search(query))[0].distance, 0);
+}
+
+TEST_F(GraphTest, ADamagedGraphCostsSpeedNotTheCollection) {
+  Collection collection = make(1000);
+  ASSERT_TRUE(collection.build_index());
+  for (const bool missing : {false, true}) {
+    ASSERT_TRUE(database_.close());
+    const std::string file = graph_file();
+    ASSERT_NE(file, "");
+    if (missing) {
+      std::filesystem::remove(file);
+    } else {
+      std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+      stream.seekp(static_cast<std::streamoff>(std::filesystem::file_size(file) / 2));
+      const char wrong[8] = {1, 2, 3, 4, 5, 6, 7, 99};
+      stream.write(wrong, sizeof wrong);
+    }
+    database_ = open_or_die(directory_.database());
+    collection = *database_.collection();
+    EXPECT_EQ(recall(collection), 1.0);
+    const auto info = collection.info();
+    EXPECT_EQ(info->regime, "exact");
+    EXPECT_NE(info->index_error.find("graph-"), std::string::npos) << info->index_error;
+    add(collection, 100, 50);  // the lost graph's slots are not written all the same
+    const auto report = database_.verify();
+    ASSERT_TRUE(report.is_ok());
+    ASSERT_EQ(report->problems.size(), 1u);
+    EXPECT_NE(report->problems[0].find("graph-"), std::string::npos) << report->problems[0];
+    const auto repaired = database_.verify({.repair = true});
+    ASSERT_TRUE(repaired.is_ok());
+    EXPECT_EQ(repaired->repaired.size(), 1u);
+    EXPECT_EQ(collection.info()->regime, "resident");
+    EXPECT_EQ(collection.info()->index_error, "");
+    EXPECT_GE(recall(collection), kRecallMin);
+    expect_sound();
+  }
+}
+
+TEST_F(GraphTest, LeftoversOfABuildAreRemovedByTheNextOpen) {
+  Collection collection = make(1000);
+  ASSERT_TRUE(collection.build_index());
+  const std::string file = graph_file();
+  const std::string folder = directory_.database() + "/collections/000001/";
+  ASSERT_TRUE(database_.close());
+  std::ofstream(folder + "graph-000099.dat") << "half a graph";
+  std::ofstream(folder + "graph-000099.dat.pairs") << "scratch";
+  database_ = open_or_die(directory_.database());
+  EXPECT_EQ(graph_file(), file);
+}
+
+// A reader keeps its graph while the writer builds another and uses slots again.
+TEST_F(GraphTest, AReaderElsewhereKeepsItsMoment) {
+  Collection collection = make(1000);
+  ASSERT_TRUE(collection.build_index());
+  const auto rows = queries_.rows(20);
+  const MatrixView queries(ScalarType::kU8, rows.data(), 20, kDim);
+  const auto before = collection.search(queries);
+  ASSERT_TRUE(before.is_ok());
+  DatabaseOptions options = small_graphs();
+  options.read_only = true;
+  Database reader = open_or_die(directory_.database(), options);
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(collection.erase(numbers(500)).is_ok());
+    add(collection, 0, 500);
+    ASSERT_TRUE(collection.build_index());
+  }
+  const auto after = reader.collection()->search(queries);  // loads its graph only now
+  ASSERT_TRUE(after.is_ok());
+  EXPECT_EQ(reader.collection()->info()->regime, "resident") << "its file was not taken away";
+  for (size_t q = 0; q < 20; ++q) {
+    for (size_t i = 0; i < 10; ++i) EXPECT_EQ((*after)[q][i].key, (*before)[q][i].key);
+  }
+  EXPECT_GE(checked_recall(*reader.collection(), queries), kRecallMin);
+  ASSERT_TRUE(reader.close());
+  collection = reopen();
+  EXPECT_EQ(graph_files().size(), 1u) << "what the reader needed is gone";
+}
+
+TEST_F(GraphTest, ReadersOpenWhileGraphsAreBuilt) {
+  Collection collection = make(600);
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (int i = 0; !stop; ++i) {
+      add(collection, static_cast<uint64_t>(i % 3) * 200, 200);
+      const Status built = collection.build_index({.rebuild = true});
+      EXPECT_TRUE(built.is_ok()) << built.to_string();
+    }
+  });
+  DatabaseOptions options = small_graphs();
+  options.read_only = true;
+  options.memory_limit_bytes = 64u << 20;
+  for (int round = 0; round < 20; ++round) {
+    Database reader = open_or_die(directory_.database(), options);
+    const Collection seen = *reader.collection();
+    EXPECT_GE(recall(seen), kRecallMin);
+    EXPECT_EQ(seen.info()->index_error, "");
+  }
+  stop = true;
+  writer.join();
+  expect_sound();
+}
+
+TEST_F(GraphTest, SearchesGoOnWhileGraphsAreBuiltAndPointsChange) {
+  Collection collection = make(800);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> searchers;
+  for (uint32_t t = 0; t < 2; ++t) {
+    searchers.emplace_back([&, t] {
+      RowMaker maker(ScalarType::kU8, 1);
+      std::mt19937 random(t);
+      while (!stop) {
+        const auto rows = maker.rows(4);
+        const auto found = collection.search(MatrixView(ScalarType::kU8, rows.data(), 4, kDim),
+                                             {.k = 5, .exact = random() % 8 == 0});
+        ASSERT_TRUE(found.is_ok()) << found.status().to_string();
+        for (const auto& answers : *found) {
+          ASSERT_EQ(answers.size(), 5u);
+          // Keys above are erased before they are written again: never twice, never foreign.
+          for (const Neighbor& neighbor : answers) EXPECT_LT(neighbor.key.u64(), 1000u);
+        }
+        const auto one = collection.search(VectorView(ScalarType::kU8, rows.data(), kDim));
+        ASSERT_TRUE(one.is_ok()) << one.status().to_string();
+      }
+    });
+  }
+  std::thread builder([&] {
+    while (!stop) {
+      const Status built = collection.build_index({.rebuild = true});
+      EXPECT_TRUE(built.is_ok()) << built.to_string();
+    }
+  });
+  std::mt19937 random(77);
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(collection.erase(numbers(30, random() % 400)).is_ok());
+    add(collection, random() % 900, 60);
+  }
+  stop = true;
+  for (std::thread& thread : searchers) thread.join();
+  builder.join();
+  EXPECT_GE(recall(collection), kRecallMin);
+  expect_sound();
+}
+
+// Random batches, builds, deletes and openings; every answer is checked against an exact search.
+TEST_F(GraphTest, AgreesWithExactSearchThroughRandomChanges) {
+  Collection collection = make(400);
+  std::mt19937 random(11);
+  for (int step = 0; step < 80; ++step) {
+    SCOPED_TRACE("step " + std::to_string(step));
+    switch (random() % 8) {
+      case 0:
+        ASSERT_TRUE(collection.build_index({.rebuild = true}));
+        break;
+      case 1:
+        collection = reopen();
+        break;
+      case 2:
+      case 3:
+        ASSERT_TRUE(collection.erase(numbers(random() % 120, random() % 1000)).is_ok());
+        break;
+      default:
+        add(collection, random() % 1000, 1 + random() % 100);
+    }
+    if (step % 4 == 0) {
+      EXPECT_GE(recall(collection), kRecallMin);
+    }
+    if (step % 20 == 19) expect_sound();
+  }
+}
+
+}  // namespace
+}  // namespace roxanne
