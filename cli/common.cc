@@ -166,6 +166,7 @@ Database open_to_read(const StoreArguments& arguments) {
 Database open_to_write(const StoreArguments& arguments, bool create_if_missing) {
   DatabaseOptions options = options_of(arguments);
   options.create_if_missing = create_if_missing;
+  options.automatic_index = false;  // a verb ends before a build in the background would
   return open(arguments, options);
 }
 

@@ -1,5 +1,6 @@
 // roxanne eval: recall and speed against ground truth.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <limits>
 
 #include "cli/command.h"
@@ -42,12 +43,14 @@ class EvalCommand final : public Command {
 
  private:
   struct Row {
-    size_t search_list_size;
+    size_t search_list_size;       // as asked for
+    size_t search_list_size_used;  // 0: every vector was compared
     eval::Measurement measured;
     eval::RecallReport recall;
   };
   Row measure(const Collection& collection, const eval::VectorBatch& queries,
               size_t search_list_size) const;
+  size_t used_list_size(const Collection& collection, size_t asked) const;
   void print_json(const Row& row) const;
   void print_table(const std::vector<Row>& rows) const;
 
@@ -149,9 +152,17 @@ EvalCommand::Row EvalCommand::measure(const Collection& collection,
   };
   Row row;
   row.search_list_size = search_list_size;
+  row.search_list_size_used = used_list_size(collection, search_list_size);
   row.measured = take(eval::measure_search(search, queries.view(), options));
   row.recall = take(eval::measure_recall(truth_, row.measured.answers, k_));
   return row;
+}
+
+// After the searches: the first one loads the index.
+size_t EvalCommand::used_list_size(const Collection& collection, size_t asked) const {
+  const CollectionInfo info = take(collection.info());
+  if (exact_ || info.regime != "resident") return 0;
+  return std::max(k_, asked != 0 ? asked : info.index.search_list_size);
 }
 
 void EvalCommand::print_json(const Row& row) const {
@@ -161,6 +172,7 @@ void EvalCommand::print_json(const Row& row) const {
   };
   JsonObject object;
   object.add("k", uint64_t{k_}).add("search_list_size", uint64_t{row.search_list_size});
+  object.add("search_list_size_used", uint64_t{row.search_list_size_used});
   object.add("threads", uint64_t{arguments_.thread_count}).add("batch", uint64_t{batch_rows_});
   object.flag("exact", exact_).add("queries", measured.queries).add("seconds", measured.seconds);
   object.add("recall", row.recall.recall).add("qps", measured.qps);
@@ -186,14 +198,14 @@ void EvalCommand::print_table(const std::vector<Row>& rows) const {
     const auto per_query = [&](uint64_t sum) {
       return static_cast<double>(sum) / static_cast<double>(measured.queries);
     };
-    table.add_row({row.search_list_size == 0 ? "auto" : std::to_string(row.search_list_size),
-                   format_fixed(row.recall.recall, 4), format_fixed(measured.qps, 1),
-                   format_fixed(measured.latency_us_p50, 0),
-                   format_fixed(measured.latency_us_p99, 0),
-                   format_fixed(per_query(measured.stats.reads), 1),
-                   format_bytes(static_cast<uint64_t>(per_query(measured.stats.bytes_read))),
-                   format_fixed(per_query(measured.stats.distance_computations), 0),
-                   format_fixed(per_query(measured.stats.hops), 1)});
+    table.add_row(
+        {row.search_list_size_used == 0 ? "exact" : std::to_string(row.search_list_size_used),
+         format_fixed(row.recall.recall, 4), format_fixed(measured.qps, 1),
+         format_fixed(measured.latency_us_p50, 0), format_fixed(measured.latency_us_p99, 0),
+         format_fixed(per_query(measured.stats.reads), 1),
+         format_bytes(static_cast<uint64_t>(per_query(measured.stats.bytes_read))),
+         format_fixed(per_query(measured.stats.distance_computations), 0),
+         format_fixed(per_query(measured.stats.hops), 1)});
   }
   table.print();
   print_message(format_count(rows.front().measured.queries) + " queries, " +

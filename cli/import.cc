@@ -1,4 +1,5 @@
-// roxanne import: bulk load in durable batches, the next one read while one is written.
+// roxanne import: bulk load in durable batches, the next one read while one is written; then the
+// graph that makes searches fast.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
@@ -37,7 +38,9 @@ class ImportCommand final : public Command {
            "\n"
            "Rows without keys are named by their row number, from 0. A batch is in as a whole or "
            "not\n"
-           "at all; after Ctrl-C or a failure, what was acknowledged stays.";
+           "at all; after Ctrl-C or a failure, what was acknowledged stays. A collection that is "
+           "large\n"
+           "enough gets an index at the end, where the memory limit allows.";
   }
   std::string subject() const override { return arguments_.path; }
 
@@ -56,6 +59,7 @@ class ImportCommand final : public Command {
         ->type_name("FILE");
     add_on_duplicate(app);
     app.add_option("--limit", source_.row_limit, "import the first N rows only")->type_name("N");
+    app.add_flag("--no-index", no_index_, "build no index at the end");
     add_metric(app, metric_, "of a new collection (default: l2)");
     add_scalar_type(app, type_, "of a new collection from jsonl (default: f32)");
     add_key_type(app, key_type_, "of a new collection (default: as the keys are)");
@@ -75,6 +79,7 @@ class ImportCommand final : public Command {
   void check_existing(const Collection& collection, const eval::VectorFileInfo& info) const;
   static std::optional<ImportBatch> next_batch(ReadAhead<ImportBatch>& reading);
   void load(const Collection& collection);
+  void build_index(Collection collection);
   void write(const Collection& collection, const ImportBatch& batch);
   [[noreturn]] void fail(const Failure& failure);
 
@@ -87,6 +92,7 @@ class ImportCommand final : public Command {
   std::optional<Database> database_;
   // Shared with the thread that reads ahead, which may outlive this where a pipe stays silent.
   std::shared_ptr<ImportSource> rows_;
+  bool no_index_ = false;
   bool made_collection_ = false;
   ImportTotals totals_;
 };
@@ -115,12 +121,14 @@ int ImportCommand::run() {
   try {
     rows_->set_key_type(collection.options().key_type);
     load(collection);
+    if (!no_index_ && !totals_.interrupted) build_index(collection);
+    totals_.regime = take(collection.info()).regime;
     require(database_->close());
   } catch (const Failure& failure) {
     fail(failure);
   }
   report_import(totals_, arguments_.json);
-  return totals_.interrupted ? kExitFailure : kExitOk;
+  return totals_.interrupted || totals_.index_interrupted ? kExitFailure : kExitOk;
 }
 
 // Opens the database where it is there, then the files, and only then makes what is missing: a
@@ -228,6 +236,29 @@ void ImportCommand::load(const Collection& collection) {
     progress.update(totals_.rows, fraction_done(totals_, bytes_total));
   }
   totals_.seconds = progress.seconds();
+}
+
+// What is in stays in, whatever becomes of the graph.
+void ImportCommand::build_index(Collection collection) {
+  const uint64_t indexed_before = take(collection.info()).index.points;
+  Progress progress("index", "");
+  IndexOptions options;
+  options.progress = [&](std::string_view phase, double fraction) {
+    progress.relabel("index: " + std::string(phase));
+    progress.update(0, fraction);
+    return !interrupted();
+  };
+  const Status built = collection.build_index(options);
+  totals_.index_seconds = progress.seconds();
+  if (built.code() == StatusCode::kCancelled) {
+    totals_.index_interrupted = true;
+  } else if (built.code() == StatusCode::kUnsupported) {
+    totals_.index_refused = built.message();
+  } else {
+    require(built);
+    const uint64_t indexed = take(collection.info()).index.points;
+    if (indexed != indexed_before) totals_.indexed_points = indexed;
+  }
 }
 
 void ImportCommand::write(const Collection& collection, const ImportBatch& batch) {

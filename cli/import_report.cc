@@ -25,6 +25,21 @@ std::string summary(const ImportTotals& totals) {
   return text;
 }
 
+// "" where there is nothing to tell.
+std::string index_summary(const ImportTotals& totals) {
+  if (totals.index_interrupted) {
+    return "interrupted: " + kept_text(totals) +
+           ", but the index is not built; run the same command with --on-duplicate skip to build "
+           "it";
+  }
+  if (!totals.index_refused.empty()) {
+    return "no index was built, searches compare with every vector: " + totals.index_refused;
+  }
+  if (totals.indexed_points == 0) return "";
+  return "indexed " + format_count(totals.indexed_points) + " points in " +
+         format_duration(totals.index_seconds);
+}
+
 }  // namespace
 
 std::optional<double> fraction_done(const ImportTotals& totals, uint64_t bytes_total) {
@@ -43,12 +58,16 @@ std::string kept_text(const ImportTotals& totals) {
 
 void report_import(const ImportTotals& totals, bool json) {
   print_message(summary(totals));
+  const std::string of_index = index_summary(totals);
+  if (!of_index.empty()) print_message(of_index);
   if (!json) return;
   JsonObject object;
   object.add("rows", totals.rows).add("inserted", totals.counts.inserted);
   object.add("replaced", totals.counts.replaced).add("skipped", totals.counts.skipped);
   object.add("seconds", totals.seconds).add("rows_per_second", rows_per_second(totals));
   object.add("bytes_read", totals.bytes_read).flag("interrupted", totals.interrupted);
+  object.add("index_seconds", totals.index_seconds).add("regime", totals.regime);
+  object.flag("index_interrupted", totals.index_interrupted);
   print_line(object.text());
 }
 

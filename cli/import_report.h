@@ -14,8 +14,14 @@ struct ImportTotals {
   std::optional<uint64_t> row_count;  // to import in all, where known
   UpsertCounts counts;
   uint64_t bytes_read = 0;
-  double seconds = 0;
+  double seconds = 0;  // to load the rows
   bool interrupted = false;
+
+  double index_seconds = 0;
+  bool index_interrupted = false;
+  std::string index_refused;  // why there is no graph; "" where there is one or none is due
+  std::string regime;         // of the collection in the end
+  uint64_t indexed_points = 0;
 };
 
 // Of the whole, 0 to 1: by rows, else by bytes; absent where neither is known. `bytes_total` 0 is

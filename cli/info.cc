@@ -12,6 +12,16 @@
 namespace roxanne::cli {
 namespace {
 
+// Without an index, without settings.
+std::string index_json(const IndexInfo& index) {
+  if (index.bytes_on_disk == 0) return "{}";
+  JsonObject object;
+  object.add("points", index.points).add("search_list_size", uint64_t{index.search_list_size});
+  object.add("max_degree", uint64_t{index.max_degree});
+  object.add("bytes_in_memory", index.bytes_in_memory).add("bytes_on_disk", index.bytes_on_disk);
+  return object.text();
+}
+
 std::string collection_json(const CollectionInfo& info) {
   JsonObject object;
   object.add("name", info.name).add("points", info.points).add("dim", uint64_t{info.options.dim});
@@ -20,8 +30,20 @@ std::string collection_json(const CollectionInfo& info) {
   object.add("key_type", key_type_name(info.options.key_type));
   object.add("regime", info.regime).add("bytes_on_disk", info.bytes_on_disk);
   object.add("bytes_in_memory", info.bytes_in_memory).add("slots", info.slots);
-  object.raw("index", "{}");  // the exact regime has no settings
+  object.raw("index", index_json(info.index));
+  object.raw("index_error", info.index_error.empty() ? "null" : json_text(info.index_error));
   return object.text();
+}
+
+void print_index(const CollectionInfo& info) {
+  const IndexInfo& index = info.index;
+  if (index.bytes_on_disk > 0) {
+    print_line(info.name + ": index of " + format_count(index.points) + " points, list size " +
+               std::to_string(index.search_list_size) + ", degree " +
+               std::to_string(index.max_degree) + ", " + format_bytes(index.bytes_on_disk) +
+               " on disk");
+  }
+  if (!info.index_error.empty()) print_line(info.name + ": index: " + info.index_error);
 }
 
 class InfoCommand final : public Command {
@@ -95,6 +117,7 @@ class InfoCommand final : public Command {
                      format_bytes(one.bytes_on_disk), format_bytes(one.bytes_in_memory)});
     }
     table.print();
+    for (const CollectionInfo& one : info.collections) print_index(one);
   }
 
   StoreArguments arguments_;

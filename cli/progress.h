@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace roxanne::cli {
 
@@ -30,6 +31,8 @@ class Progress {
 
   // Cheap: draws a few times a second at most.
   void update(uint64_t done, std::optional<double> fraction);
+  // What the line begins with from now on.
+  void relabel(std::string label) { state_.label = std::move(label); }
   double seconds() const;
 
  private:

@@ -440,6 +440,91 @@ def test_ground_truth_and_eval(folder):
     equal(call("eval", other, "--query", query, "--ground-truth", gt, "--json").lines()[0]["recall"] < 1, True)
 
 
+def clustered_rows(rows, dim=16, seed=1, clusters=40):
+    values = random.Random(seed)
+    centers = [[values.randrange(30, 220) for _ in range(dim)] for _ in range(clusters)]
+    return [[value + values.randrange(-25, 26) for value in values.choice(centers)]
+            for _ in range(rows)]
+
+
+def test_index(folder):
+    rows = 12000
+    base = write_u8bin(folder / "base.u8bin", clustered_rows(rows))
+    query = write_u8bin(folder / "query.u8bin", clustered_rows(50)[-50:])
+    gt = folder / "gt.bin"
+    call("ground-truth", gt, "--base", base, "--query", query, "--k", 10)
+
+    plain = folder / "plain.rox"
+    imported = call("import", plain, base, "--no-index", "--json").lines()[0]
+    equal((imported["regime"], imported["index_seconds"]), ("exact", 0))
+    equal(info(plain)["collections"][0]["index"], {})
+
+    db = folder / "db.rox"
+    run = call("import", db, base, "--json", says="indexed 12,000 points")
+    imported = run.lines()[0]
+    equal((imported["rows"], imported["regime"]), (rows, "resident"))
+    assert imported["index_seconds"] > 0 and imported["seconds"] > 0, imported
+    told = info(db)["collections"][0]
+    equal((told["regime"], told["index"]["points"], told["index_error"]), ("resident", rows, None))
+    for name in ("search_list_size", "max_degree", "bytes_on_disk"):
+        assert told["index"][name] > 0, told
+    assert "index of 12,000 points" in call("info", db).out
+
+    results = call("eval", db, "--query", query, "--ground-truth", gt, "--search-list-size", "0,200",
+                   "--json").lines()
+    equal([r["search_list_size"] for r in results], [0, 200])
+    equal([r["search_list_size_used"] for r in results], [told["index"]["search_list_size"], 200])
+    for result in results:
+        assert result["recall"] >= 0.9, result
+        assert 0 < result["hops_per_query"] < rows / 2, result
+    exact = call("eval", db, "--query", query, "--ground-truth", gt, "--exact", "--json").lines()[0]
+    equal((exact["recall"], exact["hops_per_query"], exact["search_list_size_used"]), (1.0, 0, 0))
+
+    # What comes later is found, and too little to build again.
+    more = write_u8bin(folder / "more.u8bin", [[255] * 16])
+    keys = write_lines(folder / "keys.txt", [777777])
+    later = call("import", db, more, "--keys", keys, "--json").lines()[0]
+    equal(later["regime"], "resident")
+    found = call("search", db, "--query", more, "--k", 1, "--json").lines()[0]
+    equal(found["neighbors"][0]["key"], 777777)
+    call("delete", db, 777777)
+    found = call("search", db, "--query", more, "--k", 1, "--json").lines()[0]
+    assert found["neighbors"][0]["key"] != 777777, found
+    verify(db)
+
+    # A damaged graph is told, and made anew.
+    graph, = (db / "collections" / "000001").glob("graph-*")
+    with open(graph, "r+b") as file:
+        file.seek(graph.stat().st_size // 2)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
+    call("verify", db, code=CORRUPT)
+    equal(len(call("search", db, "--query", query, "--json").lines()), 50)
+    repaired = call("verify", db, "--repair", "--json").lines()[0]
+    assert "graph" in repaired["repaired"][0], repaired
+    equal(info(db)["collections"][0]["regime"], "resident")
+
+
+def test_interrupted_index(folder):
+    base = write_u8bin(folder / "base.u8bin", clustered_rows(60000))
+    db = folder / "db.rox"
+    writer = start("import", db, base, "--threads", 1, "--json")
+    try:
+        wait_for(lambda: points_so_far(db) == 60000)
+        writer.send_signal(signal.SIGINT)
+        writer.wait(timeout=WAIT_S)
+    finally:
+        writer.kill()
+    out, err = writer.stdout.read(), writer.stderr.read()
+    equal(writer.returncode, FAILURE)
+    result = json.loads(out)
+    equal((result["rows"], result["index_interrupted"], result["regime"]), (60000, True, "exact"))
+    assert "the index is not built" in err, err
+    equal(points(db), 60000)
+    verify(db)
+
+
 def test_info_and_collections(folder):
     db = folder / "db.rox"
     made = call("create", db, "--dim", 4, "--type", "f16", "--metric", "cosine", "--key-type", "string",
