@@ -196,6 +196,130 @@ TEST_F(CorruptionTest, EveryByteOfALiveRowIsGuarded) {
   EXPECT_GE(noticed, 98u) << "all but the erased points' rows";
 }
 
+// ---- A damaged graph: derived data. The collection is there, and every answer is true. ----
+
+DatabaseOptions graph_options(SimulatedFileSystem& file_system, bool read_only = false) {
+  return {.create_if_missing = !read_only,
+          .read_only = read_only,
+          .memory_limit_bytes = 128u << 20,
+          .thread_count = 1,
+          .automatic_index = false,
+          .index_points_min = 100,
+          .file_system = &file_system};
+}
+
+class DamagedGraphTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto database = Database::open(kPath, graph_options(original_));
+    ASSERT_TRUE(database.is_ok()) << database.status().to_string();
+    auto collection =
+        database->create_collection("default", {.dim = kDim, .type = ScalarType::kU8});
+    ASSERT_TRUE(collection.is_ok());
+    std::vector<uint64_t> keys;
+    for (uint64_t key = 0; key < kRows; ++key) keys.push_back(key);
+    ASSERT_TRUE(collection->upsert(keys, MatrixView::u8(rows_.data(), kRows, kDim)));
+    ASSERT_TRUE(collection->build_index());
+    // A tail and dead nodes.
+    ASSERT_TRUE(collection->erase(std::vector<uint64_t>{1, 2, 3}).is_ok());
+    ASSERT_TRUE(collection->upsert(std::vector<uint64_t>{5},
+                                   MatrixView::u8(rows_.data() + 5 * kDim, 1, kDim)));
+    ASSERT_TRUE(database->close());
+    for (const auto& file : original_.files()) {
+      if (file.path.find("graph-") != std::string::npos) graph_ = file;
+    }
+    ASSERT_GT(graph_.size, 4096u);
+  }
+
+  // Whether the graph serves, or what is said about it.
+  void expect_true_answers(SimulatedFileSystem& damaged, const std::string& what) {
+    for (const bool read_only : {true, false}) {
+      SCOPED_TRACE(what + (read_only ? ", read-only" : ""));
+      const auto copy = damaged.clone();
+      auto database = Database::open(kPath, graph_options(*copy, read_only));
+      ASSERT_TRUE(database.is_ok()) << database.status().to_string();
+      auto collection = database->collection();
+      ASSERT_TRUE(collection.is_ok()) << collection.status().to_string();
+      for (size_t q = 0; q < 4; ++q) expect_true_answers(*collection, q * 150);
+      const auto info = collection->info();
+      ASSERT_TRUE(info.is_ok());
+      const auto report = database->verify();
+      ASSERT_TRUE(report.is_ok()) << report.status().to_string();
+      if (info->regime == "resident") {
+        ++harmless_;
+        continue;
+      }
+      ++told_;
+      EXPECT_NE(info->index_error.find("graph-"), std::string::npos) << info->index_error;
+      EXPECT_GT(report->problems.size(), 0u);
+      if (!read_only && told_ % 20 == 2) expect_repair(*database, *collection);
+    }
+  }
+
+  static void expect_repair(Database& database, Collection& collection) {
+    const auto repaired = database.verify({.repair = true});
+    ASSERT_TRUE(repaired.is_ok()) << repaired.status().to_string();
+    EXPECT_EQ(repaired->repaired.size(), 1u);
+    EXPECT_EQ(collection.info()->regime, "resident");
+    const auto report = database.verify();
+    ASSERT_TRUE(report.is_ok());
+    EXPECT_TRUE(report->problems.empty()) << report->problems.front();
+  }
+
+  void expect_true_answers(const Collection& collection, size_t row) {
+    const auto found = collection.search(VectorView::u8({rows_.data() + row * kDim, kDim}));
+    ASSERT_TRUE(found.is_ok()) << found.status().to_string();
+    ASSERT_EQ(found->size(), 10u);
+    for (const Neighbor& neighbor : *found) {
+      const uint64_t key = neighbor.key.u64();
+      ASSERT_LT(key, kRows);
+      ASSERT_TRUE(key < 1 || key > 3) << "erased";
+      int32_t distance = 0;
+      for (size_t i = 0; i < kDim; ++i) {
+        const int32_t difference = int32_t{rows_[row * kDim + i]} - int32_t{rows_[key * kDim + i]};
+        distance += difference * difference;
+      }
+      EXPECT_EQ(neighbor.distance, static_cast<float>(distance)) << "key " << key;
+    }
+  }
+
+  const std::vector<uint8_t> rows_ = all_rows();
+  SimulatedFileSystem original_;
+  SimulatedFileSystem::FileInfo graph_;
+  size_t harmless_ = 0;
+  size_t told_ = 0;
+};
+
+TEST_F(DamagedGraphTest, FlippedBytesAreToldOrHarmless) {
+  std::mt19937_64 random(29);
+  for (size_t i = 0; i < 150; ++i) {
+    const uint64_t offset = random() % (i % 3 == 0 ? 4096 : graph_.size);
+    const auto damaged = original_.clone();
+    ASSERT_TRUE(damaged->flip_byte(graph_.path, offset, std::byte(1u << (random() % 8))));
+    expect_true_answers(*damaged, "byte " + std::to_string(offset));
+    if (HasFailure()) return;
+  }
+  std::printf("%zu told, %zu harmless\n", told_, harmless_);
+  EXPECT_GT(told_, harmless_);
+}
+
+TEST_F(DamagedGraphTest, CutAndMissingFilesAreTold) {
+  std::mt19937_64 random(31);
+  for (size_t i = 0; i < 25; ++i) {
+    const uint64_t size = i == 0 ? 0 : i == 1 ? graph_.size - 1 : random() % graph_.size;
+    const auto damaged = original_.clone();
+    auto opened = damaged->open(graph_.path, OpenMode::kReadWrite);
+    ASSERT_TRUE(opened.is_ok());
+    ASSERT_TRUE((*opened)->truncate(size));
+    expect_true_answers(*damaged, "cut to " + std::to_string(size));
+    if (HasFailure()) return;
+  }
+  const auto damaged = original_.clone();
+  ASSERT_TRUE(damaged->remove(graph_.path));
+  expect_true_answers(*damaged, "missing");
+  EXPECT_EQ(harmless_, 0u);
+}
+
 TEST_F(CorruptionTest, ReadOnlyWritesNoByte) {
   const auto copy = original_.clone();
   const uint64_t before = copy->operation_count();

@@ -6,8 +6,9 @@
 Each cycle starts the worker (tests/kill_worker.cc), kills it with SIGKILL at a random moment, opens
 the database again and compares every point with the worker's log: each acknowledged batch is there,
 the one batch that each thread had in flight is there as a whole or not at all, and verify() finds
-nothing wrong. The next cycle goes on with the same database. Some kills hit the opening of the
-database, some its recovery. Exits 1 where anything is wrong, and then keeps the folder.
+nothing wrong. Graphs are built and replaced meanwhile; every answer of a search must be true. The
+next cycle goes on with the same database. Some kills hit the opening of the database, some its
+recovery. Exits 1 where anything is wrong, and then keeps the folder.
 """
 import argparse
 import os
@@ -32,6 +33,7 @@ class Totals:
         self.cycles = self.kills_in_open = self.kills_in_recovery = 0
         self.batches = self.points = self.in_flight_whole = self.in_flight_absent = 0
         self.lost = self.half = self.failed_opens = self.failed_runs = self.problems = 0
+        self.graphs = 0
         self.open_ms_max = 0.0
 
     def wrong(self):
@@ -45,6 +47,7 @@ class Totals:
         print(f"  points in them        {self.points}")
         print(f"in flight, whole        {self.in_flight_whole}")
         print(f"in flight, absent       {self.in_flight_absent}")
+        print(f"graphs that served      {self.graphs}")
         print(f"points lost or wrong    {self.lost}")
         print(f"half batches            {self.half}")
         print(f"failed opens            {self.failed_opens}")
@@ -75,6 +78,10 @@ class KillTest:
             words += ["--" + name.replace("_", "-"), str(value)]
         return words
 
+    def memory_mib(self):
+        """Room for graphs, or for a part of the vectors only."""
+        return self.random.choice((36, 160, 160))
+
     def durability(self):
         if self.args.durability != "mixed":
             return self.args.durability
@@ -84,7 +91,7 @@ class KillTest:
         """Starts the worker and kills it; False where it ended by itself."""
         command = self.command("run", seed=self.random.getrandbits(48),
                                first_batch=1 + cycle * BATCHES_PER_CYCLE_MAX,
-                               durability=self.durability())
+                               durability=self.durability(), memory_mib=self.memory_mib())
         in_open = self.random.random() < 0.1
         # A kill while opening strikes at once; others wait until the worker writes.
         wait_s = self.random.uniform(0, 0.05) if in_open else self.random.uniform(0.005, 0.15)
@@ -106,7 +113,7 @@ class KillTest:
 
     def kill_in_recovery(self):
         """Opens the database and kills that, too."""
-        with subprocess.Popen(self.command("check"), stdout=subprocess.DEVNULL,
+        with subprocess.Popen(self.command("check", memory_mib=self.memory_mib()), stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL) as process:
             time.sleep(self.random.uniform(0, 0.03))
             process.kill()
@@ -118,10 +125,11 @@ class KillTest:
 
     def check(self, cycle):
         close = int(self.random.random() < 0.5)
-        checked = subprocess.run(self.command("check", close=close), capture_output=True,
-                                 timeout=CHECK_TIMEOUT_S, check=False)
+        command = self.command("check", close=close, memory_mib=self.memory_mib())
+        checked = subprocess.run(command, capture_output=True, timeout=CHECK_TIMEOUT_S,
+                                 check=False)
         fields = checked.stdout.decode().split()
-        if checked.returncode not in (0, 5) or len(fields) != 8:
+        if checked.returncode not in (0, 5) or len(fields) != 9:
             self.totals.failed_opens += 1
             print(f"cycle {cycle}: check failed with {checked.returncode}: "
                   f"{checked.stderr.decode(errors='replace')}", file=sys.stderr)
@@ -135,6 +143,7 @@ class KillTest:
         totals.half += int(fields[5])
         totals.problems += int(fields[6])
         totals.open_ms_max = max(totals.open_ms_max, float(fields[7]))
+        totals.graphs += int(fields[8])
         if checked.returncode != 0:
             print(f"cycle {cycle}:\n{checked.stderr.decode(errors='replace')}", file=sys.stderr)
         self.log.write_bytes(b"")

@@ -2,7 +2,8 @@
 // `check` reopens the database after the kill and compares it with the log.
 //
 //   kill_worker run   DB STATE LOG --seed S --first-batch N --durability full|grouped|none
-//   kill_worker check DB STATE LOG --close 0|1
+//                                  --memory-mib M
+//   kill_worker check DB STATE LOG --close 0|1 --memory-mib M
 //
 // STATE: the points that must be there, one line each: collection, key number, batch.
 // LOG: one write(2) a line:
@@ -18,6 +19,7 @@
 #include <charconv>
 #include <chrono>
 #include <cinttypes>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -56,8 +58,10 @@ constexpr size_t kThreadCount = 4;
 constexpr size_t kKeyCount = 2000;  // in each collection
 constexpr size_t kBatchKeysMax = 64;
 constexpr uint64_t kNothing = 0;  // the batch of a key that is not there
-// Less than all vectors: some blocks stay in memory, others are streamed.
+// Less than all vectors: some blocks stay in memory, others are streamed. Graphs are built where
+// --memory-mib says more.
 constexpr uint64_t kMemoryLimitBytes = 36ull << 20;
+constexpr uint64_t kGraphPointsMin = 300;
 
 enum CollectionIndex : size_t { kNumbers = 0, kNames = 1, kCollectionCount = 2 };
 constexpr std::array<const char*, kCollectionCount> kNamesOfCollections = {"numbers", "names"};
@@ -402,10 +406,22 @@ void read_points(Database& db, uint64_t seed) {
   }
 }
 
+// Builds graphs one after the other, as points change under them.
+void build_graphs(Database& db, uint64_t seed) {
+  std::vector<Collection> collections = open_collections(db);
+  std::mt19937_64 random(mix(seed + 1));
+  while (true) {
+    const size_t c = random() % 4 == 0 ? kNames : kNumbers;
+    const Status built = collections[c].build_index({.rebuild = true});
+    if (!built && built.code() != StatusCode::kUnsupported) die("build: " + built.to_string());
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 30));
+  }
+}
+
 int run(const std::string& db_path, const std::string& state_path, const std::string& log_path,
         RunOptions options) {
   options.database.create_if_missing = true;
-  options.database.memory_limit_bytes = kMemoryLimitBytes;
+  options.database.index_points_min = kGraphPointsMin;
   auto db = Database::open(db_path, options.database);
   if (!db) die("open: " + db.status().to_string());
   const State state = read_state(state_path);
@@ -418,6 +434,7 @@ int run(const std::string& db_path, const std::string& state_path, const std::st
     threads.emplace_back([&, t] { write_batches(t, *db, log, state, options); });
   }
   threads.emplace_back([&] { read_points(*db, options.seed); });
+  threads.emplace_back([&] { build_graphs(*db, options.seed); });
   for (std::thread& thread : threads) thread.join();  // they never end: a kill does
   return 0;
 }
@@ -509,6 +526,49 @@ void check_lookups(size_t c, Collection& collection, const Points& points, Findi
   }
 }
 
+double distance_of(size_t collection, const std::vector<std::byte>& a,
+                   const std::vector<std::byte>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < kDims[collection]; ++i) {
+    float x = static_cast<float>(a[collection == kNumbers ? i : 0]);
+    float y = static_cast<float>(b[collection == kNumbers ? i : 0]);
+    if (collection != kNumbers) {
+      std::memcpy(&x, a.data() + i * sizeof(x), sizeof(x));
+      std::memcpy(&y, b.data() + i * sizeof(y), sizeof(y));
+    }
+    sum += (static_cast<double>(x) - y) * (static_cast<double>(x) - y);
+  }
+  return sum;
+}
+
+// Whatever a graph leaves out, what it finds is there, and as far away as it says.
+void check_searches(size_t c, Collection& collection, const Points& points, Findings& findings) {
+  constexpr size_t kNeighbours = 20;
+  for (uint64_t q = 0; q < 12; ++q) {
+    const std::vector<std::byte> query = vector_of(c, static_cast<uint32_t>(q * 150), 1 + q % 2);
+    auto found =
+        collection.search(VectorView(type_of(c), query.data(), kDims[c]), {.k = kNeighbours});
+    if (!found) die("search: " + found.status().to_string());
+    if (found->size() != std::min(kNeighbours, points.size())) {
+      findings.add(collection.name() + ": a search found " + std::to_string(found->size()));
+    }
+    for (const roxanne::Neighbor& neighbor : *found) {
+      const std::optional<uint32_t> key = number_of(neighbor.key);
+      const auto point = key ? points.find(*key) : points.end();
+      if (point == points.end()) {
+        findings.add(collection.name() + ": found " + neighbor.key.to_string() +
+                     ", which is not there");
+        continue;
+      }
+      const double distance = distance_of(c, query, vector_of(c, *key, point->second));
+      if (std::abs(distance - neighbor.distance) > 1e-3 * std::max(1.0, distance)) {
+        findings.add(describe(c, *key) + ": found at distance " +
+                     std::to_string(neighbor.distance) + ", is at " + std::to_string(distance));
+      }
+    }
+  }
+}
+
 uint64_t batch_at(const Points& points, uint32_t key) {
   const auto found = points.find(key);
   return found == points.end() ? kNothing : found->second;
@@ -563,15 +623,22 @@ void verify(Database& db, Findings& findings) {
   for (const std::string& problem : report->problems) findings.add("verify: " + problem);
 }
 
+struct CheckOptions {
+  bool close = true;
+  uint64_t memory_limit_bytes = kMemoryLimitBytes;
+};
+
 int check(const std::string& db_path, const std::string& state_path, const std::string& log_path,
-          bool close) {
+          const CheckOptions& options) {
   const LogContents log = read_log(log_path);
   State expected = read_state(state_path);
   for (const Batch& batch : log.acknowledged) apply(batch, expected);
 
   const auto started = std::chrono::steady_clock::now();
-  auto db =
-      Database::open(db_path, {.create_if_missing = true, .memory_limit_bytes = kMemoryLimitBytes});
+  auto db = Database::open(db_path, {.create_if_missing = true,
+                                     .memory_limit_bytes = options.memory_limit_bytes,
+                                     .automatic_index = false,
+                                     .index_points_min = kGraphPointsMin});
   const std::chrono::duration<double, std::milli> open_ms =
       std::chrono::steady_clock::now() - started;
   if (!db) {
@@ -584,11 +651,18 @@ int check(const std::string& db_path, const std::string& state_path, const std::
   for (size_t c = 0; c < kCollectionCount; ++c) {
     found[c] = scan_points(c, collections[c], findings);
     check_lookups(c, collections[c], found[c], findings);
+    check_searches(c, collections[c], found[c], findings);
   }
   for (const Batch& batch : log.in_flight) {
     settle_in_flight(batch, found[batch.collection], expected, findings);
   }
   for (size_t c = 0; c < kCollectionCount; ++c) compare(c, expected[c], found[c], findings);
+  size_t graphs = 0;
+  for (Collection& collection : collections) {
+    const auto info = collection.info();
+    if (!info) die("info: " + info.status().to_string());
+    graphs += info->regime == "resident" ? 1 : 0;
+  }
   verify(*db, findings);
   write_state(state_path, found);
   for (const std::string& message : findings.messages) {
@@ -596,11 +670,11 @@ int check(const std::string& db_path, const std::string& state_path, const std::
   }
   size_t acknowledged_points = 0;
   for (const Batch& batch : log.acknowledged) acknowledged_points += batch.keys.size();
-  std::printf("%zu %zu %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %.3f\n",
+  std::printf("%zu %zu %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %.3f %zu\n",
               log.acknowledged.size(), acknowledged_points, findings.whole, findings.absent,
-              findings.lost, findings.half, findings.others, open_ms.count());
+              findings.lost, findings.half, findings.others, open_ms.count(), graphs);
   std::fflush(stdout);
-  if (!close) std::_Exit(findings.none() ? 0 : 5);  // as if killed: no clean close
+  if (!options.close) std::_Exit(findings.none() ? 0 : 5);  // as if killed: no clean close
   if (Status closed = db->close(); !closed) die("close: " + closed.to_string());
   return findings.none() ? 0 : 5;
 }
@@ -620,7 +694,8 @@ int main(int argc, char** argv) {
     die("usage: kill_worker run|check DB STATE LOG [--option value]...");
   }
   RunOptions options;
-  bool close = true;
+  options.database.memory_limit_bytes = kMemoryLimitBytes;
+  CheckOptions check_options;
   for (size_t i = 4; i < arguments.size(); i += 2) {
     const std::string& name = arguments[i];
     const std::string& value = arguments[i + 1];
@@ -631,12 +706,16 @@ int main(int argc, char** argv) {
     } else if (name == "--durability" && parse_durability(value)) {
       options.database.durability = *parse_durability(value);
     } else if (name == "--close") {
-      close = value != "0";
+      check_options.close = value != "0";
+    } else if (name == "--memory-mib") {
+      check_options.memory_limit_bytes = std::stoull(value) << 20;
+      options.database.memory_limit_bytes = check_options.memory_limit_bytes;
     } else {
       die("unknown option " + name + " " + value);
     }
   }
   if (arguments[0] == "run") return run(arguments[1], arguments[2], arguments[3], options);
-  if (arguments[0] == "check") return check(arguments[1], arguments[2], arguments[3], close);
+  if (arguments[0] == "check")
+    return check(arguments[1], arguments[2], arguments[3], check_options);
   die("unknown mode " + arguments[0]);
 }
