@@ -128,12 +128,8 @@ void Points::gather(std::span<const uint32_t> ids, const Frame& frame, PointBloc
       continue;
     }
     load(ids[i], row.data());
-    for (size_t d = 0; d < dim_; ++d) {
-      const float scaled = (row[d] - frame.centre[d]) * frame.scale;
-      const float clamped = std::min(std::max(scaled, -kCodeMax), kCodeMax);
-      out[d] = static_cast<uint8_t>(
-          static_cast<int8_t>(static_cast<int32_t>(clamped + (clamped < 0 ? -0.5f : 0.5f))));
-    }
+    kernels::kernels().quantize_i8(row.data(), frame.centre.data(), frame.scale, dim_,
+                                   reinterpret_cast<int8_t*>(out));
   }
   point_kernels(code_type_).norms(block.row(0), block.rows(), dim_, block.norms().data());
 }

@@ -130,6 +130,27 @@ void f32_to_f16(const float* in, size_t count, uint16_t* out) {
   for (; i < count; ++i) out[i] = _cvtss_sh(in[i], kRounding);
 }
 
+ROX_INLINE __m256i quantize_8(__m256 value, __m256 centre, __m256 scale) {
+  const __m256 scaled = _mm256_mul_ps(_mm256_sub_ps(value, centre), scale);
+  const __m256 least = _mm256_max_ps(scaled, _mm256_set1_ps(-127.0f));
+  return _mm256_cvtps_epi32(_mm256_min_ps(least, _mm256_set1_ps(127.0f)));
+}
+
+void quantize_i8(const float* in, const float* centre, float scale, size_t count, int8_t* out) {
+  const __m256 scales = _mm256_set1_ps(scale);
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const __m256i words = quantize_8(_mm256_loadu_ps(in + i), _mm256_loadu_ps(centre + i), scales);
+    const __m128i halves =
+        _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(out + i), _mm_packs_epi16(halves, halves));
+  }
+  for (; i < count; ++i) {
+    const __m256i word = quantize_8(_mm256_set1_ps(in[i]), _mm256_set1_ps(centre[i]), scales);
+    out[i] = static_cast<int8_t>(_mm256_extract_epi32(word, 0));
+  }
+}
+
 // A float is NaN or infinite when its exponent is all ones.
 bool all_finite_f32(const float* in, size_t count) {
   const __m256i exponent = _mm256_set1_epi32(0x7f800000);
@@ -187,6 +208,7 @@ const KernelTable kAvx2Table = {
     .select_estimates = select_estimates,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
+    .quantize_i8 = quantize_i8,
     .all_finite_f32 = all_finite_f32,
     .all_finite_f16 = all_finite_f16,
 };

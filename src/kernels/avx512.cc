@@ -125,6 +125,18 @@ void f32_to_f16(const float* in, size_t count, uint16_t* out) {
   }
 }
 
+void quantize_i8(const float* in, const float* centre, float scale, size_t count, int8_t* out) {
+  for (size_t i = 0; i < count; i += 16) {
+    const __mmask16 there = count - i >= 16 ? __mmask16{0xffff} : first16(count - i);
+    const __m512 moved = _mm512_sub_ps(_mm512_maskz_loadu_ps(there, in + i),
+                                       _mm512_maskz_loadu_ps(there, centre + i));
+    const __m512 scaled = _mm512_mul_ps(moved, _mm512_set1_ps(scale));
+    const __m512 least = _mm512_max_ps(scaled, _mm512_set1_ps(-127.0f));
+    const __m512i words = _mm512_cvtps_epi32(_mm512_min_ps(least, _mm512_set1_ps(127.0f)));
+    _mm_mask_storeu_epi8(out + i, there, _mm512_cvtepi32_epi8(words));
+  }
+}
+
 // A float is NaN or infinite when its exponent is all ones.
 bool all_finite_f32(const float* in, size_t count) {
   const __m512i exponent = _mm512_set1_epi32(0x7f800000);
@@ -182,6 +194,7 @@ const KernelTable kAvx512Table = {
     .select_estimates = select_estimates,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
+    .quantize_i8 = quantize_i8,
     .all_finite_f32 = all_finite_f32,
     .all_finite_f16 = all_finite_f16,
 };

@@ -104,6 +104,9 @@ struct KernelTable {
   // f16 <-> f32, any count; to f16 rounds to nearest even, overflow to infinity.
   void (*f16_to_f32)(const uint16_t* in, size_t count, float* out);
   void (*f32_to_f16)(const float* in, size_t count, uint16_t* out);
+  // out[i] = (in[i] - centre[i]) * scale, clamped to [-127, 127] and rounded to nearest even: the
+  // same bytes in every instruction set.
+  void (*quantize_i8)(const float* in, const float* centre, float scale, size_t count, int8_t* out);
   // Whether no element is NaN or infinite.
   bool (*all_finite_f32)(const float* in, size_t count);
   bool (*all_finite_f16)(const uint16_t* in, size_t count);

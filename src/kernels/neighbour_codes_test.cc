@@ -127,6 +127,27 @@ TEST_P(NeighbourCodes, LaneMinimaAreThoseOfEverySixteenthRow) {
   }
 }
 
+TEST_P(NeighbourCodes, QuantisedBytesAreThoseOfScalar) {
+  std::mt19937 random(7);
+  for (const size_t count : {1u, 7u, 16u, 33u, 384u}) {
+    const std::vector<float> values = gaussian(random, count);
+    const std::vector<float> centre = gaussian(random, count);
+    for (const float scale : {0.0f, 1.0f, 40.0f, 1e6f}) {
+      std::vector<int8_t> bytes(count + 1, 99), expected(count + 1, 99);
+      table().quantize_i8(values.data(), centre.data(), scale, count, bytes.data());
+      available_kernels().front()->quantize_i8(values.data(), centre.data(), scale, count,
+                                               expected.data());
+      EXPECT_EQ(bytes, expected) << count << " scale " << scale;
+      EXPECT_EQ(expected.back(), 99);
+    }
+  }
+  const float halves[] = {0.5f, 1.5f, -2.5f, 126.5f};
+  const float zeros[4] = {};
+  int8_t out[4];
+  table().quantize_i8(halves, zeros, 1, 4, out);
+  EXPECT_EQ(std::vector<int>(out, out + 4), (std::vector<int>{0, 2, -2, 126}));
+}
+
 INSTANTIATE_TEST_SUITE_P(Isa, NeighbourCodes, testing::ValuesIn(known_isas()), isa_name);
 
 }  // namespace

@@ -122,6 +122,24 @@ void f32_to_f16(const float* in, size_t count, uint16_t* out) {
   }
 }
 
+void quantize_i8(const float* in, const float* centre, float scale, size_t count, int8_t* out) {
+  const auto quantize = [&](float32x4_t value, float32x4_t middle) {
+    const float32x4_t scaled = vmulq_n_f32(vsubq_f32(value, middle), scale);
+    const float32x4_t least = vmaxq_f32(scaled, vdupq_n_f32(-127.0f));
+    return vcvtnq_s32_f32(vminq_f32(least, vdupq_n_f32(127.0f)));
+  };
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    int32_t lanes[4];
+    vst1q_s32(lanes, quantize(vld1q_f32(in + i), vld1q_f32(centre + i)));
+    for (size_t l = 0; l < 4; ++l) out[i + l] = static_cast<int8_t>(lanes[l]);
+  }
+  for (; i < count; ++i) {
+    const int32x4_t lanes = quantize(vdupq_n_f32(in[i]), vdupq_n_f32(centre[i]));
+    out[i] = static_cast<int8_t>(vgetq_lane_s32(lanes, 0));
+  }
+}
+
 // A float is NaN or infinite when its exponent is all ones.
 bool all_finite_f32(const float* in, size_t count) {
   const uint32x4_t exponent = vdupq_n_u32(0x7f800000);
@@ -182,6 +200,7 @@ const KernelTable kNeonTable = {
     .select_estimates = select_estimates,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
+    .quantize_i8 = quantize_i8,
     .all_finite_f32 = all_finite_f32,
     .all_finite_f16 = all_finite_f16,
 };

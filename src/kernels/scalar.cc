@@ -182,6 +182,14 @@ void f32_to_f16(const float* in, size_t count, uint16_t* out) {
   for (size_t i = 0; i < count; ++i) out[i] = base::f32_to_f16(in[i]);
 }
 
+void quantize_i8(const float* in, const float* centre, float scale, size_t count, int8_t* out) {
+  for (size_t i = 0; i < count; ++i) {
+    const float scaled = (in[i] - centre[i]) * scale;
+    const float clamped = scaled < -127.0f ? -127.0f : scaled > 127.0f ? 127.0f : scaled;
+    out[i] = static_cast<int8_t>(std::nearbyint(clamped));
+  }
+}
+
 bool all_finite_f32(const float* in, size_t count) {
   for (size_t i = 0; i < count; ++i) {
     if (!std::isfinite(in[i])) return false;
@@ -226,6 +234,7 @@ const KernelTable kScalarTable = {
     .select_estimates = select_estimates,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
+    .quantize_i8 = quantize_i8,
     .all_finite_f32 = all_finite_f32,
     .all_finite_f16 = all_finite_f16,
 };

@@ -17,7 +17,7 @@ namespace roxanne::quantize {
 struct SubspaceOptions {
   size_t dim_max = 1024;
   // Of the energy of the differences, how much the subspace keeps at least.
-  float energy = 0.82f;
+  float energy = 0.93f;
   size_t dim_min = 128;  // or the vectors' dimension where that is smaller
   uint64_t seed = 1;
 };
