@@ -18,6 +18,9 @@ namespace {
 
 constexpr size_t kMaxDegree = 32;
 constexpr size_t kLeafNeighbours = 2;
+// Leaves of few points overlap so much that all name the same neighbours: they name more.
+constexpr size_t kFewPoints = 8192;
+constexpr size_t kLeafNeighboursOfFew = 8;
 constexpr uint32_t kEntriesMax = 512;
 // More bits a coordinate say more than more coordinates do, up to codes of so many bits.
 constexpr size_t kCodeBits = 2;
@@ -104,7 +107,7 @@ class Build {
     graph::GraphOptions options;
     options.prune = {.max_degree = kMaxDegree, .fill = true};
     options.partition.seed = options_.seed;
-    options.leaf_neighbours = kLeafNeighbours;
+    options.leaf_neighbours = count_ < kFewPoints ? kLeafNeighboursOfFew : kLeafNeighbours;
     options.thread_count = options_.thread_count;
     if (options_.memory_bytes != 0) {
       options.edge_memory_bytes = options_.memory_bytes - count_ * kPointBytes - kScratchBytes;
