@@ -71,7 +71,7 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         database = os.path.join(folder, "sift.rox")
-        subprocess.run([args.roxanne, "import", database, args.data / "base.u8bin"], check=True,
+        subprocess.run([args.roxanne, "import", database, args.data / "base.u8bin", "--no-index"], check=True,
                        stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         ours, theirs = [], []
         for number in range(args.rounds):

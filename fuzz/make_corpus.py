@@ -88,6 +88,15 @@ SEEDS = {
 }
 
 
+# Header of a graph of 3 nodes of 4 bytes, without checksums; and of none that fits.
+GRAPH_HEADER = struct.pack("<8sII BBBB 7I", b"ROXGRPH1", 1, 4, 2, 0, 1, 0, 3, 32, 32, 16, 2, 20, 130)
+SEEDS["fuzz_graph"] = {
+    "header": GRAPH_HEADER.ljust(4096, b"\0"),
+    "sections": GRAPH_HEADER.ljust(16384, b"\0"),
+    "empty": b"",
+}
+
+
 def main():
     for fuzzer, seeds in SEEDS.items():
         folder = CORPUS / fuzzer

@@ -112,7 +112,9 @@ def choose_peers(words):
     for beginning in beginnings:
         if not any(key.startswith(beginning) for key in systems.SYSTEMS):
             raise SystemExit(f"--peers {beginning}: there is {', '.join(systems.SYSTEMS)}")
-    chosen = [system for key, system in systems.SYSTEMS.items() if key.startswith(tuple(beginnings))]
+    # A whole key means that system alone, though others begin with it.
+    chosen = [system for key, system in systems.SYSTEMS.items()
+              if key in beginnings or key.startswith(tuple(set(beginnings) - set(systems.SYSTEMS)))]
     for system in chosen:
         if not is_installed(system):
             raise SystemExit(f"--peers {system.key}: {system.library().module} is not installed")

@@ -238,8 +238,14 @@ Result<std::unique_ptr<ResidentGraph>> read_graph_file(storage::FileSystem& file
                                                        const std::string& path,
                                                        const CollectionOptions& options) {
   ROX_ASSIGN_OR_RETURN(const auto file, file_system.open(path, storage::OpenMode::kRead));
+  return read_graph(*file, path, options);
+}
+
+Result<std::unique_ptr<ResidentGraph>> read_graph(const storage::File& file,
+                                                  const std::string& path,
+                                                  const CollectionOptions& options) {
   std::vector<std::byte> page(kPageBytes);
-  ROX_RETURN_IF_ERROR(read_exactly(*file, path, 0, page));
+  ROX_RETURN_IF_ERROR(read_exactly(file, path, 0, page));
   Header header;
   std::memcpy(&header, page.data(), sizeof header);
   ROX_RETURN_IF_ERROR(check_header(path, header));
@@ -259,7 +265,7 @@ Result<std::unique_ptr<ResidentGraph>> read_graph_file(storage::FileSystem& file
   graph->record_layout = graph->shape.record();
   graph->root_layout = graph->shape.root();
   const Layout layout = layout_of(graph->shape);
-  ROX_ASSIGN_OR_RETURN(const uint64_t size, file->size());
+  ROX_ASSIGN_OR_RETURN(const uint64_t size, file.size());
   if (size != layout.file_bytes) {
     return Status::corruption(path + ": " + std::to_string(size) + " bytes long, expected " +
                               std::to_string(layout.file_bytes));
@@ -277,7 +283,7 @@ Result<std::unique_ptr<ResidentGraph>> read_graph_file(storage::FileSystem& file
                                                    std::as_writable_bytes(std::span(graph->tags)),
                                                    std::as_writable_bytes(std::span(checksums))};
   for (size_t s = 0; s < kRecords; ++s) {
-    ROX_RETURN_IF_ERROR(read_exactly(*file, path, layout.offsets[s], sections[s]));
+    ROX_RETURN_IF_ERROR(read_exactly(file, path, layout.offsets[s], sections[s]));
     if (piece_checksum(sections[s], s) != header.section_checksums[s]) {
       return Status::corruption(path + ": section " + kSectionNames[s] + ": checksum mismatch");
     }
@@ -290,7 +296,7 @@ Result<std::unique_ptr<ResidentGraph>> read_graph_file(storage::FileSystem& file
   ROX_RETURN_IF_ERROR(
       check_links({graph->root_layout, graph->root.data()}, header.entry_count, header.node_count)
           .with_context(path + ": root"));
-  ROX_RETURN_IF_ERROR(read_records(*file, path, layout, checksums, *graph));
+  ROX_RETURN_IF_ERROR(read_records(file, path, layout, checksums, *graph));
   return graph;
 }
 

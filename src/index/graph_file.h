@@ -49,4 +49,9 @@ Result<std::unique_ptr<ResidentGraph>> read_graph_file(storage::FileSystem& file
                                                        const std::string& path,
                                                        const CollectionOptions& options);
 
+// The same of an open file; `path` is for messages.
+Result<std::unique_ptr<ResidentGraph>> read_graph(const storage::File& file,
+                                                  const std::string& path,
+                                                  const CollectionOptions& options);
+
 }  // namespace roxanne::index
