@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace roxanne::graph {
 namespace {
@@ -12,6 +13,8 @@ constexpr float kCodeMax = 127;
 constexpr size_t kRowsAhead = 8;
 constexpr size_t kLineBytes = 64;
 constexpr size_t kLinesAheadMax = 16;
+// As floats they are still near when they are needed again.
+constexpr size_t kRowsWidenedTogether = 1024;
 
 void prefetch_row(MatrixView rows, uint32_t id) {
   const std::byte* row = rows.row(id);
@@ -61,6 +64,11 @@ void PointBlock::resize(size_t rows, size_t dim) {
   codes_ = std::make_unique_for_overwrite<uint8_t[]>(capacity_);
 }
 
+float* PointBlock::scratch(size_t count) {
+  if (scratch_.size() < count) scratch_.resize(count);
+  return scratch_.data();
+}
+
 PointKernels point_kernels(ScalarType type) {
   const kernels::KernelTable& table = kernels::kernels();
   if (type == ScalarType::kU8) return {&table.panel_u8, table.l2_u8, table.norms_u8};
@@ -91,45 +99,89 @@ void Points::load(uint32_t id, float* out) const {
   if (metric_ == Metric::kInnerProduct) out[dim_ - 1] = extra_[id];
 }
 
-Points::Frame Points::frame(std::span<const uint32_t> ids, float headroom) const {
-  Frame frame;
-  if (is_native_ || ids.empty()) return frame;
-  frame.centre.assign(dim_, 0);
-  std::vector<float> row(dim_);
-  std::vector<float> low(dim_, std::numeric_limits<float>::max());
-  std::vector<float> high(dim_, std::numeric_limits<float>::lowest());
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (i + kRowsAhead < ids.size()) prefetch_row(rows_, ids[i + kRowsAhead]);
-    load(ids[i], row.data());
-    for (size_t d = 0; d < dim_; ++d) {
-      low[d] = std::min(low[d], row[d]);
-      high[d] = std::max(high[d], row[d]);
+// The ranges of some points' coordinates.
+class Points::Extent {
+ public:
+  explicit Extent(size_t dim)
+      : low_(dim, std::numeric_limits<float>::max()),
+        high_(dim, std::numeric_limits<float>::lowest()) {}
+
+  void add(const float* row) {
+    float* const low = low_.data();
+    float* const high = high_.data();
+    const size_t dim = low_.size();
+    for (size_t d = 0; d < dim; ++d) {
+      low[d] = row[d] < low[d] ? row[d] : low[d];
+      high[d] = row[d] > high[d] ? row[d] : high[d];
     }
   }
-  // The middle of each coordinate's range: no point is farther from it than half the widest range.
-  float reach = 0;
-  for (size_t d = 0; d < dim_; ++d) {
-    frame.centre[d] = low[d] / 2 + high[d] / 2;
-    reach = std::max(reach, high[d] / 2 - low[d] / 2);
+
+  // The middle of each range: no point is farther from it than half the widest of them.
+  Frame frame(float headroom) const {
+    Frame frame;
+    frame.centre.resize(low_.size());
+    float reach = 0;
+    for (size_t d = 0; d < low_.size(); ++d) {
+      frame.centre[d] = low_[d] / 2 + high_[d] / 2;
+      reach = std::max(reach, high_[d] / 2 - low_[d] / 2);
+    }
+    frame.scale = reach > 0 ? kCodeMax / (reach * headroom) : 0;
+    if (!std::isfinite(frame.scale)) frame.scale = 0;
+    return frame;
   }
-  frame.scale = reach > 0 ? kCodeMax / (reach * headroom) : 0;
-  if (!std::isfinite(frame.scale)) frame.scale = 0;
-  return frame;
+
+ private:
+  std::vector<float> low_;
+  std::vector<float> high_;
+};
+
+void Points::prefetch_after(std::span<const uint32_t> ids, size_t i) const {
+  if (i + kRowsAhead < ids.size()) prefetch_row(rows_, ids[i + kRowsAhead]);
+}
+
+Points::Frame Points::frame(std::span<const uint32_t> ids, float headroom) const {
+  if (is_native_ || ids.empty()) return {};
+  Extent extent(dim_);
+  std::vector<float> row(dim_);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    prefetch_after(ids, i);
+    load(ids[i], row.data());
+    extent.add(row.data());
+  }
+  return extent.frame(headroom);
 }
 
 void Points::gather(std::span<const uint32_t> ids, const Frame& frame, PointBlock& block) const {
   block.resize(ids.size(), dim_);
-  std::vector<float> row(is_native_ ? 0 : dim_);
+  float* const row = block.scratch(dim_);
   for (size_t i = 0; i < ids.size(); ++i) {
-    if (i + kRowsAhead < ids.size()) prefetch_row(rows_, ids[i + kRowsAhead]);
-    uint8_t* out = block.row(i);
+    prefetch_after(ids, i);
     if (is_native_) {
-      std::memcpy(out, rows_.row(ids[i]), dim_);
+      std::memcpy(block.row(i), rows_.row(ids[i]), dim_);
       continue;
     }
-    load(ids[i], row.data());
-    kernels::kernels().quantize_i8(row.data(), frame.centre.data(), frame.scale, dim_,
-                                   reinterpret_cast<int8_t*>(out));
+    load(ids[i], row);
+    kernels::kernels().quantize_i8(row, frame.centre.data(), frame.scale, dim_,
+                                   reinterpret_cast<int8_t*>(block.row(i)));
+  }
+  point_kernels(code_type_).norms(block.row(0), block.rows(), dim_, block.norms().data());
+}
+
+// Few rows are widened once, for the frame and for the codes.
+void Points::gather(std::span<const uint32_t> ids, PointBlock& block) const {
+  if (is_native_ || ids.size() > kRowsWidenedTogether) return gather(ids, frame(ids), block);
+  block.resize(ids.size(), dim_);
+  float* const rows = block.scratch(ids.size() * dim_);
+  Extent extent(dim_);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    prefetch_after(ids, i);
+    load(ids[i], rows + i * dim_);
+    extent.add(rows + i * dim_);
+  }
+  const Frame frame = extent.frame(1);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    kernels::kernels().quantize_i8(rows + i * dim_, frame.centre.data(), frame.scale, dim_,
+                                   reinterpret_cast<int8_t*>(block.row(i)));
   }
   point_kernels(code_type_).norms(block.row(0), block.rows(), dim_, block.norms().data());
 }

@@ -36,11 +36,14 @@ class PointBlock {
 
   // What was in it is gone.
   void resize(size_t rows, size_t dim);
+  // Room for `count` floats, for whoever fills the block.
+  float* scratch(size_t count);
 
  private:
   std::unique_ptr<uint8_t[]> codes_;
   size_t capacity_ = 0;
   std::vector<int32_t> norms_;
+  std::vector<float> scratch_;
   size_t rows_ = 0;
   size_t dim_ = 0;
 };
@@ -76,13 +79,15 @@ class Points {
   Frame frame(std::span<const uint32_t> ids, float headroom = 1) const;
   // Codes of `ids` in a frame; what lies outside is clamped.
   void gather(std::span<const uint32_t> ids, const Frame& frame, PointBlock& block) const;
-  void gather(std::span<const uint32_t> ids, PointBlock& block) const {
-    gather(ids, frame(ids), block);
-  }
+  // The same in their own frame.
+  void gather(std::span<const uint32_t> ids, PointBlock& block) const;
 
  private:
+  class Extent;  // of coordinates
+
   // Vector `id` as floats in the space where its metric is L2.
   void load(uint32_t id, float* out) const;
+  void prefetch_after(std::span<const uint32_t> ids, size_t i) const;
 
   MatrixView rows_;
   Metric metric_;

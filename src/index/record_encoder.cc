@@ -12,7 +12,7 @@ namespace roxanne::index {
 namespace {
 
 constexpr size_t kMeanSampleRows = 10000;
-constexpr size_t kDifferences = 16384;
+constexpr size_t kDifferences = 8192;
 constexpr size_t kRowsAhead = 6;
 constexpr size_t kLinesAheadMax = 16;
 constexpr size_t kTableBlockRows = 1024;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/aligned_buffer.h"
 #include "kernels/distance.h"
 #include "quantize/random.h"
 
@@ -61,10 +62,25 @@ std::vector<float> covariance(const float* differences, size_t count, size_t dim
   for (size_t i = 0; i < count; ++i) {
     for (size_t d = 0; d < dim; ++d) columns[d * count + i] = differences[i * dim + d];
   }
+  const auto& panel = kernels::kernels().panel_f32;
+  const size_t stride = panel.panel_rows;
+  base::AlignedBuffer packed(panel.panel_bytes(count));
+  base::AlignedBuffer prepared(panel.prepared_bytes(dim, count));
+  base::AlignedBuffer tile(kernels::kQueryGroup * stride * sizeof(float));
+  auto* const products = reinterpret_cast<float*>(tile.data());
+  panel.prepare(columns.data(), dim, count, prepared.data());
   std::vector<float> result(dim * dim);
-  for (size_t d = 0; d < dim; ++d) {
-    kernels::kernels().dot_f32(columns.data() + d * count, columns.data(), dim, count,
-                               result.data() + d * dim);
+  for (size_t r = 0; r < dim; r += stride) {
+    const size_t rows = std::min(stride, dim - r);
+    panel.pack(columns.data() + r * count, rows, count, packed.data());
+    for (size_t q = 0; q < dim; q += kernels::kQueryGroup) {
+      const size_t queries = std::min(kernels::kQueryGroup, dim - q);
+      panel.dot(packed.data(), prepared.data(), q, queries, count, products, stride);
+      for (size_t i = 0; i < queries; ++i) {
+        std::copy_n(products + i * stride, rows,
+                    result.begin() + static_cast<ptrdiff_t>((q + i) * dim + r));
+      }
+    }
   }
   return result;
 }
