@@ -15,6 +15,14 @@ namespace {
 constexpr size_t kDim = 8;
 constexpr uint64_t kPoints = 40;
 constexpr uint64_t kErased = 3;
+constexpr uint64_t kGraphPointsMin = 30;  // so that these collections have graphs (format 2)
+
+DatabaseOptions golden_options(DatabaseOptions options = {}) {
+  options.automatic_index = false;
+  options.index_points_min = kGraphPointsMin;
+  options.memory_limit_bytes = 256u << 20;
+  return options;
+}
 
 struct Golden {
   const char* name;
@@ -55,7 +63,8 @@ Key key_of(KeyType type, uint64_t key) {
 }
 
 void make(const std::string& path) {
-  auto database = Database::open(path, {.create_if_missing = true, .error_if_exists = true});
+  auto database =
+      Database::open(path, golden_options({.create_if_missing = true, .error_if_exists = true}));
   ASSERT_TRUE(database.is_ok()) << database.status().to_string();
   for (const Golden& golden : kCollections) {
     auto collection = database->create_collection(golden.name, golden.options);
@@ -77,11 +86,12 @@ void make(const std::string& path) {
     const std::vector<uint64_t> number = {kErased};
     const std::vector<std::string> word = {"key " + std::to_string(kErased)};
     ASSERT_TRUE(collection->erase(has_numbers ? KeysView(number) : KeysView(word)).is_ok());
+    ASSERT_TRUE(collection->build_index());
   }
   ASSERT_TRUE(database->close());
 }
 
-void expect_golden(Database& database) {
+void expect_golden(Database& database, bool has_graphs) {
   for (const Golden& golden : kCollections) {
     SCOPED_TRACE(golden.name);
     auto collection = database.collection(golden.name);
@@ -102,6 +112,13 @@ void expect_golden(Database& database) {
     const auto found = collection->search(VectorView(golden.options.type, row.data(), kDim));
     ASSERT_TRUE(found.is_ok()) << found.status().to_string();
     EXPECT_EQ(found->size(), 10u);
+    const auto exact =
+        collection->search(VectorView(golden.options.type, row.data(), kDim), {.exact = true});
+    ASSERT_TRUE(exact.is_ok()) << exact.status().to_string();
+    EXPECT_NEAR(found->front().distance, exact->front().distance, 1e-4);
+    const auto info = collection->info();
+    ASSERT_TRUE(info.is_ok());
+    EXPECT_EQ(info->regime, has_graphs ? "resident" : "exact") << info->index_error;
   }
   const auto report = database.verify();
   ASSERT_TRUE(report.is_ok());
@@ -116,10 +133,14 @@ TEST(Golden, FoldersOfEveryFormatOpenAndCanBeWritten) {
     testing_support::TemporaryDirectory directory;
     std::filesystem::copy(entry.path(), directory.database(),
                           std::filesystem::copy_options::recursive);
+    bool has_graphs = entry.path().filename() != "format-1";
+    const uint32_t format = has_graphs ? 2 : 1;
     for (const bool read_only : {true, false, false}) {
-      auto database = Database::open(directory.database(), {.read_only = read_only});
+      auto database =
+          Database::open(directory.database(), golden_options({.read_only = read_only}));
       ASSERT_TRUE(database.is_ok()) << database.status().to_string();
-      expect_golden(*database);
+      EXPECT_EQ(database->info()->format_version, format) << "not before it has to";
+      expect_golden(*database, has_graphs);
       if (!read_only) {
         const auto row = row_of(ScalarType::kF32, 999);
         auto collection = database->collection();
@@ -129,9 +150,22 @@ TEST(Golden, FoldersOfEveryFormatOpenAndCanBeWritten) {
       }
       ASSERT_TRUE(database->close());
     }
+    // A graph makes a folder one of today's format.
+    auto database = Database::open(directory.database(), golden_options());
+    ASSERT_TRUE(database.is_ok()) << database.status().to_string();
+    for (const Golden& golden : kCollections) {
+      auto collection = database->collection(golden.name);
+      ASSERT_TRUE(collection->build_index({.rebuild = true}));
+    }
+    expect_golden(*database, true);
+    ASSERT_TRUE(database->close());
+    database = Database::open(directory.database(), golden_options({.read_only = true}));
+    ASSERT_TRUE(database.is_ok()) << database.status().to_string();
+    EXPECT_EQ(database->info()->format_version, 2u);
+    expect_golden(*database, true);
     ++folders;
   }
-  EXPECT_GE(folders, 1u);
+  EXPECT_GE(folders, 2u);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ class GraphBuild {
 
   bool is_wanted() const {
     const uint64_t points_min = database_.index_points_min();
-    if (is_build_due(*version_, points_min)) return true;
+    if (is_build_due(*version_, {points_min, collection_.row_bytes()})) return true;
     if (!options_.rebuild || version_->live.count() < points_min) return false;
     const bool is_fresh = version_->graph != nullptr && version_->tail.count() == 0 &&
                           version_->graph->index->node_count() == version_->live.count();

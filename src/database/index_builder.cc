@@ -14,15 +14,20 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // A graph is made anew where more than one in so many of its points came since, or one in so many
-// is dead.
+// is dead ...
 constexpr uint64_t kTailShare = 10;
 constexpr uint64_t kDeadShare = 5;
+// ... or where the vectors that every search compares with one by one exceed this: a few walks.
+constexpr uint64_t kTailBytesMax = 4u << 20;
 
 // While a load goes on, a build would be out of date when it ends: the background waits for a pause
 // of this length, but not longer than that, nor where searches compare with more points than the
 // graph has.
 constexpr milliseconds kWritePause{1000};
 constexpr seconds kRipeAfter{30};
+// The background rests this many times as long as a build took: a collection that never pauses is
+// built for a fifth of the time.
+constexpr int kRestFactor = 4;
 constexpr seconds kRetryDelay{60};
 constexpr seconds kRetryDelayMax{3600};
 // A caller that waits for its turn is asked this often whether it still wants to.
@@ -30,33 +35,43 @@ constexpr milliseconds kTurnPoll{50};
 
 }  // namespace
 
-bool is_build_due(const Version& version, uint64_t index_points_min) {
+namespace {
+
+uint64_t tail_max(uint64_t nodes, const DueRules& rules) {
+  return std::max(rules.index_points_min,
+                  std::min(nodes / kTailShare, kTailBytesMax / rules.row_bytes));
+}
+
+}  // namespace
+
+bool is_build_due(const Version& version, const DueRules& rules) {
   const uint64_t points = version.live.count();
-  if (points < index_points_min) return false;
+  if (points < rules.index_points_min) return false;
   if (version.graph == nullptr) return true;
   const uint64_t nodes = version.graph->index->node_count();
   const uint64_t tail = version.tail.count();
   const uint64_t dead = nodes - (points - tail);
-  return tail > std::max(index_points_min, nodes / kTailShare) || dead > nodes / kDeadShare;
+  return tail > tail_max(nodes, rules) || dead > nodes / kDeadShare;
 }
 
 namespace {
 
 // The same of a graph that no search has asked for yet, as far as its record tells.
-bool is_build_due(const schema::GraphRecord& record, uint64_t points, uint64_t index_points_min) {
+bool is_build_due(const schema::GraphRecord& record, uint64_t points, const DueRules& rules) {
   const uint64_t nodes = record.node_count;
-  if (points < index_points_min) return false;
+  if (points < rules.index_points_min) return false;
   if (points < nodes) return nodes - points > nodes / kDeadShare;
-  return points - nodes > std::max(index_points_min, nodes / kTailShare);
+  return points - nodes > tail_max(nodes, rules);
 }
 
 bool is_build_due(const CollectionImpl& collection, uint64_t index_points_min) {
+  const DueRules rules{index_points_min, collection.row_bytes()};
   const auto version = collection.version();
   if (version == nullptr) return false;
   const auto record = collection.graph_record();
   return collection.graph_waits() && record.has_value()
-             ? is_build_due(*record, version->live.count(), index_points_min)
-             : is_build_due(*version, index_points_min);
+             ? is_build_due(*record, version->live.count(), rules)
+             : is_build_due(*version, rules);
 }
 
 }  // namespace
@@ -173,7 +188,7 @@ IndexBuilder::Clock::time_point IndexBuilder::look_around(bool writes_paused) {
   for (const auto& collection : database_.collections()) {
     Watch& watch = watches_[collection->id()];
     if (!is_build_due(*collection, database_.index_points_min())) {
-      watch = Watch();
+      watch.due_since = Clock::time_point();
       continue;
     }
     const auto now = Clock::now();
@@ -197,13 +212,17 @@ bool IndexBuilder::is_ripe(const CollectionImpl& collection, const Watch& watch,
 // Failures stop nothing: they are told by info(), and tried again later.
 void IndexBuilder::build_in_background(const std::shared_ptr<CollectionImpl>& collection,
                                        Watch& watch) {
+  const auto start = Clock::now();
   const Status built = build(collection, {});
+  const auto end = Clock::now();
+  watch.due_since = Clock::time_point();
   if (built.is_ok()) {
-    watch = Watch();
+    watch.not_before = end + kRestFactor * (end - start);
+    watch.next_delay = seconds::zero();
     return;
   }
   if (watch.next_delay.count() == 0) watch.next_delay = kRetryDelay;
-  watch.not_before = Clock::now() + watch.next_delay;
+  watch.not_before = end + watch.next_delay;
   watch.next_delay = std::min(2 * watch.next_delay, kRetryDelayMax);
 }
 

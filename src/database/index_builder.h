@@ -22,7 +22,11 @@ class DatabaseImpl;
 struct Version;
 
 // Whether so much changed since the graph was built that a new one pays.
-bool is_build_due(const Version& version, uint64_t index_points_min);
+struct DueRules {
+  uint64_t index_points_min;
+  size_t row_bytes;
+};
+bool is_build_due(const Version& version, const DueRules& rules);
 
 // All calls may run at once, start() and stop() excepted.
 class IndexBuilder {
@@ -57,8 +61,8 @@ class IndexBuilder {
   using Clock = std::chrono::steady_clock;
   // What the background thread knows of a collection.
   struct Watch {
-    Clock::time_point due_since{};  // zero: it is not due
-    Clock::time_point not_before{};
+    Clock::time_point due_since{};      // zero: it is not due
+    Clock::time_point not_before{};     // after a build, or a failure
     std::chrono::seconds next_delay{};  // after the next failure
   };
 
