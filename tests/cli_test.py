@@ -615,7 +615,8 @@ def test_interrupted_import(folder):
         assert result["rows"] > 0, result
         verify(db)
         lines = "".join(json.dumps({"key": i, "vector": [i % 250, 1]}) + "\n" for i in range(20000))
-        call("import", db, "-", "--format", "jsonl", "--on-duplicate", "skip", stdin=lines)
+        call("import", db, "-", "--format", "jsonl", "--on-duplicate", "skip", "--no-index",
+             stdin=lines)
         equal(points(db), 20000)
 
 
@@ -628,7 +629,7 @@ def test_killed_import_goes_on(folder):
     writer.communicate()
     verify(db)
     lines = "".join(json.dumps({"key": i, "vector": [i % 250, 1]}) + "\n" for i in range(20000))
-    call("import", db, "-", "--format", "jsonl", "--on-duplicate", "skip", stdin=lines)
+    call("import", db, "-", "--format", "jsonl", "--on-duplicate", "skip", "--no-index", stdin=lines)
     equal(points(db), 20000)
 
 
