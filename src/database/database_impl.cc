@@ -379,8 +379,13 @@ Status DatabaseImpl::close() {
     const Status closed = store_->close();
     if (status.is_ok()) status = closed;
   }
+  // Nor where the store failed to write a file, although its log has everything. After close():
+  // until then more may fail.
+  const bool is_whole = store_->background_failure().is_ok();
   store_.reset();
-  if (is_last && status.is_ok() && !options_.read_only) status = write_seal(file_system_, path_);
+  if (is_last && is_whole && status.is_ok() && !options_.read_only) {
+    status = write_seal(file_system_, path_);
+  }
   lock_.reset();
   return status;
 }

@@ -5,10 +5,12 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <mutex>
 
 #include "base/status_macros.h"
 #include "storage/rocksdb_file_system.h"
@@ -118,14 +120,37 @@ void WriteBatch::erase_range(std::string_view begin, std::string_view end) {
 }
 size_t WriteBatch::bytes() const { return batch_->GetDataSize(); }
 
-KeyValueStore::KeyValueStore() = default;
+class KeyValueStore::FailureListener final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) override {
+    const std::lock_guard lock(mutex_);
+    if (first_.is_ok()) first_ = from_rocksdb(*error, "work in the background");
+  }
+  // Never tried again: after a failed sync nothing is known (keeps D6), and RocksDB 7.8 asserts or
+  // hangs where it resumes by itself after a full disk.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+  Status first() const {
+    const std::lock_guard lock(mutex_);
+    return first_;
+  }
+
+ private:
+  mutable std::mutex mutex_;  // guards first_
+  Status first_;
+};
+
+KeyValueStore::KeyValueStore() : failures_(std::make_shared<FailureListener>()) {}
 
 Result<std::shared_ptr<KeyValueStore>> KeyValueStore::open(FileSystem& file_system,
                                                            const std::string& path,
                                                            const Options& options) {
   std::shared_ptr<KeyValueStore> store(new KeyValueStore());
   store->env_ = std::make_unique<StoreEnv>(file_system);
-  const rocksdb::Options rocksdb_options = make_options(store->env_.get(), options);
+  rocksdb::Options rocksdb_options = make_options(store->env_.get(), options);
+  rocksdb_options.listeners.push_back(store->failures_);
   rocksdb::Status status;
   rocksdb::DB* db = nullptr;
   if (options.read_only) {
@@ -257,6 +282,8 @@ uint64_t KeyValueStore::buffered_bytes() const {
   db_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &bytes);
   return bytes;
 }
+
+Status KeyValueStore::background_failure() const { return failures_->first(); }
 
 Status KeyValueStore::close() {
   if (db_ == nullptr) return Status::ok();

@@ -106,11 +106,16 @@ class KeyValueStore : public std::enable_shared_from_this<KeyValueStore> {
   Status verify_checksums();
   // Bytes of writes that only the log holds: what flush() would write.
   uint64_t buffered_bytes() const;
+  // Why work in the background failed, the first time it did. RocksDB may have got over it, but
+  // what its files hold on disk is then not known for sure: flush() alone does not tell.
+  Status background_failure() const;
   Status close();
 
  private:
+  class FailureListener;
   KeyValueStore();
   std::unique_ptr<rocksdb::Env> env_;
+  std::shared_ptr<FailureListener> failures_;  // shared with RocksDB
   std::unique_ptr<rocksdb::DB> db_;
 };
 
