@@ -95,8 +95,8 @@ class KillTest:
         in_open = self.random.random() < 0.1
         # A kill while opening strikes at once; others wait until the worker writes.
         wait_s = self.random.uniform(0, 0.05) if in_open else self.random.uniform(0.005, 0.15)
-        if not in_open and self.random.random() < 0.05:
-            wait_s = self.random.uniform(0.15, 1.5)  # long enough for a checkpoint or two
+        if not in_open and self.random.random() < 0.3:
+            wait_s = self.random.uniform(0.15, 1.0)  # long enough for a checkpoint, or a graph or two
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             try:
                 if not in_open:
