@@ -37,7 +37,7 @@ struct GraphCounts {
 
 enum class GraphOutcome { kDone, kStopped, kSpillFailed };
 
-// Fills `adjacency`, whose nodes are the points. Every node can be reached from each of `entries`.
+// Fills `adjacency`, whose nodes are the points. Every node can be reached from some of `entries`.
 // The same graph for the same points and seed, whatever the number of threads.
 GraphOutcome build_graph(const Points& points, base::ThreadPool& pool, const GraphOptions& options,
                          std::span<const uint32_t> entries, Adjacency& adjacency,
