@@ -1,6 +1,7 @@
 // Options and reports of the API. Every field has a default that is right for most.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -68,15 +69,48 @@ struct UpsertCounts {
   uint64_t skipped = 0;
 };
 
-// What one search cost. Sums over the queries of a batch.
+// What one search cost. Sums over the queries of a batch, but for the last field.
+//
+// An exact scan reads for all queries of a batch at once: its reads, hits, rounds and times are
+// those of the batch. Times are fractions of a microsecond too, so that sums of short ones are
+// right. All but latency_us are of the threads that worked: where several did, their sum may exceed
+// it. Loading a graph, which the first search does, is in latency_us alone.
 struct SearchStats {
   uint64_t queries = 0;
   uint64_t reads = 0;                  // reads sent to the file system
   uint64_t bytes_read = 0;             // by them
+  uint64_t cache_hits = 0;             // pages (exact scan: blocks) found in memory, not read
+  uint64_t read_rounds = 0;            // times a query had to wait for reads, one after the other
   uint64_t distance_computations = 0;  // query-vector pairs, estimates of a graph's included
   uint64_t hops = 0;                   // graph nodes expanded; 0 for the exact scan
-  uint64_t latency_us = 0;             // wall time of the call
+  double latency_us = 0;               // wall time of the call
+  double seed_us = 0;                  // choosing where to begin: query tables, cells, root
+  double walk_us = 0;                  // computing: expanding, estimating, ranking
+  double read_wait_us = 0;             // waiting for reads, with nothing else to do
+  double result_us = 0;                // keys, payloads and vectors of the answers
+  // The longest candidate list that a query needed; 0 where no graph was searched.
+  uint64_t search_list_size_used = 0;
+
+  SearchStats& operator+=(const SearchStats& other);
 };
+
+inline SearchStats& SearchStats::operator+=(const SearchStats& other) {
+  static_assert(sizeof(SearchStats) == 13 * 8, "a new field is added up here too");
+  queries += other.queries;
+  reads += other.reads;
+  bytes_read += other.bytes_read;
+  cache_hits += other.cache_hits;
+  read_rounds += other.read_rounds;
+  distance_computations += other.distance_computations;
+  hops += other.hops;
+  latency_us += other.latency_us;
+  seed_us += other.seed_us;
+  walk_us += other.walk_us;
+  read_wait_us += other.read_wait_us;
+  result_us += other.result_us;
+  search_list_size_used = std::max(search_list_size_used, other.search_list_size_used);
+  return *this;
+}
 
 struct SearchOptions {
   size_t k = 10;  // 1..kSearchKMax; fewer come back where the collection has fewer
@@ -114,16 +148,25 @@ struct IndexInfo {
   uint64_t bytes_on_disk = 0;
 };
 
+// What something takes in memory at this moment. Parts do not overlap.
+struct MemoryPart {
+  std::string name;    // of a collection: "vectors" (cached ones), "graph", "live sets"; on disk
+                       // also "codes", "cells", "page map", "page cache", "search buffers"
+  uint64_t bytes = 0;  // 0 too: a part that would be there is named
+};
+
 struct CollectionInfo {
   std::string name;
   CollectionOptions options;
   uint64_t points = 0;
   std::string regime;            // "resident": searches walk a graph in memory;
+                                 // "disk": they walk a graph on disk, steered by codes in memory;
                                  // "exact": every search compares with every vector;
                                  // "damaged": it cannot be opened, verify says why
   uint64_t bytes_on_disk = 0;    // vectors file (allocated blocks) and graph
-  uint64_t bytes_in_memory = 0;  // cached vectors, graph and per-slot tables
-  uint64_t slots = 0;            // places in the vectors file, live or free
+  uint64_t bytes_in_memory = 0;  // the sum of `memory`
+  std::vector<MemoryPart> memory;
+  uint64_t slots = 0;  // places in the vectors file, live or free
   IndexInfo index;
   std::string index_error;  // why the last build or load of a graph failed; "" where none did
 };
@@ -132,9 +175,12 @@ struct DatabaseInfo {
   std::string path;
   uint32_t format_version = 0;
   uint64_t memory_limit_bytes = 0;
-  uint64_t bytes_on_disk = 0;  // the whole folder, allocated blocks
-  uint64_t redo_bytes = 0;     // replayed by the next open if the process died now
-  std::string isa;             // the instruction set the distance kernels run on
+  std::vector<MemoryPart> memory;   // what no collection has alone: "store" is RocksDB
+  uint64_t memory_used_bytes = 0;   // the sum of it and of what the collections have
+  uint64_t resident_set_bytes = 0;  // of the whole process, as the system counts; 0 = not known
+  uint64_t bytes_on_disk = 0;       // the whole folder, allocated blocks
+  uint64_t redo_bytes = 0;          // replayed by the next open if the process died now
+  std::string isa;                  // the instruction set the distance kernels run on
   bool read_only = false;
   std::vector<CollectionInfo> collections;
 };

@@ -336,12 +336,25 @@ Result<CollectionInfo> CollectionImpl::info() const {
   info.points = version->live.count();
   info.regime = "exact";
   ROX_ASSIGN_OR_RETURN(info.bytes_on_disk, vectors->file().allocated_bytes());
-  info.bytes_in_memory =
-      vectors->bytes_in_memory() + version->live.chunk_count() * sizeof(index::LiveChunk);
   info.slots = version->live.slot_end();
   info.index_error = index_error();
   fill_index_info(*version, info);
+  info.memory = memory_parts(*version, *vectors);
+  for (const MemoryPart& part : info.memory) info.bytes_in_memory += part.bytes;
   return info;
+}
+
+std::vector<MemoryPart> CollectionImpl::memory_parts(const Version& version,
+                                                     const index::VectorStore& vectors) {
+  std::vector<MemoryPart> parts;
+  uint64_t live_sets = version.live.bytes_in_memory();
+  parts.push_back({"vectors", vectors.bytes_in_memory()});
+  if (version.graph != nullptr) {
+    parts.push_back({"graph", version.graph->index->bytes_in_memory()});
+    live_sets += version.graph->named.bytes_in_memory() + version.tail.bytes_in_memory();
+  }
+  parts.push_back({"live sets", live_sets});
+  return parts;
 }
 
 // A graph that no search has loaded yet is told from its record.
@@ -356,7 +369,6 @@ void CollectionImpl::fill_index_info(const Version& version, CollectionInfo& inf
     info.regime = "resident";
     info.index.points = version.live.count() - version.tail.count();
     info.index.bytes_in_memory = version.graph->index->bytes_in_memory();
-    info.bytes_in_memory += info.index.bytes_in_memory;
     return;
   }
   info.index.points = std::min<uint64_t>(record->node_count, info.points);

@@ -121,6 +121,8 @@ class CollectionImpl {
                                              const SearchOptions& options) const;
   size_t lane_count(uint64_t work_per_query, size_t queries, const SearchOptions& options) const;
   void fill_index_info(const Version& version, CollectionInfo& info) const;
+  static std::vector<MemoryPart> memory_parts(const Version& version,
+                                              const index::VectorStore& vectors);
 
   const uint32_t id_;
   const schema::CollectionRecord record_;

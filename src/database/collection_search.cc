@@ -2,9 +2,11 @@
 // vector that the graph does not name.
 #include <algorithm>
 #include <atomic>
-#include <chrono>
+#include <mutex>
+#include <optional>
 
 #include "base/status_macros.h"
+#include "base/stopwatch.h"
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
 #include "database/door.h"
@@ -12,8 +14,6 @@
 
 namespace roxanne::database {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // Below this many query-row pairs, waking another thread costs more than it brings.
 constexpr uint64_t kPairsPerLane = 32 * 1024;
@@ -24,23 +24,20 @@ constexpr size_t kCandidateBytesMax = 32u << 20;
 constexpr size_t kCandidateBytes = 24;
 constexpr size_t kQueriesPerPassMax = 4096;
 
-uint64_t microseconds_since(Clock::time_point start) {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start).count());
-}
-
-index::GraphSearchOptions graph_options(const SearchOptions& options) {
+// `watch` may be null.
+index::GraphSearchOptions graph_options(const SearchOptions& options, base::Stopwatch* watch) {
   const size_t size = options.search_list_size;
-  return {.k = options.k, .search_list_size = size == 0 ? 0 : std::max(size, options.k)};
+  return {.k = options.k,
+          .search_list_size = size == 0 ? 0 : std::max(size, options.k),
+          .watch = watch};
 }
 
-void add(const SearchStats& stats, uint64_t queries, Clock::time_point start, SearchStats& sum) {
-  sum.queries += queries;
-  sum.reads += stats.reads;
-  sum.bytes_read += stats.bytes_read;
-  sum.distance_computations += stats.distance_computations;
-  sum.hops += stats.hops;
-  sum.latency_us += microseconds_since(start);
+SearchStats cost_of(const index::GraphSearchStats& walks) {
+  return {.distance_computations = walks.distance_computations,
+          .hops = walks.hops,
+          .seed_us = walks.seed_us,
+          .walk_us = walks.walk_us,
+          .search_list_size_used = walks.search_list_size_used};
 }
 
 // Whether a walk brought fewer nodes than there are: a graph whose nodes are mostly dead, say. Then
@@ -84,7 +81,9 @@ std::shared_ptr<const Version> CollectionImpl::version_to_search(const SearchOpt
 // The common case has a way of its own, which takes one lock and does not ask the store.
 Result<std::vector<Neighbor>> CollectionImpl::search(const VectorView& query,
                                                      const SearchOptions& options) {
-  const auto start = options.stats != nullptr ? Clock::now() : Clock::time_point();
+  std::optional<base::Stopwatch> timer;
+  if (options.stats != nullptr) timer.emplace();
+  base::Stopwatch* const watch = timer.has_value() ? &*timer : nullptr;
   ROX_RETURN_IF_ERROR(check_search_options(options));
   ROX_RETURN_IF_ERROR(check_queries(query, this->options()));
   const std::shared_ptr<const Version> version = version_to_search(options);
@@ -93,24 +92,29 @@ Result<std::vector<Neighbor>> CollectionImpl::search(const VectorView& query,
     ROX_ASSIGN_OR_RETURN(auto results, search(static_cast<const MatrixView&>(query), options));
     return std::move(results.front());
   }
+  const double before_us = watch != nullptr ? watch->lap_us() : 0;
   index::GraphSearchStats stats;
   Found found;
   found.reserve(std::min<uint64_t>(options.k, version->live.count()));
-  version->graph->index->search(query, version->live, graph_options(options), found, stats);
+  version->graph->index->search(query, version->live, graph_options(options, watch), found, stats);
   if (is_short(found.size(), options, *version)) {
     ROX_ASSIGN_OR_RETURN(auto results, search(static_cast<const MatrixView&>(query), options));
     return std::move(results.front());
   }
-  if (options.stats != nullptr) {
-    add({.distance_computations = stats.distance_computations, .hops = stats.hops}, 1, start,
-        *options.stats);
+  ROX_ASSIGN_OR_RETURN(auto neighbors, to_neighbors(*version, found, options));
+  if (watch != nullptr) {
+    SearchStats cost = cost_of(stats);
+    cost.queries = 1;
+    cost.result_us = watch->lap_us();
+    cost.latency_us = before_us + cost.seed_us + cost.walk_us + cost.result_us;
+    *options.stats += cost;
   }
-  return to_neighbors(*version, found, options);
+  return neighbors;
 }
 
 Result<std::vector<std::vector<Neighbor>>> CollectionImpl::search(const MatrixView& queries,
                                                                   const SearchOptions& options) {
-  const auto start = Clock::now();
+  base::Stopwatch watch;
   ROX_RETURN_IF_ERROR(usable());
   ROX_RETURN_IF_ERROR(check_search_options(options));
   ROX_RETURN_IF_ERROR(check_queries(queries, this->options()));
@@ -129,7 +133,11 @@ Result<std::vector<std::vector<Neighbor>>> CollectionImpl::search(const MatrixVi
     ROX_RETURN_IF_ERROR(
         search_block(*version, queries.slice(first, count), options, results, stats));
   }
-  if (options.stats != nullptr) add(stats, queries.rows(), start, *options.stats);
+  if (options.stats != nullptr) {
+    stats.queries = queries.rows();
+    stats.latency_us = watch.lap_us();
+    *options.stats += stats;
+  }
   return results;
 }
 
@@ -149,10 +157,12 @@ Status CollectionImpl::search_block(const Version& version, const MatrixView& qu
                          scan_slots(others, queries, options, stats));
     for (size_t q = 0; q < queries.rows(); ++q) merge(found[q], scanned[q], options.k);
   }
+  base::Stopwatch watch;
   for (const Found& one : found) {
     ROX_ASSIGN_OR_RETURN(auto neighbors, to_neighbors(version, one, options));
     results.push_back(std::move(neighbors));
   }
+  stats.result_us += watch.lap_us();
   return Status::ok();
 }
 
@@ -176,22 +186,21 @@ std::vector<CollectionImpl::Found> CollectionImpl::search_graph(const Version& v
                                                                 SearchStats& stats) const {
   std::vector<Found> found(queries.rows());
   std::atomic<size_t> next{0};
-  std::atomic<uint64_t> distance_computations{0};
-  std::atomic<uint64_t> hops{0};
+  std::mutex stats_mutex;  // guards stats
   const auto run_lane = [&](size_t) {
     index::GraphSearchStats lane_stats;
+    base::Stopwatch timer;
+    base::Stopwatch* const watch = options.stats != nullptr ? &timer : nullptr;
     for (size_t q = next++; q < queries.rows(); q = next++) {
       const VectorView query(queries.type(), queries.row(q), queries.dim());
-      version.graph->index->search(query, version.live, graph_options(options), found[q],
+      version.graph->index->search(query, version.live, graph_options(options, watch), found[q],
                                    lane_stats);
     }
-    distance_computations += lane_stats.distance_computations;
-    hops += lane_stats.hops;
+    std::lock_guard lock(stats_mutex);
+    stats += cost_of(lane_stats);
   };
   const size_t lanes = lane_count(kPairsPerWalk, queries.rows(), options);
   database_->pool().run(std::min(lanes, queries.rows()), run_lane);
-  stats.distance_computations += distance_computations;
-  stats.hops += hops;
   return found;
 }
 
@@ -205,7 +214,9 @@ Result<std::vector<CollectionImpl::Found>> CollectionImpl::scan_slots(const inde
     return Status::not_found("collection " + name() + " was dropped");
   }
   const size_t lanes = lane_count(slots.count(), queries.rows(), options);
+  base::Stopwatch watch;
   index::ExactScan scan(queries, this->options().metric, options.k, lanes);
+  stats.seed_us += watch.lap_us();
   index::ScanCost cost;
   const auto latest = [this]() -> std::shared_ptr<const index::LiveSet> {
     const std::shared_ptr<const Version> newest = this->version();
@@ -213,10 +224,17 @@ Result<std::vector<CollectionImpl::Found>> CollectionImpl::scan_slots(const inde
     return {newest, &newest->live};
   };
   ROX_RETURN_IF_ERROR(vectors->scan_all(slots, latest, database_->pool(), lanes, scan, cost));
-  stats.reads += cost.reads;
-  stats.bytes_read += cost.bytes_read;
-  stats.distance_computations += scan.distance_computations();
-  return scan.finish();
+  watch.lap_us();
+  std::vector<Found> found = scan.finish();
+  const double wait_us = static_cast<double>(cost.read_wait_ns) / 1000;
+  stats += {.reads = cost.reads,
+            .bytes_read = cost.bytes_read,
+            .cache_hits = cost.cache_hits,
+            .read_rounds = cost.read_rounds,
+            .distance_computations = scan.distance_computations(),
+            .walk_us = static_cast<double>(cost.lanes_ns) / 1000 - wait_us + watch.lap_us(),
+            .read_wait_us = wait_us};
+  return found;
 }
 
 Result<std::vector<Neighbor>> CollectionImpl::to_neighbors(const Version& version,

@@ -522,6 +522,9 @@ Result<DatabaseInfo> DatabaseImpl::info() const {
   info.memory_limit_bytes = options_.memory_limit_bytes;
   info.redo_bytes = committer_->redo_bytes();
   info.isa = kernels::kernels().isa;
+  info.memory.push_back({"store", store_->bytes_in_memory()});
+  info.memory_used_bytes = info.memory.front().bytes;
+  info.resident_set_bytes = resident_set_of_process();
   info.read_only = options_.read_only;
   for (const auto& collection : collections()) {
     auto one = collection->info();
@@ -531,6 +534,7 @@ Result<DatabaseInfo> DatabaseImpl::info() const {
       continue;
     }
     info.bytes_on_disk += one->bytes_on_disk;
+    info.memory_used_bytes += one->bytes_in_memory;
     info.collections.push_back(std::move(*one));
   }
   ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(path_ + "/kv"));

@@ -28,6 +28,15 @@ uint64_t memory_of_process() {
                    read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes")});
 }
 
+uint64_t resident_set_of_process() {
+  std::FILE* file = std::fopen("/proc/self/statm", "re");
+  if (file == nullptr) return 0;
+  unsigned long long pages = 0;
+  const int fields = std::fscanf(file, "%*u %llu", &pages);  // the first is the address space
+  std::fclose(file);
+  return fields == 1 ? pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
 MemoryShares share_memory(uint64_t limit_bytes) {
   constexpr uint64_t kOwnBytes = 24u << 20;
   const uint64_t limit = std::max(limit_bytes, kMemoryLimitMin);

@@ -9,6 +9,8 @@ inline constexpr uint64_t kMemoryLimitMin = 32u << 20;
 
 // The smaller of the machine's memory and the cgroup's limit.
 uint64_t memory_of_process();
+// What of it is in physical memory now; 0 where the system does not tell.
+uint64_t resident_set_of_process();
 
 struct MemoryShares {
   uint64_t store_bytes;    // RocksDB: write buffers and block cache

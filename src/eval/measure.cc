@@ -18,15 +18,6 @@ double microseconds(Clock::duration duration) {
   return std::chrono::duration<double, std::micro>(duration).count();
 }
 
-void add(const SearchStats& from, SearchStats& to) {
-  to.queries += from.queries;
-  to.reads += from.reads;
-  to.bytes_read += from.bytes_read;
-  to.distance_computations += from.distance_computations;
-  to.hops += from.hops;
-  to.latency_us += from.latency_us;
-}
-
 std::vector<Answer> to_answers(const std::vector<Neighbor>& neighbors) {
   std::vector<Answer> answers;
   answers.reserve(neighbors.size());
@@ -64,7 +55,7 @@ class Run {
       if (reports && options_.progress) options_.progress(queries_done_);
     }
     const std::lock_guard lock(mutex_);
-    add(stats, stats_);
+    stats_ += stats;
     latencies_.insert(latencies_.end(), latencies.begin(), latencies.end());
   }
 

@@ -37,6 +37,7 @@ const std::vector<FoundNode>& GraphSearcher::search(const Request& request) {
   if (request.without != kNoNode) mark(request.without);
   prepare(request.query);
   enter_from_root();
+  if (request.watch != nullptr) counts_.seed_us += request.watch->lap_us();
   while (cursor_ < pool_size_) {
     Entry& next = pool_[cursor_];
     if ((next.node & kLookedAt) != 0) {
@@ -49,6 +50,7 @@ const std::vector<FoundNode>& GraphSearcher::search(const Request& request) {
     step(node);
   }
   clear_marks();
+  if (request.watch != nullptr) counts_.walk_us += request.watch->lap_us();
   return answers_;
 }
 

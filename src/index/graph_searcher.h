@@ -11,6 +11,7 @@
 #include <functional>
 #include <vector>
 
+#include "base/stopwatch.h"
 #include "index/exact_distance.h"
 #include "index/resident_graph.h"
 #include "quantize/residual_code.h"
@@ -29,6 +30,8 @@ struct SearchCounts {
   uint64_t distance_computations = 0;
   uint64_t estimates = 0;
   uint64_t hops = 0;
+  double seed_us = 0;
+  double walk_us = 0;
 };
 
 // Scratch of one thread; about node_count / 8 bytes.
@@ -42,7 +45,8 @@ class GraphSearcher {
     size_t search_list_size = 1;  // k or more
     // Whether a node may be an answer; null = each may. Called only for nodes near enough to be.
     const std::function<bool(uint32_t node)>* accepts = nullptr;
-    uint32_t without = kNoNode;  // a node that the search does as if it were not there
+    uint32_t without = kNoNode;        // a node that the search does as if it were not there
+    base::Stopwatch* watch = nullptr;  // laps after the seed and at the end
   };
   // At most k answers, nearest first, valid until the next call.
   const std::vector<FoundNode>& search(const Request& request);

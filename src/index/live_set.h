@@ -38,6 +38,13 @@ class LiveSet {
   // One past the last chunk's last slot: no live slot is at or above it.
   uint64_t slot_end() const { return static_cast<uint64_t>(chunks_.size()) * kLiveChunkSlots; }
 
+  // Chunks that other sets share counted in full.
+  uint64_t bytes_in_memory() const {
+    uint64_t bytes = chunks_.size() * sizeof(chunks_[0]);
+    for (const auto& chunk : chunks_) bytes += chunk != nullptr ? sizeof(LiveChunk) : 0;
+    return bytes;
+  }
+
   // Replaces a chunk; null = nothing live in it.
   void set_chunk(size_t chunk, std::shared_ptr<const LiveChunk> bits) {
     if (chunk >= chunks_.size()) chunks_.resize(chunk + 1);

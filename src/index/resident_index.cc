@@ -107,7 +107,9 @@ void ResidentIndex::search(VectorView query, const LiveSet& live, const GraphSea
     answers = &searcher->search({.query = query.data(),
                                  .k = options.k,
                                  .search_list_size = std::min(size, nodes),
-                                 .accepts = &is_live});
+                                 .accepts = &is_live,
+                                 .watch = options.watch});
+    stats.search_list_size_used = std::max(stats.search_list_size_used, std::min(size, nodes));
     if (answers->size() == options.k || size >= nodes) break;
   }
   for (const FoundNode& node : *answers) {
@@ -117,6 +119,8 @@ void ResidentIndex::search(VectorView query, const LiveSet& live, const GraphSea
                                  before.distance_computations + searcher->counts().estimates -
                                  before.estimates;
   stats.hops += searcher->counts().hops - before.hops;
+  stats.seed_us += searcher->counts().seed_us - before.seed_us;
+  stats.walk_us += searcher->counts().walk_us - before.walk_us;
   impl_->give_back(std::move(searcher));
 }
 

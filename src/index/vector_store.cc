@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/status_macros.h"
+#include "base/stopwatch.h"
 #include "storage/async_reader.h"
 
 namespace roxanne::index {
@@ -54,7 +55,9 @@ class VectorStore::Streamer {
   };
   // The next block that arrived, valid until the next call of submit() or wait().
   Result<Block> wait() {
+    base::Stopwatch watch;
     ROX_ASSIGN_OR_RETURN(storage::AsyncReader::Completion done, reader_->wait());
+    cost_.add_wait(watch.lap_us());
     busy_[done.tag] = false;
     ROX_RETURN_IF_ERROR(done.status);
     const std::span<std::byte> bytes = buffers_[done.tag].span();
@@ -183,7 +186,9 @@ Result<bool> VectorStore::load_resident(uint64_t block, const LiveSet& live,
   const Place place = place_for(block);
   if (place.data == nullptr) return false;
   const storage::RowLayout& layout = file_->layout();
+  base::Stopwatch watch;
   ROX_RETURN_IF_ERROR(load(block, {place.data, layout.block_bytes}));
+  cost.add_wait(watch.lap_us());
   ++cost.reads;
   cost.bytes_read += layout.block_bytes;
   ROX_RETURN_IF_ERROR(check_block(block, live, place.data));
@@ -202,6 +207,7 @@ Result<bool> VectorStore::scan_resident(uint64_t block, const LiveSet& live,
       std::shared_lock lock(lock_of(block));
       const Place resident = find_resident(block);
       if (resident.data != nullptr) {
+        if (may_load) ++cost.cache_hits;
         scan_block(block, live, resident.data, lane, scan);
         return true;
       }
@@ -279,7 +285,9 @@ Status VectorStore::scan_all(const LiveSet& live, const LatestLiveSet& latest,
     return Status::ok();
   };
   pool.run(lane_count, [&](size_t lane) {
+    base::Stopwatch watch;
     const Status status = run_lane(lane);
+    cost.lanes_ns += static_cast<uint64_t>(watch.lap_us() * 1000);
     if (!status.is_ok()) fail(status);
   });
   return failure;

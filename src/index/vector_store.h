@@ -27,9 +27,19 @@ namespace roxanne::index {
 // Gives the newest live set; it stays as it is while held.
 using LatestLiveSet = std::function<std::shared_ptr<const LiveSet>()>;
 
+// Counted by all lanes at once.
 struct ScanCost {
   std::atomic<uint64_t> reads{0};
   std::atomic<uint64_t> bytes_read{0};
+  std::atomic<uint64_t> cache_hits{0};    // blocks that were in memory
+  std::atomic<uint64_t> read_rounds{0};   // times a lane waited for reads
+  std::atomic<uint64_t> read_wait_ns{0};  // all lanes
+  std::atomic<uint64_t> lanes_ns{0};      // how long they ran, waits included
+
+  void add_wait(double us) {
+    ++read_rounds;
+    read_wait_ns += static_cast<uint64_t>(us * 1000);
+  }
 };
 
 // Reads may run at once with each other and with one writer; a slot is written only while no live

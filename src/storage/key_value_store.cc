@@ -283,6 +283,17 @@ uint64_t KeyValueStore::buffered_bytes() const {
   return bytes;
 }
 
+uint64_t KeyValueStore::bytes_in_memory() const {
+  using Properties = rocksdb::DB::Properties;
+  uint64_t sum = 0;
+  for (const std::string* property : {&Properties::kBlockCacheUsage, &Properties::kSizeAllMemTables,
+                                      &Properties::kEstimateTableReadersMem}) {
+    uint64_t bytes = 0;
+    if (db_->GetIntProperty(*property, &bytes)) sum += bytes;
+  }
+  return sum;
+}
+
 Status KeyValueStore::background_failure() const { return failures_->first(); }
 
 Status KeyValueStore::close() {

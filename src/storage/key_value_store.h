@@ -106,6 +106,8 @@ class KeyValueStore : public std::enable_shared_from_this<KeyValueStore> {
   Status verify_checksums();
   // Bytes of writes that only the log holds: what flush() would write.
   uint64_t buffered_bytes() const;
+  // Block cache, write buffers and what open files keep in memory.
+  uint64_t bytes_in_memory() const;
   // Why work in the background failed, the first time it did. RocksDB may have got over it, but
   // what its files hold on disk is then not known for sure: flush() alone does not tell.
   Status background_failure() const;
