@@ -6,25 +6,17 @@
 #include <utility>
 #include <vector>
 
+#include "base/split_mix.h"
+
 namespace roxanne::graph {
 
-// SplitMix64 (Steele, Lea, Flood 2014).
-class RandomBits {
+class RandomBits : public base::SplitMix64 {
  public:
-  explicit RandomBits(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
+  using SplitMix64::SplitMix64;
   // In [0, bound).
   uint32_t below(uint32_t bound) {
     return static_cast<uint32_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
   }
-
- private:
-  uint64_t state_;
 };
 
 inline uint64_t mix_seeds(uint64_t seed, uint64_t number) {

@@ -38,6 +38,14 @@ const std::vector<FoundNode>& GraphSearcher::search(const Request& request) {
   prepare(request.query);
   enter_from_root();
   if (request.watch != nullptr) counts_.seed_us += request.watch->lap_us();
+  walk();
+  if (pool_size_ < pool_max_) visit_other_entries();
+  clear_marks();
+  if (request.watch != nullptr) counts_.walk_us += request.watch->lap_us();
+  return answers_;
+}
+
+void GraphSearcher::walk() {
   while (cursor_ < pool_size_) {
     Entry& next = pool_[cursor_];
     if ((next.node & kLookedAt) != 0) {
@@ -49,9 +57,6 @@ const std::vector<FoundNode>& GraphSearcher::search(const Request& request) {
     ++cursor_;
     step(node);
   }
-  clear_marks();
-  if (request.watch != nullptr) counts_.walk_us += request.watch->lap_us();
-  return answers_;
 }
 
 void GraphSearcher::prepare(const std::byte* query) {
@@ -114,6 +119,33 @@ void GraphSearcher::enter_from_root() {
     pool_[pool_size_++] = best[i];
   }
   if (pool_size_ == pool_max_) bound_ = pool_[pool_size_ - 1].estimate;
+}
+
+// Each node can be reached from some entry, not each from those the pool began with: where these
+// lead to fewer nodes than it holds, the other entries follow, the nearest first.
+void GraphSearcher::visit_other_entries() {
+  const LinksView<const std::byte> links = graph_.root_links();
+  const float base = origin_distance();
+  std::vector<Entry> entries;
+  float estimates[kernels::kNeighbourBlock];
+  uint32_t places[kernels::kNeighbourBlock];
+  for (size_t b = 0; b < links.block_count(); ++b) {
+    const size_t chosen = kernels::kernels().select_estimates(
+        links.neighbours(b), codes_.estimate(), base, bound_, estimates, places);
+    for (size_t i = 0; i < chosen; ++i) {
+      const uint32_t node = links.ids()[b * kernels::kNeighbourBlock + places[i]];
+      if (!is_marked(node)) entries.push_back({estimates[i], node});
+    }
+  }
+  counts_.estimates += graph_.root_layout.degree;
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return a.estimate != b.estimate ? a.estimate < b.estimate : a.node < b.node;
+  });
+  for (const Entry& entry : entries) {
+    if (pool_size_ == pool_max_) return;
+    offer(entry.estimate, entry.node);
+    walk();
+  }
 }
 
 void GraphSearcher::step(uint32_t node) {

@@ -3,7 +3,8 @@
 // One step takes the nearest node of the pool that was not looked at yet, computes its exact
 // distance, and estimates those of all its neighbours from the codes that lie in its record; those
 // that may be near enough enter the pool. The pool is ordered by estimates, the answers by exact
-// distances. Ends when every node of the pool was looked at.
+// distances. Ends when every node of the pool was looked at, and the pool is full or no entry is
+// left to go on from: a pool as long as the graph sees every node.
 #pragma once
 
 #include <cstddef>
@@ -63,6 +64,8 @@ class GraphSearcher {
   void prepare(const std::byte* query);
   float origin_distance() const;
   void enter_from_root();
+  void walk();
+  void visit_other_entries();
   void step(uint32_t node);
   void take_links(const LinksView<const std::byte>& links, float base);
   void take_links_exactly(const LinksView<const std::byte>& links);

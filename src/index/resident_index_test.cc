@@ -236,6 +236,39 @@ TEST_F(ResidentIndexTest, CopiesZerosAndFarClustersAreFound) {
   });
 }
 
+// Clusters so large that no edge leads from one to another, yet so near that codes order nodes:
+// what a walk from the nearest entries cannot reach is reached from the others while the list has
+// room.
+TEST_F(ResidentIndexTest, AListAsLongAsTheGraphSeesEveryNode) {
+  constexpr size_t kDim = 16;
+  for (const size_t clusters : {2u, 3u}) {
+    const auto spread = [&](Rows rows) {
+      auto* values = reinterpret_cast<float*>(rows.bytes.data());
+      for (size_t i = 0; i < rows.rows; ++i) values[i * kDim + i % clusters] += 400;
+      return rows;
+    };
+    const Rows rows = spread(make_rows(ScalarType::kF32, clusters * 6000, kDim, 14));
+    const auto built = build(rows, Metric::kL2);
+    ASSERT_TRUE(built.is_ok()) << built.status().to_string();
+    const LiveSet live = live_slots(slots_);
+    for (size_t i = 0; i < clusters; ++i) {
+      GraphSearchStats stats;
+      std::vector<ScanNeighbor> found;
+      const GraphSearchOptions all = {.k = rows.rows, .search_list_size = rows.rows};
+      (*built)->search(rows.row(i), live, all, found, stats);
+      EXPECT_EQ(found.size(), rows.rows) << clusters << " clusters, query " << i;
+      EXPECT_EQ(stats.hops, rows.rows);
+    }
+    // The nearest in a cluster of which no point is among the nearest entries.
+    std::vector<uint32_t> others;
+    for (size_t i = 1; i < rows.rows; i += clusters) others.push_back(slots_[i]);
+    const Rows queries = spread(make_rows(ScalarType::kF32, 1, kDim, 15));
+    const auto measured =
+        measure(**built, rows, Metric::kL2, queries, {.k = 100}, live_slots(others));
+    EXPECT_EQ(measured.recall, 1.0) << clusters;
+  }
+}
+
 TEST_F(ResidentIndexTest, TinySetsWork) {
   for (const size_t count : {1u, 2u, 31u, 33u}) {
     const Rows rows = make_rows(ScalarType::kF16, count, 5, 9);

@@ -30,7 +30,7 @@ struct VectorStore::Slab {
 class VectorStore::Streamer {
  public:
   Streamer(const VectorStore& store, ScanCost& cost)
-      : store_(store), cost_(cost), reader_(storage::make_async_reader(kStreamDepth)) {}
+      : store_(store), cost_(cost), reader_(storage::make_async_reader({.depth = kStreamDepth})) {}
 
   bool full() const { return reader_->in_flight() == kStreamDepth; }
   bool idle() const { return reader_->in_flight() == 0; }

@@ -3,23 +3,15 @@
 
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <numbers>
+
+#include "base/split_mix.h"
 
 namespace roxanne::quantize {
 
-// splitmix64 (Steele, Lea, Flood 2014).
-class Random {
+class Random : public base::SplitMix64 {
  public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-
-  uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15ull;
-    uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return z ^ (z >> 31);
-  }
+  using SplitMix64::SplitMix64;
   // In [0, 1).
   double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
   // In [0, bound); bound is far below 2^53.
@@ -29,9 +21,6 @@ class Random {
     const double radius = std::sqrt(-2 * std::log(1 - uniform()));
     return static_cast<float>(radius * std::cos(2 * std::numbers::pi * uniform()));
   }
-
- private:
-  uint64_t state_;
 };
 
 }  // namespace roxanne::quantize

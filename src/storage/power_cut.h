@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "base/split_mix.h"
+
 namespace roxanne::storage {
 
 enum class PowerCutPolicy : uint8_t {
@@ -12,21 +14,11 @@ enum class PowerCutPolicy : uint8_t {
              // changes of names up to some point
 };
 
-// splitmix64: the same numbers from one seed on every machine and standard library.
-class SimulatedRandom {
+class SimulatedRandom : public base::SplitMix64 {
  public:
-  explicit SimulatedRandom(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
+  using SplitMix64::SplitMix64;
   uint64_t below(uint64_t limit) { return next() % limit; }  // limit > 0
   bool coin() { return (next() & 1) != 0; }
-
- private:
-  uint64_t state_;
 };
 
 }  // namespace roxanne::storage

@@ -1,4 +1,5 @@
 // Reads one after the other, each when it is submitted.
+#include <algorithm>
 #include <deque>
 #include <utility>
 
@@ -20,11 +21,14 @@ class PreadReader final : public AsyncReader {
     return Status::ok();
   }
 
-  Result<Completion> wait() override {
-    ROX_CHECK(!finished_.empty());
-    Completion completion = std::move(finished_.front());
-    finished_.pop_front();
-    return completion;
+  Result<size_t> wait_some(std::span<Completion> out) override {
+    ROX_CHECK(!finished_.empty() && !out.empty());
+    const size_t count = std::min(out.size(), finished_.size());
+    for (size_t i = 0; i < count; ++i) {
+      out[i] = std::move(finished_.front());
+      finished_.pop_front();
+    }
+    return count;
   }
 
   size_t in_flight() const override { return finished_.size(); }
@@ -37,8 +41,8 @@ class PreadReader final : public AsyncReader {
 
 }  // namespace
 
-std::unique_ptr<AsyncReader> make_pread_reader(size_t depth) {
-  return std::make_unique<PreadReader>(depth);
+std::unique_ptr<AsyncReader> make_pread_reader(const AsyncReaderOptions& options) {
+  return std::make_unique<PreadReader>(std::max<size_t>(options.depth, 1));
 }
 
 }  // namespace roxanne::storage

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <functional>
+#include <initializer_list>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -33,7 +36,9 @@ class UringReader final : public AsyncReader {
   ~UringReader() override {
     while (in_ring_ > io_uring_sq_ready(&ring_)) {
       io_uring_cqe* entry = nullptr;
-      if (io_uring_wait_cqe(&ring_, &entry) != 0) continue;
+      const int result = io_uring_wait_cqe(&ring_, &entry);
+      ROX_CHECK(result != -EEXIST);  // the ring is another thread's: stays_on_thread
+      if (result != 0) continue;
       io_uring_cqe_seen(&ring_, entry);
       --in_ring_;
     }
@@ -52,8 +57,12 @@ class UringReader final : public AsyncReader {
     const size_t slot = free_slots_.back();
     free_slots_.pop_back();
     reads_[slot] = {&file, offset, out, tag};
-    const size_t size = std::min(out.size(), kReadBytesMax);
-    io_uring_prep_read(entry, file.descriptor(), out.data(), static_cast<unsigned>(size), offset);
+    const auto size = static_cast<unsigned>(std::min(out.size(), kReadBytesMax));
+    if (is_in_arena(out)) {
+      io_uring_prep_read_fixed(entry, file.descriptor(), out.data(), size, offset, 0);
+    } else {
+      io_uring_prep_read(entry, file.descriptor(), out.data(), size, offset);
+    }
     io_uring_sqe_set_data64(entry, slot);
     ++in_ring_;
     return Status::ok();
@@ -68,25 +77,35 @@ class UringReader final : public AsyncReader {
     return system_error(EAGAIN, "submit reads");
   }
 
-  Result<Completion> wait() override {
-    ROX_CHECK(in_flight() > 0);
-    if (!finished_.empty()) {
-      Completion completion = std::move(finished_.front());
+  Result<size_t> wait_some(std::span<Completion> out) override {
+    ROX_CHECK(in_flight() > 0 && !out.empty());
+    size_t count = 0;
+    for (; count < out.size() && !finished_.empty(); ++count) {
+      out[count] = std::move(finished_.front());
       finished_.pop_front();
-      return completion;
     }
+    if (count == 0) ROX_RETURN_IF_ERROR(block());
     io_uring_cqe* entry = nullptr;
-    ROX_RETURN_IF_ERROR(wait_for_entry(&entry));
-    const size_t slot = static_cast<size_t>(io_uring_cqe_get_data64(entry));
-    const int result = entry->res;
-    io_uring_cqe_seen(&ring_, entry);
-    --in_ring_;
-    free_slots_.push_back(slot);
-    const Read& read = reads_[slot];
-    // Short or failed: rare, so the whole read is done again by File::read(), which tells the
-    // file's end from an interruption and whose error names the file.
-    if (result < 0 || static_cast<size_t>(result) < read.out.size()) return read_now(read);
-    return Completion{read.tag, Status::ok(), read.out.size()};
+    unsigned head = 0;
+    unsigned taken = 0;
+    io_uring_for_each_cqe(&ring_, head, entry) {
+      if (count == out.size()) break;
+      take(*entry, out[count++]);
+      ++taken;
+    }
+    io_uring_cq_advance(&ring_, taken);
+    return count;
+  }
+
+  bool register_buffers(std::span<std::byte> arena) override {
+    ROX_CHECK(in_flight() == 0);
+    if (!arena_.empty()) io_uring_unregister_buffers(&ring_);
+    arena_ = {};
+    if (arena.empty()) return false;
+    const iovec all = {arena.data(), arena.size()};
+    if (io_uring_register_buffers(&ring_, &all, 1) != 0) return false;
+    arena_ = arena;
+    return true;
   }
 
   size_t in_flight() const override { return in_ring_ + finished_.size(); }
@@ -109,11 +128,36 @@ class UringReader final : public AsyncReader {
     return error_number == EINTR || error_number == EAGAIN || error_number == EBUSY;
   }
 
-  Status wait_for_entry(io_uring_cqe** entry) {
-    if (io_uring_sq_ready(&ring_) > 0) ROX_RETURN_IF_ERROR(start());
-    int result = io_uring_wait_cqe(&ring_, entry);
-    while (result == -EINTR) result = io_uring_wait_cqe(&ring_, entry);
-    return result == 0 ? Status::ok() : system_error(-result, "wait for a read");
+  bool is_in_arena(std::span<const std::byte> out) const {
+    const std::less_equal<const std::byte*> before;
+    return before(arena_.data(), out.data()) &&
+           before(out.data() + out.size(), arena_.data() + arena_.size());
+  }
+
+  // Returns once a completion lies in the ring, and submits what is queued on the way to sleep.
+  Status block() {
+    for (int tries = 0; io_uring_cq_ready(&ring_) == 0;) {
+      const int result = io_uring_submit_and_wait(&ring_, 1);
+      if (result >= 0 || result == -EINTR) continue;
+      if (!may_pass(-result) || ++tries == kBusyTriesMax) {
+        return system_error(-result, "wait for reads");
+      }
+    }
+    return Status::ok();
+  }
+
+  void take(const io_uring_cqe& entry, Completion& out) {
+    const auto slot = static_cast<size_t>(io_uring_cqe_get_data64(&entry));
+    const Read& read = reads_[slot];
+    --in_ring_;
+    free_slots_.push_back(slot);
+    // Short or failed: rare, so the whole read is done again by File::read(), which tells the
+    // file's end from an interruption and whose error names the file.
+    if (entry.res < 0 || static_cast<size_t>(entry.res) < read.out.size()) {
+      out = read_now(read);
+    } else {
+      out = {read.tag, Status::ok(), read.out.size()};
+    }
   }
 
   io_uring ring_;
@@ -121,15 +165,32 @@ class UringReader final : public AsyncReader {
   std::vector<size_t> free_slots_;
   std::deque<Completion> finished_;  // of files without a descriptor
   size_t in_ring_ = 0;               // queued or with the kernel
+  std::span<std::byte> arena_;       // the caller's; the ring's only registered buffer
 };
+
+// Makes a ring with the first of `choices` that this kernel knows.
+bool make_ring(unsigned depth, std::initializer_list<unsigned> choices, io_uring* ring) {
+  for (const unsigned flags : choices) {
+    const int result = io_uring_queue_init(depth, ring, flags);
+    if (result != -EINVAL) return result == 0;
+  }
+  return false;
+}
 
 }  // namespace
 
-std::unique_ptr<AsyncReader> make_uring_reader(size_t depth) {
+std::unique_ptr<AsyncReader> make_uring_reader(const AsyncReaderOptions& options) {
+  const size_t depth = std::max<size_t>(options.depth, 1);
+  // No kernel polling thread: it would burn a processor in a library that is often idle.
+  // Completions wait until their thread enters the kernel anyway, instead of interrupting it.
+  constexpr unsigned kOnThread = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;  // 6.1
+  constexpr unsigned kAnywhere = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;    // 5.19
   io_uring ring{};
-  // No kernel polling thread: it would burn a processor in a library that is often idle. The ring
-  // may be used from another thread than the one that makes it, so no single-issuer flag.
-  if (io_uring_queue_init(static_cast<unsigned>(depth), &ring, 0) != 0) return nullptr;
+  const bool is_made =
+      options.stays_on_thread
+          ? make_ring(static_cast<unsigned>(depth), {kOnThread, kAnywhere, 0}, &ring)
+          : make_ring(static_cast<unsigned>(depth), {kAnywhere, 0}, &ring);
+  if (!is_made) return nullptr;
   return std::make_unique<UringReader>(ring, depth);
 }
 

@@ -9,6 +9,6 @@
 namespace roxanne::storage {
 
 // Null where the system refuses a ring: an old kernel, a container's seccomp filter, a sysctl.
-std::unique_ptr<AsyncReader> make_uring_reader(size_t depth);
+std::unique_ptr<AsyncReader> make_uring_reader(const AsyncReaderOptions& options);
 
 }  // namespace roxanne::storage
