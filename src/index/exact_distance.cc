@@ -39,6 +39,22 @@ void ExactDistance::set_query(const std::byte* query) {
   query_norm_ = row_norm(query);
 }
 
+void ExactDistance::to_rows(const std::byte* rows, size_t row_count, const float* norms,
+                            float* out) {
+  if (int_kernel_ != nullptr) {
+    products_.resize(row_count);
+    int_kernel_(query_, rows, row_count, dim_, products_.data());
+    for (size_t i = 0; i < row_count; ++i) out[i] = static_cast<float>(products_[i]);
+  } else {
+    float_kernel_(query_, rows, row_count, dim_, out);
+  }
+  if (metric_ == Metric::kL2) return;
+  for (size_t i = 0; i < row_count; ++i) {
+    out[i] = metric_ == Metric::kInnerProduct ? -out[i]
+                                              : cosine_distance(out[i], query_norm_, norms[i]);
+  }
+}
+
 float ExactDistance::row_norm(const std::byte* row) const {
   if (metric_ != Metric::kCosine) return 0;
   const kernels::KernelTable& table = kernels::kernels();

@@ -38,6 +38,8 @@ class ExactDistance {
     if (metric_ == Metric::kInnerProduct) return -value;
     return cosine_distance(value, query_norm_, norm);
   }
+  // Of rows that lie one after the other; `norms` as above, null where they are all 0.
+  void to_rows(const std::byte* rows, size_t row_count, const float* norms, float* out);
 
  private:
   ScalarType type_;
@@ -47,7 +49,8 @@ class ExactDistance {
   kernels::FloatToRowsFn float_kernel_ = nullptr;
   const void* query_ = nullptr;
   float query_norm_ = 0;
-  std::vector<float> widened_;  // f16 queries
+  std::vector<float> widened_;     // f16 queries
+  std::vector<int32_t> products_;  // of integer rows
 };
 
 }  // namespace roxanne::index

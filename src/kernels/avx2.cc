@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "kernels/avx2_neighbour_codes.h"
+#include "kernels/avx2_product_codes.h"
 #include "kernels/avx2_nibbles.h"
 #include "kernels/avx2_panels.h"
 #include "kernels/avx2_rows.h"
@@ -206,6 +207,7 @@ const KernelTable kAvx2Table = {
     .sum_nibbles = sum_nibbles,
     .encode_residual = encode_residual,
     .select_estimates = select_estimates,
+    .nearest_entry = nearest_entry,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .quantize_i8 = quantize_i8,

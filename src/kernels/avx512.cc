@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "kernels/avx512_neighbour_codes.h"
+#include "kernels/avx512_product_codes.h"
 #include "kernels/avx512_nibbles.h"
 #include "kernels/avx512_panels.h"
 #include "kernels/avx512_rows.h"
@@ -192,6 +193,7 @@ const KernelTable kAvx512Table = {
     .sum_nibbles = sum_nibbles,
     .encode_residual = encode_residual,
     .select_estimates = select_estimates,
+    .nearest_entry = nearest_entry,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .quantize_i8 = quantize_i8,

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "kernels/neighbour_codes.h"
+#include "kernels/product_codes.h"
 
 namespace roxanne::kernels {
 
@@ -100,6 +101,7 @@ struct KernelTable {
   SumNibblesFn sum_nibbles;
   EncodeResidualFn encode_residual;
   SelectEstimatesFn select_estimates;
+  NearestEntryFn nearest_entry;
 
   // f16 <-> f32, any count; to f16 rounds to nearest even, overflow to infinity.
   void (*f16_to_f32)(const uint16_t* in, size_t count, float* out);

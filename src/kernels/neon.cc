@@ -5,6 +5,7 @@
 #include "kernels/neon_panels.h"
 #include "kernels/neon_rows.h"
 #include "kernels/plain_neighbour_codes.h"
+#include "kernels/plain_product_codes.h"
 #include "kernels/tables.h"
 
 namespace roxanne::kernels {
@@ -198,6 +199,7 @@ const KernelTable kNeonTable = {
     .sum_nibbles = sum_nibbles,
     .encode_residual = encode_residual,
     .select_estimates = select_estimates,
+    .nearest_entry = nearest_entry,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .quantize_i8 = quantize_i8,

@@ -163,6 +163,7 @@ void sum_nibbles(const uint8_t* codes, const uint8_t* lut, size_t table_count, u
 }  // namespace roxanne::kernels
 
 #include "kernels/plain_neighbour_codes.h"  // on the sum_nibbles above
+#include "kernels/plain_product_codes.h"
 
 namespace roxanne::kernels {
 namespace {
@@ -232,6 +233,7 @@ const KernelTable kScalarTable = {
     .sum_nibbles = sum_nibbles,
     .encode_residual = encode_residual,
     .select_estimates = select_estimates,
+    .nearest_entry = nearest_entry,
     .f16_to_f32 = f16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .quantize_i8 = quantize_i8,

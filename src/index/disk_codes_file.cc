@@ -1,0 +1,379 @@
+#include "index/disk_codes_file.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "base/checksum.h"
+#include "base/status_macros.h"
+
+namespace roxanne::index {
+namespace {
+
+constexpr uint64_t kMagic = 0x314d454d4b534452;  // "RDSKMEM1"
+constexpr uint32_t kVersion = 1;
+constexpr size_t kPageBytes = base::kPageBytes;
+constexpr size_t kBlockBytes = 1u << 20;
+constexpr uint32_t kPartsMax = 1024;
+
+enum Section : size_t {
+  kOrigin,
+  kCodebook,
+  kGroupCentroids,
+  kGroupStarts,
+  kCellCentroids,
+  kCellOffsets,
+  kCellPages,
+  kSlots,
+  kChecksums,
+  kCodes,
+  kSectionCount
+};
+constexpr const char* kSectionNames[] = {"origin",         "codebook",     "group centroids",
+                                         "group starts",   "cell centroids", "cell offsets",
+                                         "cell pages",     "slots",        "checksums",
+                                         "codes"};
+
+// As it lies in page 0; no padding between the fields.
+struct Header {
+  uint64_t magic;
+  uint32_t version;
+  uint32_t dim;
+  uint8_t scalar_type;
+  uint8_t metric;
+  uint16_t reserved;
+  uint32_t node_count;
+  uint32_t page_count;
+  uint32_t max_degree;
+  uint32_t part_count;
+  uint32_t group_count;
+  uint32_t cell_count;
+  uint32_t list_size_at_10;
+  uint32_t list_size_at_100;
+  uint32_t slot_chunks;
+  float scale;
+  float greatest_norm;
+  float add_step;
+  float error_bias;
+  float error_spread;
+  uint32_t reserved2;
+  uint64_t section_checksums[kCodes];  // all but the codes, which have their own
+  uint64_t header_checksum;            // of what is before it
+};
+static_assert(sizeof(Header) == 80 + 8 * kCodes + 8);
+
+struct Layout {
+  std::array<uint64_t, kSectionCount> offsets;
+  std::array<uint64_t, kSectionCount> sizes;
+  uint64_t file_bytes;
+};
+
+size_t block_places_of(size_t code_bytes) { return std::max<size_t>(1, kBlockBytes / code_bytes); }
+
+Layout layout_of(const DiskShape& shape, uint32_t slot_chunks) {
+  const uint64_t dim = shape.options.dim;
+  const uint64_t places = uint64_t{shape.page_count} * shape.page().nodes;
+  const size_t code_bytes = shape.part_count + sizeof(int16_t);
+  const size_t block_places = block_places_of(code_bytes);
+  Layout layout;
+  layout.sizes[kOrigin] = dim * sizeof(float);
+  layout.sizes[kCodebook] = dim * kernels::kCodebookEntries * sizeof(float);
+  layout.sizes[kGroupCentroids] = shape.group_count * dim * sizeof(uint16_t);
+  layout.sizes[kGroupStarts] = (uint64_t{shape.group_count} + 1) * sizeof(uint32_t);
+  layout.sizes[kCellCentroids] = shape.cell_count * dim * sizeof(uint16_t);
+  layout.sizes[kCellOffsets] = uint64_t{shape.cell_count} * sizeof(float);
+  layout.sizes[kCellPages] = (uint64_t{shape.cell_count} + 1) * sizeof(uint32_t);
+  layout.sizes[kSlots] = uint64_t{slot_chunks} * sizeof(LiveChunk);
+  layout.sizes[kChecksums] = (places + block_places - 1) / block_places * sizeof(uint64_t);
+  layout.sizes[kCodes] = places * code_bytes;
+  uint64_t at = kPageBytes;
+  for (size_t s = 0; s < kSectionCount; ++s) {
+    layout.offsets[s] = at;
+    at += (layout.sizes[s] + kPageBytes - 1) / kPageBytes * kPageBytes;
+  }
+  layout.file_bytes = layout.offsets[kCodes] + layout.sizes[kCodes];
+  return layout;
+}
+
+// Seeded with its place, so that exchanged pieces are found out.
+uint64_t piece_checksum(std::span<const std::byte> bytes, uint64_t place) {
+  return base::checksum64(bytes.data(), bytes.size(), place);
+}
+
+template <typename T>
+std::span<const std::byte> bytes_of_vector(const std::vector<T>& values) {
+  return std::as_bytes(std::span(values));
+}
+
+Status read_exactly(const storage::File& file, const std::string& path, uint64_t offset,
+                    std::span<std::byte> out) {
+  ROX_ASSIGN_OR_RETURN(const size_t got, file.read(offset, out));
+  if (got == out.size()) return Status::ok();
+  return Status::corruption(path + ": ends at byte " + std::to_string(offset + got) +
+                            ", more is expected");
+}
+
+std::vector<std::byte> pack_slots(const LiveSet& slots) {
+  std::vector<std::byte> packed(slots.chunk_count() * sizeof(LiveChunk));
+  for (size_t chunk = 0; chunk < slots.chunk_count(); ++chunk) {
+    const uint64_t* words = slots.chunk_words(chunk);
+    if (words == nullptr) continue;
+    std::memcpy(packed.data() + chunk * sizeof(LiveChunk), words, sizeof(LiveChunk));
+  }
+  return packed;
+}
+
+LiveSet unpack_slots(std::span<const std::byte> packed) {
+  LiveSet slots;
+  for (size_t chunk = 0; chunk * sizeof(LiveChunk) < packed.size(); ++chunk) {
+    auto words = std::make_shared<LiveChunk>();
+    std::memcpy(words->data(), packed.data() + chunk * sizeof(LiveChunk), sizeof(LiveChunk));
+    slots.set_chunk(chunk, std::move(words));
+  }
+  return slots;
+}
+
+// Whether the numbers are such as a build makes: every size that follows from them is sane.
+Status check_header(const std::string& path, const Header& header,
+                    const CollectionOptions& options) {
+  const auto damaged = [&](const std::string& what) {
+    return Status::corruption(path + ": header: " + what);
+  };
+  if (header.magic != kMagic) return damaged("not a file of codes");
+  if (header.version != kVersion) {
+    return Status::unsupported(path + ": version " + std::to_string(header.version) +
+                               "; this build reads version " + std::to_string(kVersion));
+  }
+  if (header.header_checksum !=
+      base::checksum64(&header, offsetof(Header, header_checksum), kVersion)) {
+    return damaged("checksum mismatch");
+  }
+  if (header.dim != options.dim || header.scalar_type != static_cast<uint8_t>(options.type) ||
+      header.metric != static_cast<uint8_t>(options.metric)) {
+    return damaged("of another collection");
+  }
+  if (header.max_degree < 1 || header.max_degree > 256) return damaged("max_degree");
+  const NodePageLayout layout(options, header.max_degree);
+  if (layout.nodes == 0) return damaged("max_degree");
+  if (header.page_count < 1 || header.page_count >= kNoNode / layout.nodes) {
+    return damaged("page count");
+  }
+  if (header.node_count < 1 || header.node_count > header.page_count * layout.nodes) {
+    return damaged("node count");
+  }
+  if (header.part_count < 1 || header.part_count > kPartsMax || header.part_count > options.dim) {
+    return damaged("part count");
+  }
+  if (header.cell_count < 1 || header.cell_count > header.page_count) return damaged("cell count");
+  if (header.group_count < 1 || header.group_count > (1u << 24)) return damaged("group count");
+  if (header.slot_chunks < 1 || header.slot_chunks > (1u << 21)) return damaged("slots");
+  for (const float number : {header.scale, header.greatest_norm, header.add_step,
+                             header.error_bias, header.error_spread}) {
+    if (!std::isfinite(number)) return damaged("numbers");
+  }
+  return Status::ok();
+}
+
+// Ascending from 0 to `end`.
+bool are_starts(const std::vector<uint32_t>& starts, uint32_t end) {
+  return starts.front() == 0 && starts.back() == end &&
+         std::is_sorted(starts.begin(), starts.end());
+}
+
+Status read_codes(const storage::File& file, const std::string& path, const Layout& layout,
+                  const std::vector<uint64_t>& checksums, DiskGraph& graph) {
+  const size_t block_bytes = block_places_of(graph.code.code_bytes()) * graph.code.code_bytes();
+  graph.codes = base::AlignedBuffer(layout.sizes[kCodes]);
+  for (size_t block = 0; block < checksums.size(); ++block) {
+    const size_t first = block * block_bytes;
+    const size_t size = std::min(block_bytes, graph.codes.size() - first);
+    const auto bytes = graph.codes.span().subspan(first, size);
+    ROX_RETURN_IF_ERROR(read_exactly(file, path, layout.offsets[kCodes] + first, bytes));
+    if (piece_checksum(bytes, block) != checksums[block]) {
+      return Status::corruption(path + ": codes, block " + std::to_string(block) +
+                                ": checksum mismatch");
+    }
+  }
+  return Status::ok();
+}
+
+DiskShape shape_of(const Header& header, const CollectionOptions& options) {
+  return {options,           header.node_count,  header.page_count, header.max_degree,
+          header.part_count, header.group_count, header.cell_count};
+}
+
+// Sections but the codes, as they are read.
+struct Parts {
+  std::vector<float> origin, codebook;
+  Cells::Parts cells;
+  std::vector<uint32_t> cell_pages;
+  std::vector<std::byte> slots;
+  std::vector<uint64_t> checksums;
+
+  explicit Parts(const Layout& layout)
+      : origin(layout.sizes[kOrigin] / sizeof(float)),
+        codebook(layout.sizes[kCodebook] / sizeof(float)),
+        cell_pages(layout.sizes[kCellPages] / sizeof(uint32_t)),
+        slots(layout.sizes[kSlots]),
+        checksums(layout.sizes[kChecksums] / sizeof(uint64_t)) {
+    cells.group_centroids.resize(layout.sizes[kGroupCentroids] / sizeof(uint16_t));
+    cells.group_starts.resize(layout.sizes[kGroupStarts] / sizeof(uint32_t));
+    cells.centroids.resize(layout.sizes[kCellCentroids] / sizeof(uint16_t));
+    cells.offsets.resize(layout.sizes[kCellOffsets] / sizeof(float));
+  }
+  std::array<std::span<std::byte>, kCodes> sections() {
+    const auto of = [](auto& values) { return std::as_writable_bytes(std::span(values)); };
+    return {of(origin),          of(codebook),      of(cells.group_centroids),
+            of(cells.group_starts), of(cells.centroids), of(cells.offsets),
+            of(cell_pages),      of(slots),         of(checksums)};
+  }
+};
+
+Status check_parts(const std::string& path, const Header& header, const Parts& parts) {
+  const auto damaged = [&](Section section) {
+    return Status::corruption(path + ": section " + kSectionNames[section] + ": out of order");
+  };
+  if (!are_starts(parts.cells.group_starts, header.cell_count)) return damaged(kGroupStarts);
+  if (!are_starts(parts.cell_pages, header.page_count)) return damaged(kCellPages);
+  for (const std::vector<float>* numbers : {&parts.origin, &parts.codebook, &parts.cells.offsets}) {
+    if (!std::all_of(numbers->begin(), numbers->end(), [](float x) { return std::isfinite(x); })) {
+      return Status::corruption(path + ": a number is not finite");
+    }
+  }
+  return Status::ok();
+}
+
+void number_page_cells(DiskGraph& graph) {
+  graph.page_cells.resize(graph.shape.page_count);
+  for (uint32_t cell = 0; cell < graph.shape.cell_count; ++cell) {
+    std::fill(graph.page_cells.begin() + graph.cell_pages[cell],
+              graph.page_cells.begin() + graph.cell_pages[cell + 1], cell);
+  }
+}
+
+}  // namespace
+
+DiskGraphBytes bytes_of(const DiskGraph& graph) {
+  return {uint64_t{graph.place_count()} * graph.code.code_bytes(),
+          graph.cells.bytes() +
+              (graph.cell_pages.size() + graph.page_cells.size()) * sizeof(uint32_t) +
+              graph.code.codebook().size() * sizeof(float)};
+}
+
+Result<std::unique_ptr<DiskCodesWriter>> DiskCodesWriter::create(storage::FileSystem& file_system,
+                                                                 const std::string& path,
+                                                                 const DiskGraph& graph,
+                                                                 const LiveSet& slots) {
+  ROX_ASSIGN_OR_RETURN(auto file, file_system.open(path, storage::OpenMode::kCreate));
+  const Layout layout = layout_of(graph.shape, static_cast<uint32_t>(slots.chunk_count()));
+  // Says at once where there is no room for it.
+  ROX_RETURN_IF_ERROR(file->allocate(0, layout.file_bytes));
+  std::unique_ptr<DiskCodesWriter> writer(
+      new DiskCodesWriter(std::move(file), block_places_of(graph.code.code_bytes())));
+  writer->file_bytes_ = layout.file_bytes;
+  writer->write_offset_ = layout.offsets[kCodes];
+  return writer;
+}
+
+Status DiskCodesWriter::append(std::span<const std::byte> codes) {
+  checksums_.push_back(piece_checksum(codes, checksums_.size()));
+  ROX_RETURN_IF_ERROR(file_->write(write_offset_, codes));
+  write_offset_ += codes.size();
+  return Status::ok();
+}
+
+Status DiskCodesWriter::finish(const DiskGraph& graph, const LiveSet& slots) {
+  const DiskShape& shape = graph.shape;
+  const auto slot_chunks = static_cast<uint32_t>(slots.chunk_count());
+  const Layout layout = layout_of(shape, slot_chunks);
+  const std::vector<std::byte> packed = pack_slots(slots);
+  const Cells::Parts& cells = graph.cells.parts();
+  const std::span<const std::byte> sections[kCodes] = {
+      bytes_of_vector(graph.space.origin()), std::as_bytes(graph.code.codebook()),
+      bytes_of_vector(cells.group_centroids), bytes_of_vector(cells.group_starts),
+      bytes_of_vector(cells.centroids),       bytes_of_vector(cells.offsets),
+      bytes_of_vector(graph.cell_pages),      packed,
+      bytes_of_vector(checksums_)};
+  Header header = {};
+  header.magic = kMagic;
+  header.version = kVersion;
+  header.dim = static_cast<uint32_t>(shape.options.dim);
+  header.scalar_type = static_cast<uint8_t>(shape.options.type);
+  header.metric = static_cast<uint8_t>(shape.options.metric);
+  header.node_count = shape.node_count;
+  header.page_count = shape.page_count;
+  header.max_degree = shape.max_degree;
+  header.part_count = shape.part_count;
+  header.group_count = shape.group_count;
+  header.cell_count = shape.cell_count;
+  header.list_size_at_10 = graph.list_sizes.at_small_k;
+  header.list_size_at_100 = graph.list_sizes.at_large_k;
+  header.slot_chunks = slot_chunks;
+  header.scale = graph.space.scale();
+  header.greatest_norm = graph.space.greatest_norm();
+  header.add_step = graph.code.add_step();
+  header.error_bias = graph.error.bias;
+  header.error_spread = graph.error.spread;
+  for (size_t s = 0; s < kCodes; ++s) {
+    ROX_CHECK(sections[s].size() == layout.sizes[s]);
+    header.section_checksums[s] = piece_checksum(sections[s], s);
+    ROX_RETURN_IF_ERROR(file_->write(layout.offsets[s], sections[s]));
+  }
+  header.header_checksum = base::checksum64(&header, offsetof(Header, header_checksum), kVersion);
+  std::vector<std::byte> page(kPageBytes);
+  std::memcpy(page.data(), &header, sizeof header);
+  ROX_RETURN_IF_ERROR(file_->write(0, page));
+  return file_->sync();
+}
+
+Result<DiskGraphFile> read_disk_codes(storage::FileSystem& file_system, const std::string& path,
+                                      const CollectionOptions& options) {
+  ROX_ASSIGN_OR_RETURN(const auto file, file_system.open(path, storage::OpenMode::kRead));
+  std::vector<std::byte> page(kPageBytes);
+  ROX_RETURN_IF_ERROR(read_exactly(*file, path, 0, page));
+  Header header;
+  std::memcpy(&header, page.data(), sizeof header);
+  ROX_RETURN_IF_ERROR(check_header(path, header, options));
+  if (std::any_of(page.begin() + sizeof header, page.end(),
+                  [](std::byte byte) { return byte != std::byte{0}; })) {
+    return Status::corruption(path + ": header: bytes after its end");
+  }
+  const DiskShape shape = shape_of(header, options);
+  const Layout layout = layout_of(shape, header.slot_chunks);
+  ROX_ASSIGN_OR_RETURN(const uint64_t size, file->size());
+  if (size != layout.file_bytes) {
+    return Status::corruption(path + ": " + std::to_string(size) + " bytes long, expected " +
+                              std::to_string(layout.file_bytes));
+  }
+  Parts parts(layout);
+  const auto sections = parts.sections();
+  for (size_t s = 0; s < kCodes; ++s) {
+    ROX_RETURN_IF_ERROR(read_exactly(*file, path, layout.offsets[s], sections[s]));
+    if (piece_checksum(sections[s], s) != header.section_checksums[s]) {
+      return Status::corruption(path + ": section " + kSectionNames[s] + ": checksum mismatch");
+    }
+  }
+  ROX_RETURN_IF_ERROR(check_parts(path, header, parts));
+  DiskGraphFile read{std::make_unique<DiskGraph>(), unpack_slots(parts.slots)};
+  if (read.slots.count() != header.node_count) {
+    return Status::corruption(path + ": section slots: " + std::to_string(read.slots.count()) +
+                              " slots of " + std::to_string(header.node_count) + " nodes");
+  }
+  DiskGraph& graph = *read.graph;
+  graph.shape = shape;
+  graph.layout = shape.page();
+  graph.list_sizes = {header.list_size_at_10, header.list_size_at_100};
+  graph.error = {header.error_bias, header.error_spread};
+  graph.space =
+      SearchSpace(options.metric, std::move(parts.origin), header.scale, header.greatest_norm);
+  graph.code = quantize::ResidualProductCode(options.dim, header.part_count);
+  graph.code.restore(std::move(parts.codebook), header.add_step);
+  graph.cells = Cells(options.dim, std::move(parts.cells));
+  graph.cell_pages = std::move(parts.cell_pages);
+  number_page_cells(graph);
+  ROX_RETURN_IF_ERROR(read_codes(*file, path, layout, parts.checksums, graph));
+  return read;
+}
+
+}  // namespace roxanne::index

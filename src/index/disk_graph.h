@@ -1,0 +1,58 @@
+// What a search of a disk graph holds in memory: cells, and a code for each place in each page.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "index/cells.h"
+#include "index/node_page.h"
+#include "index/resident_graph.h"
+#include "index/search_space.h"
+#include "quantize/residual_product_code.h"
+#include "roxanne/options.h"
+
+namespace roxanne::index {
+
+// Numbers that fix every size.
+struct DiskShape {
+  CollectionOptions options;  // key_type does not matter
+  uint32_t node_count = 0;
+  uint32_t page_count = 0;
+  uint32_t max_degree = 0;
+  uint32_t part_count = 0;  // of codes
+  uint32_t group_count = 0;
+  uint32_t cell_count = 0;
+
+  NodePageLayout page() const { return {options, max_degree}; }
+};
+
+// How far estimates are from exact distances, both in the search space, as shares of the distance
+// of the k-th nearest: found when the graph was built.
+struct EstimateError {
+  float bias = 0;
+  float spread = 0;  // standard deviation
+};
+
+struct DiskGraph {
+  DiskShape shape;
+  NodePageLayout layout;  // shape.page(), kept
+  ListSizes list_sizes;
+  EstimateError error;
+  SearchSpace space;
+  quantize::ResidualProductCode code;
+  Cells cells;
+  std::vector<uint32_t> cell_pages;  // first page of each cell, and the end
+  std::vector<uint32_t> page_cells;  // cell of each page
+  base::AlignedBuffer codes;         // code_bytes() a place
+
+  uint32_t place_count() const { return shape.page_count * layout.nodes; }
+  const uint8_t* code_of(uint32_t node) const {
+    return reinterpret_cast<const uint8_t*>(codes.data()) + size_t{node} * code.code_bytes();
+  }
+  uint32_t page_of(uint32_t node) const { return node / layout.nodes; }
+};
+
+}  // namespace roxanne::index

@@ -1,0 +1,167 @@
+#include "index/disk_index.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "index/disk_codes_file.h"
+
+namespace roxanne::index {
+namespace {
+
+// Lanes that are kept for the next search; more are made when more threads search at once.
+constexpr size_t kIdleLanesMax = 64;
+
+}  // namespace
+
+DiskIndex::DiskIndex(std::unique_ptr<DiskGraph> graph, LiveSet slots,
+                     std::unique_ptr<storage::PageStore> pages, uint64_t codes_file_bytes)
+    : graph_(std::move(graph)), slots_(std::move(slots)), pages_(std::move(pages)) {
+  const Result<uint64_t> page_file_bytes = pages_->file_bytes();
+  bytes_on_disk_ = codes_file_bytes + (page_file_bytes.is_ok() ? *page_file_bytes : 0);
+}
+
+DiskIndex::~DiskIndex() = default;
+
+Result<std::unique_ptr<DiskIndex>> DiskIndex::open(storage::FileSystem& file_system,
+                                                   const DiskPaths& paths,
+                                                   const CollectionOptions& options) {
+  ROX_ASSIGN_OR_RETURN(DiskGraphFile file, read_disk_codes(file_system, paths.codes, options));
+  ROX_ASSIGN_OR_RETURN(auto pages,
+                       storage::PageStore::open(file_system, paths.pages, {.read_only = true}));
+  if (pages->page_bytes() != file.graph->layout.page_bytes ||
+      pages->snapshot()->page_count() != file.graph->shape.page_count) {
+    return Status::corruption(paths.pages + ": not the pages that " + paths.codes + " was made for");
+  }
+  ROX_ASSIGN_OR_RETURN(const uint64_t codes_bytes, file_system.file_size(paths.codes));
+  return std::make_unique<DiskIndex>(std::move(file.graph), std::move(file.slots),
+                                     std::move(pages), codes_bytes);
+}
+
+DiskMemory DiskIndex::memory() const {
+  const DiskGraphBytes graph = bytes_of(*graph_);
+  DiskMemory memory;
+  memory.codes = graph.codes;
+  memory.cells = graph.cells;
+  memory.page_map = pages_->stats().memory_bytes;
+  memory.slots = slots_.chunk_count() * (sizeof(LiveChunk) + 32);
+  std::lock_guard lock(lanes_mutex_);
+  memory.search_buffers = lane_bytes_;
+  return memory;
+}
+
+void DiskIndex::use_cache(uint64_t bytes) {
+  cache_ = std::make_unique<PageCache>(bytes, graph_->layout.page_bytes);
+}
+
+std::unique_ptr<DiskLane> DiskIndex::take_lane() {
+  {
+    std::lock_guard lock(lanes_mutex_);
+    if (!idle_lanes_.empty()) {
+      auto lane = std::move(idle_lanes_.back());
+      idle_lanes_.pop_back();
+      lane_bytes_ -= lane->bytes();
+      return lane;
+    }
+  }
+  return std::make_unique<DiskLane>(*graph_, *pages_, cache_.get());
+}
+
+void DiskIndex::give_back(std::unique_ptr<DiskLane> lane) {
+  std::lock_guard lock(lanes_mutex_);
+  if (idle_lanes_.size() >= kIdleLanesMax) return;
+  lane_bytes_ += lane->bytes();
+  idle_lanes_.push_back(std::move(lane));
+}
+
+std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& live,
+                                           base::ThreadPool& pool,
+                                           const DiskSearchOptions& options) {
+  const size_t k = std::min<size_t>(options.k, graph_->shape.node_count);
+  const size_t wanted = options.search_list_size != 0 ? options.search_list_size
+                                                      : graph_->list_sizes.for_k(options.k);
+  const size_t size = std::max(wanted, options.k);
+  std::vector<DiskOutcome> outcomes(queries.rows());
+  // The filters outlive the queries that use them.
+  std::vector<std::function<bool(uint32_t)>> accepts(queries.rows());
+  const storage::PageSnapshot snapshot = pages_->snapshot();
+  std::atomic<size_t> next_query{0};
+  const size_t lane_count =
+      std::max<size_t>(1, std::min(options.thread_count, queries.rows()));
+  pool.run(lane_count, [&](size_t) {
+    std::vector<size_t> taken;  // query by the lane's number for it
+    auto lane = take_lane();
+    const auto next = [&]() -> std::optional<DiskQuery::Request> {
+      const size_t q = next_query++;
+      if (q >= queries.rows()) return std::nullopt;
+      taken.push_back(q);
+      const uint32_t without = options.without == nullptr ? UINT32_MAX : options.without[q];
+      accepts[q] = [&live, without](uint32_t slot) {
+        return slot != without && live.contains(slot);
+      };
+      return DiskQuery::Request{queries.row(q), k, size, &accepts[q]};
+    };
+    const auto done = [&](size_t number, DiskOutcome outcome) {
+      outcome.stats.search_list_size_used = size;
+      outcomes[taken[number]] = std::move(outcome);
+    };
+    const Status ran = lane->run(snapshot, next, done);
+    if (ran.is_ok()) {
+      give_back(std::move(lane));
+      return;
+    }
+    // The ring is of no use any more; its reads are waited for before the buffers go.
+    lane.reset();
+    for (const size_t q : taken) {
+      if (outcomes[q].stats.queries == 0) outcomes[q].status = ran;
+    }
+  });
+  return outcomes;
+}
+
+void DiskIndex::verify(const RowOf& row_of,
+                       const std::function<bool(const Status&)>& damaged) const {
+  const NodePageLayout& layout = graph_->layout;
+  const storage::PageSnapshot snapshot = pages_->snapshot();
+  bool goes_on = true;
+  const auto report = [&](const Status& status) { goes_on = goes_on && damaged(status); };
+  pages_->check(report);
+  base::AlignedBuffer buffer(layout.page_bytes);
+  uint64_t nodes = 0;
+  for (uint32_t page = 0; page < graph_->shape.page_count && goes_on; ++page) {
+    if (!pages_->read_page(*snapshot, page, buffer.span()).is_ok()) continue;  // told above
+    const uint64_t taken = storage::load_page_header(buffer.data()).record_bitmap;
+    for (uint32_t place = 0; place < layout.nodes && goes_on; ++place) {
+      if (((taken >> place) & 1) == 0) continue;
+      ++nodes;
+      const uint32_t slot = layout.slot(buffer.data(), place);
+      const std::string name =
+          pages_->path() + ": node " + std::to_string(page * layout.nodes + place);
+      if (!slots_.contains(slot)) {
+        report(Status::corruption(name + " has slot " + std::to_string(slot) +
+                                  ", which the codes do not name"));
+        continue;
+      }
+      for (size_t i = 0; i < layout.max_degree; ++i) {
+        const uint32_t neighbour = layout.neighbours(buffer.data(), place)[i];
+        if (neighbour == kNoNode || neighbour < graph_->place_count()) continue;
+        report(Status::corruption(name + ": an edge leads to node " + std::to_string(neighbour)));
+      }
+      if (!row_of) continue;
+      const Result<const std::byte*> row = row_of(slot);
+      if (row.is_ok() && *row != nullptr &&
+          std::memcmp(*row, layout.row(buffer.data(), place), layout.row_bytes) != 0) {
+        report(Status::corruption(name + " has another vector than slot " + std::to_string(slot)));
+      }
+    }
+  }
+  if (goes_on && nodes != graph_->shape.node_count) {
+    report(Status::corruption(pages_->path() + ": " + std::to_string(nodes) + " nodes, expected " +
+                              std::to_string(graph_->shape.node_count)));
+  }
+}
+
+}  // namespace roxanne::index

@@ -1,0 +1,102 @@
+// A graph over a collection's vectors whose nodes lie in pages on disk: a search holds short codes
+// in memory and reads a few pages. Built once, opened without rebuilding.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "index/disk_graph.h"
+#include "index/disk_lane.h"
+#include "index/exact_scan.h"
+#include "index/live_set.h"
+#include "index/page_cache.h"
+#include "roxanne/options.h"
+#include "roxanne/status.h"
+#include "roxanne/types.h"
+#include "storage/page_store.h"
+
+namespace roxanne::index {
+
+// The files of one graph.
+struct DiskPaths {
+  std::string pages;
+  std::string codes;
+};
+
+// What an index takes in memory, by part; the cache not included.
+struct DiskMemory {
+  uint64_t codes = 0;
+  uint64_t cells = 0;
+  uint64_t page_map = 0;
+  uint64_t search_buffers = 0;
+  uint64_t slots = 0;
+  uint64_t total() const { return codes + cells + page_map + search_buffers + slots; }
+};
+
+struct DiskSearchOptions {
+  size_t k = 10;
+  size_t search_list_size = 0;  // 0 = what was found at build time to reach recall@10 0.95
+  size_t thread_count = 1;
+  // Slots that are no answers, one a query; null = none. For measuring with queries that are
+  // points of the index.
+  const uint32_t* without = nullptr;
+};
+
+// Searches may run at once.
+class DiskIndex {
+ public:
+  // Reads the codes and the page map. kCorruption names the place, kUnsupported a newer version.
+  static Result<std::unique_ptr<DiskIndex>> open(storage::FileSystem& file_system,
+                                                 const DiskPaths& paths,
+                                                 const CollectionOptions& options);
+  // For the build.
+  DiskIndex(std::unique_ptr<DiskGraph> graph, LiveSet slots,
+            std::unique_ptr<storage::PageStore> pages, uint64_t codes_file_bytes);
+  ~DiskIndex();
+
+  uint64_t node_count() const { return graph_->shape.node_count; }
+  size_t max_degree() const { return graph_->shape.max_degree; }
+  size_t code_bytes() const { return graph_->code.code_bytes(); }
+  const LiveSet& slots() const { return slots_; }  // of the nodes
+  size_t default_search_list_size() const { return graph_->list_sizes.for_k(ListSizes::kSmallK); }
+  DiskMemory memory() const;
+  uint64_t bytes_on_disk() const { return bytes_on_disk_; }
+  const DiskGraph& graph() const { return *graph_; }
+  DiskGraph& graph() { return *graph_; }  // for the build, before anything is searched
+
+  // Lets pages stay in memory, in so many bytes; once, before searches.
+  void use_cache(uint64_t bytes);
+  uint64_t cache_bytes() const { return cache_ == nullptr ? 0 : cache_->bytes(); }
+
+  // For each query at most k nearest nodes whose slots are in `live`, by (distance, slot); ids are
+  // slots; distances are the exact ones. Queries are of the collection's scalar type and dimension,
+  // finite. Each query's outcome is its own: a read that fails hurts that query alone.
+  std::vector<DiskOutcome> search(MatrixView queries, const LiveSet& live, base::ThreadPool& pool,
+                                  const DiskSearchOptions& options);
+
+  // Reads and checks every page, and what it says against the codes and against `row_of` (empty =
+  // not compared). Calls `damaged` with what is wrong, until it returns false.
+  using RowOf = std::function<Result<const std::byte*>(uint32_t slot)>;
+  void verify(const RowOf& row_of, const std::function<bool(const Status&)>& damaged) const;
+
+ private:
+  std::unique_ptr<DiskLane> take_lane();
+  void give_back(std::unique_ptr<DiskLane> lane);
+
+  const std::unique_ptr<DiskGraph> graph_;
+  const LiveSet slots_;
+  const std::unique_ptr<storage::PageStore> pages_;
+  std::unique_ptr<PageCache> cache_;
+  uint64_t bytes_on_disk_ = 0;
+  mutable std::mutex lanes_mutex_;  // guards idle_lanes_ and lane_bytes_
+  std::vector<std::unique_ptr<DiskLane>> idle_lanes_;
+  uint64_t lane_bytes_ = 0;  // of all lanes when last seen
+};
+
+}  // namespace roxanne::index

@@ -1,0 +1,160 @@
+#include "index/disk_lane.h"
+
+#include <array>
+#include <utility>
+
+#include "base/status_macros.h"
+
+namespace roxanne::index {
+namespace {
+
+constexpr size_t kPagesAtOnce = DiskQuery::kPagesAtOnceMax;
+constexpr size_t kDepth = DiskLane::kQueriesMax * kPagesAtOnce;
+constexpr size_t kCompletionsAtOnce = 64;
+
+}  // namespace
+
+DiskLane::DiskLane(const DiskGraph& graph, const storage::PageStore& pages, PageCache* cache)
+    : graph_(graph), pages_(pages), cache_(cache), running_(kQueriesMax) {
+  reader_ = storage::make_async_reader({.depth = kDepth});
+}
+
+DiskLane::~DiskLane() = default;
+
+uint64_t DiskLane::bytes() const {
+  uint64_t bytes = arena_.size();
+  for (const Running& running : running_) {
+    if (running.query != nullptr) bytes += running.query->bytes();
+  }
+  return bytes;
+}
+
+std::span<std::byte> DiskLane::buffer(size_t place, size_t number) {
+  const size_t page_bytes = graph_.layout.page_bytes;
+  return arena_.span().subspan((place * kPagesAtOnce + number) * page_bytes, page_bytes);
+}
+
+Status DiskLane::run(const storage::PageSnapshot& snapshot, const Next& next, const Done& done) {
+  if (arena_.size() == 0) {
+    arena_ = base::AlignedBuffer(kDepth * graph_.layout.page_bytes);
+    (void)reader_->register_buffers(arena_.span());  // faster, where the system lets us
+  }
+  snapshot_ = &snapshot;
+  done_ = &done;
+  next_number_ = 0;
+  size_t active = 0;
+  // Fills a place with queries until one has to wait, or none is left.
+  const auto refill = [&](size_t place) -> Status {
+    while (begin(place, next)) {
+      ROX_ASSIGN_OR_RETURN(const bool waits, ask(running_[place], place));
+      if (!waits) continue;
+      ++active;
+      break;
+    }
+    return Status::ok();
+  };
+  for (size_t place = 0; place < kQueriesMax; ++place) ROX_RETURN_IF_ERROR(refill(place));
+  std::array<storage::AsyncReader::Completion, kCompletionsAtOnce> completions;
+  while (active > 0) {
+    ROX_ASSIGN_OR_RETURN(const size_t count, reader_->wait_some(completions));
+    for (size_t i = 0; i < count; ++i) {
+      const size_t place = completions[i].tag / kPagesAtOnce;
+      Running& running = running_[place];
+      receive(running, place, completions[i]);
+      if (running.pending > 0) continue;
+      running.outcome.stats.read_wait_us += running.watch.lap_us();
+      if (running.outcome.status.is_ok()) running.query->advance();
+      running.outcome.stats.walk_us += running.watch.lap_us();
+      ROX_ASSIGN_OR_RETURN(const bool waits, ask(running, place));
+      if (waits) continue;
+      --active;
+      ROX_RETURN_IF_ERROR(refill(place));
+    }
+  }
+  return Status::ok();
+}
+
+bool DiskLane::begin(size_t place, const Next& next) {
+  const std::optional<DiskQuery::Request> request = next();
+  if (!request.has_value()) return false;
+  Running& running = running_[place];
+  if (running.query == nullptr) running.query = std::make_unique<DiskQuery>(graph_);
+  running.number = next_number_++;
+  running.outcome = {};
+  running.watch.lap_us();
+  running.query->start(*request);
+  running.outcome.stats.seed_us += running.watch.lap_us();
+  return true;
+}
+
+Result<bool> DiskLane::ask(Running& running, size_t place) {
+  while (running.outcome.status.is_ok() && !running.query->wanted().empty()) {
+    const std::span<const uint32_t> wanted = running.query->wanted();
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      if (cache_ != nullptr && cache_->find(wanted[i], buffer(place, i))) {
+        running.query->take(wanted[i], buffer(place, i).data());
+        ++running.outcome.stats.cache_hits;
+        continue;
+      }
+      ROX_RETURN_IF_ERROR(submit(place, i, wanted[i]));
+      ++running.pending;
+    }
+    running.outcome.stats.reads += running.pending;
+    running.outcome.stats.bytes_read += running.pending * graph_.layout.page_bytes;
+    if (running.pending > 0) {
+      ++running.outcome.stats.read_rounds;
+      ROX_RETURN_IF_ERROR(reader_->start());
+      running.outcome.stats.walk_us += running.watch.lap_us();
+      return true;
+    }
+    running.query->advance();
+    running.outcome.stats.walk_us += running.watch.lap_us();
+  }
+  end(running);
+  return false;
+}
+
+Status DiskLane::submit(size_t place, size_t number, uint32_t page) {
+  return reader_->submit(pages_.direct_file(), pages_.offset_of(**snapshot_, page),
+                         buffer(place, number), place * kPagesAtOnce + number);
+}
+
+void DiskLane::receive(Running& running, size_t place,
+                       const storage::AsyncReader::Completion& completion) {
+  --running.pending;
+  const size_t number = completion.tag % kPagesAtOnce;
+  const uint32_t page = running.query->wanted()[number];
+  const std::span<std::byte> bytes = buffer(place, number);
+  Status status = completion.status;
+  if (status.is_ok()) status = check(running, page, completion.bytes_read, bytes);
+  if (!status.is_ok()) {
+    if (running.outcome.status.is_ok()) running.outcome.status = std::move(status);
+    return;
+  }
+  if (!running.outcome.status.is_ok()) return;
+  running.query->take(page, bytes.data());
+  if (cache_ != nullptr) cache_->offer(page, bytes);
+}
+
+// A page whose bytes are wrong is read once more: it may have been the way, not the disk.
+Status DiskLane::check(const Running&, uint32_t page, size_t bytes_read,
+                       std::span<std::byte> bytes) const {
+  if (bytes_read == bytes.size() && pages_.check_page(page, bytes).is_ok()) return Status::ok();
+  return pages_.read_page(**snapshot_, page, bytes);
+}
+
+void DiskLane::end(Running& running) {
+  DiskOutcome& outcome = running.outcome;
+  const DiskQueryCounts& counts = running.query->counts();
+  outcome.stats.queries = 1;
+  outcome.stats.distance_computations = counts.exact_distances + counts.estimates;
+  outcome.stats.hops = counts.hops;
+  if (outcome.status.is_ok()) {
+    for (const DiskAnswer& answer : running.query->answers()) {
+      outcome.found.push_back({answer.distance, answer.slot, answer.tag});
+    }
+  }
+  (*done_)(running.number, std::move(outcome));
+}
+
+}  // namespace roxanne::index

@@ -1,0 +1,81 @@
+// Runs queries of a disk graph on one thread: several at a time, so that one computes while others
+// wait for their reads; a lone one has all reads of a round in flight together.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/stopwatch.h"
+#include "index/disk_query.h"
+#include "index/exact_scan.h"
+#include "index/page_cache.h"
+#include "roxanne/options.h"
+#include "roxanne/status.h"
+#include "storage/async_reader.h"
+#include "storage/page_store.h"
+
+namespace roxanne::index {
+
+// What became of one query.
+struct DiskOutcome {
+  Status status;
+  std::vector<ScanNeighbor> found;  // ids are slots
+  SearchStats stats;                // no latency
+};
+
+// One thread's at a time.
+class DiskLane {
+ public:
+  static constexpr size_t kQueriesMax = 16;  // under way at once
+
+  // All outlive the lane; `cache` may be null.
+  DiskLane(const DiskGraph& graph, const storage::PageStore& pages, PageCache* cache);
+  ~DiskLane();
+
+  // Gives the next query, until there is none.
+  using Next = std::function<std::optional<DiskQuery::Request>()>;
+  // Hears of each query, by the order in which they were given.
+  using Done = std::function<void(size_t number, DiskOutcome outcome)>;
+  // Reads pages as `snapshot` has them. A failure of the ring itself is returned; what a query
+  // meets is in its outcome.
+  Status run(const storage::PageSnapshot& snapshot, const Next& next, const Done& done);
+
+  uint64_t bytes() const;
+
+ private:
+  struct Running {
+    std::unique_ptr<DiskQuery> query;
+    size_t number = 0;
+    size_t pending = 0;  // reads of this round
+    DiskOutcome outcome;
+    base::Stopwatch watch;
+  };
+
+  bool begin(size_t place, const Next& next);
+  // Asks for the pages that a query wants. Goes on while they are all in the cache. Returns whether
+  // reads are under way; if not, the query has ended.
+  Result<bool> ask(Running& running, size_t place);
+  Status submit(size_t place, size_t buffer, uint32_t page);
+  void receive(Running& running, size_t place, const storage::AsyncReader::Completion& completion);
+  Status check(const Running& running, uint32_t page, size_t bytes_read,
+               std::span<std::byte> bytes) const;
+  void end(Running& running);
+  std::span<std::byte> buffer(size_t place, size_t number);
+
+  const DiskGraph& graph_;
+  const storage::PageStore& pages_;
+  PageCache* const cache_;
+  const storage::PageSnapshot* snapshot_ = nullptr;
+  const Done* done_ = nullptr;
+  size_t next_number_ = 0;
+  std::vector<Running> running_;
+  base::AlignedBuffer arena_;  // kPagesAtOnceMax pages for each query
+  std::unique_ptr<storage::AsyncReader> reader_;  // after arena_: it waits for reads into it
+};
+
+}  // namespace roxanne::index

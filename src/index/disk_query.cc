@@ -1,0 +1,274 @@
+#include "index/disk_query.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace roxanne::index {
+namespace {
+
+constexpr float kInfinite = std::numeric_limits<float>::infinity();
+
+// Codes scanned before anything is read: 0.2 % of a million, less of more.
+constexpr size_t kScanCodes = 2000;
+// Where too few answers were found, more cells are scanned, so many times twice as many.
+constexpr size_t kScanDoublingsMax = 6;
+// A page is read when it promises this many answers, with search_list_size 2 k; the exponent makes
+// recall grow with search_list_size as it does in memory.
+constexpr float kGainAtTwoK = 0.5f;
+constexpr float kGainExponent = 1.5f;
+constexpr size_t kPagesAtOnceLeast = 8;
+// Neighbours of points up to so much farther than the k-th best become known.
+constexpr float kExpandMargin = 0.45f;
+// Estimates that are so many standard deviations too far are forgotten.
+constexpr float kDeviationsMax = 4;
+// The k-th best is not known before anything was read; as estimates go, it is a little farther.
+constexpr float kGuessMargin = 0.15f;
+
+// The normal distribution's P(X < z) in steps of 1/16, for |z| up to kDeviationsMax.
+constexpr int kStepsPerDeviation = 16;
+constexpr size_t kNormalSteps = 2 * static_cast<size_t>(kDeviationsMax) * kStepsPerDeviation + 1;
+
+std::array<float, kNormalSteps> make_normal_table() {
+  std::array<float, kNormalSteps> table;
+  for (size_t i = 0; i < kNormalSteps; ++i) {
+    const double z = static_cast<double>(i) / kStepsPerDeviation - kDeviationsMax;
+    table[i] = static_cast<float>(0.5 * std::erfc(-z / std::sqrt(2.0)));
+  }
+  return table;
+}
+
+float normal_below(float z) {
+  static const std::array<float, kNormalSteps> table = make_normal_table();
+  if (!(z > -kDeviationsMax)) return 0;
+  if (z >= kDeviationsMax) return 1;
+  return table[static_cast<size_t>((z + kDeviationsMax) * kStepsPerDeviation + 0.5f)];
+}
+
+// A place that no node has: its code's `add`.
+bool is_vacant(const uint8_t* code, size_t part_count) {
+  int16_t add;
+  std::memcpy(&add, code + part_count, sizeof add);
+  return add == quantize::ResidualProductCode::kVacant;
+}
+
+}  // namespace
+
+DiskQuery::DiskQuery(const DiskGraph& graph)
+    : graph_(graph),
+      exact_(graph.shape.options.type, graph.shape.options.metric, graph.shape.options.dim) {
+  distances_.resize(graph.layout.nodes);
+}
+
+uint64_t DiskQuery::bytes() const {
+  return graph_.code.part_count() * kernels::kCodebookEntries * sizeof(float) +
+         scanned_cells_.bytes() + read_pages_.bytes() + known_nodes_.bytes() +
+         cell_bases_.bytes() + gains_.bytes() + candidates_.capacity() * sizeof(Candidate) +
+         near_cells_.capacity() * sizeof(NearCell) + seen_.capacity() * sizeof(Seen);
+}
+
+void DiskQuery::start(const Request& request) {
+  request_ = request;
+  exact_.set_query(request.query);
+  const CollectionOptions& options = graph_.shape.options;
+  graph_.space.map_query(VectorView(options.type, request.query, options.dim), place_);
+  code_.prepare(graph_.code, place_.place());
+  const auto twice_k = static_cast<float>(2 * request.k);
+  gain_least_ = kGainAtTwoK * std::pow(twice_k / static_cast<float>(request.search_list_size),
+                                       kGainExponent);
+  pages_at_once_ = std::clamp(request.k, kPagesAtOnceLeast, kPagesAtOnceMax);
+  codes_scanned_ = 0;
+  scanned_cells_.clear();
+  read_pages_.clear();
+  known_nodes_.clear();
+  cell_bases_.clear();
+  candidates_.clear();
+  seen_.clear();
+  answers_.clear();
+  kth_ = kInfinite;
+  is_exact_ = false;
+  counts_ = {};
+  scan_cells(std::max(kScanCodes, 4 * request.k));
+  choose_pages();
+}
+
+void DiskQuery::take(uint32_t page, const std::byte* bytes) {
+  const NodePageLayout& layout = graph_.layout;
+  const uint64_t taken = storage::load_page_header(bytes).record_bitmap;
+  exact_.to_rows(layout.row(bytes, 0), layout.nodes, layout.norms(bytes), distances_.data());
+  read_pages_.insert(page);
+  for (size_t place = 0; place < layout.nodes; ++place) {
+    if (((taken >> place) & 1) == 0) continue;
+    ++counts_.exact_distances;
+    seen_.push_back(
+        {place_.distance_here(distances_[place]), layout.neighbours(bytes, place)});
+    add_answer(distances_[place], layout.slot(bytes, place), layout.tag(bytes, place));
+  }
+}
+
+void DiskQuery::advance() {
+  update_bound();
+  expand();
+  choose_pages();
+}
+
+// Scans about so many codes more, of the nearest cells that were not scanned.
+void DiskQuery::scan_cells(size_t wanted_codes) {
+  const size_t all = graph_.shape.cell_count;
+  const size_t codes_per_cell = std::max<size_t>(1, graph_.shape.node_count / all);
+  const size_t target = codes_scanned_ + wanted_codes;
+  size_t wanted = std::min(all, 2 * target / codes_per_cell + 8);
+  while (codes_scanned_ < target) {
+    graph_.cells.nearest(place_.place(), wanted, cells_scratch_, near_cells_);
+    for (const NearCell& near : near_cells_) {
+      if (codes_scanned_ >= target) break;
+      if (scanned_cells_.insert(near.cell)) scan_cell(near.cell, near.distance);
+    }
+    if (wanted == all) break;
+    wanted = std::min(all, 4 * wanted);
+  }
+  if (is_exact_) return;
+  // The estimates give a first idea of how near the k-th best is.
+  const size_t rank = request_.k + request_.k / 4 + 1;
+  if (candidates_.size() <= rank) return;
+  std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(rank),
+                   candidates_.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.estimate < b.estimate; });
+  kth_ = candidates_[rank].estimate;
+  kth_ += kGuessMargin * std::abs(kth_);
+  drop_hopeless();
+}
+
+void DiskQuery::scan_cell(uint32_t cell, float base) {
+  const uint32_t first_page = graph_.cell_pages[cell];
+  const uint32_t end_page = graph_.cell_pages[cell + 1];
+  for (uint32_t page = first_page; page < end_page; ++page) {
+    if (read_pages_.contains(page)) continue;
+    const uint32_t first = page * graph_.layout.nodes;
+    for (uint32_t node = first; node < first + graph_.layout.nodes; ++node) {
+      const uint8_t* code = graph_.code_of(node);
+      if (is_vacant(code, graph_.code.part_count())) continue;
+      candidates_.push_back({code_.estimate(code, base), node});
+      ++codes_scanned_;
+    }
+  }
+  counts_.estimates = counts_.estimates + (end_page - first_page) * graph_.layout.nodes;
+}
+
+// Makes the neighbours of near points known, and lets go of the pages' bytes.
+void DiskQuery::expand() {
+  const float limit = is_exact_ ? kth_ + kExpandMargin * std::abs(kth_) : kInfinite;
+  noted_.clear();
+  for (const Seen& seen : seen_) {
+    if (!(seen.distance <= limit)) continue;
+    ++counts_.hops;
+    note_neighbours(seen.neighbours);
+  }
+  seen_.clear();
+  estimate_noted();
+}
+
+void DiskQuery::note_neighbours(const uint32_t* neighbours) {
+  for (size_t i = 0; i < graph_.layout.max_degree; ++i) {
+    const uint32_t node = neighbours[i];
+    if (node >= graph_.place_count()) continue;  // kNoNode, the usual reason
+    const uint32_t page = graph_.page_of(node);
+    if (read_pages_.contains(page) || scanned_cells_.contains(graph_.page_cells[page])) continue;
+    if (!known_nodes_.insert(node)) continue;
+    __builtin_prefetch(graph_.code_of(node));
+    __builtin_prefetch(graph_.code_of(node) + graph_.code.code_bytes() - 1);
+    noted_.push_back(node);
+  }
+}
+
+void DiskQuery::estimate_noted() {
+  for (const uint32_t node : noted_) {
+    const uint8_t* code = graph_.code_of(node);
+    if (is_vacant(code, graph_.code.part_count())) continue;
+    const float base = base_of(graph_.page_cells[graph_.page_of(node)]);
+    candidates_.push_back({code_.estimate(code, base), node});
+  }
+  counts_.estimates += noted_.size();
+}
+
+float DiskQuery::base_of(uint32_t cell) {
+  bool is_new;
+  float& base = cell_bases_.at(cell, is_new);
+  if (is_new) base = graph_.cells.distance(place_.place(), cell) + graph_.cells.offset(cell);
+  return base;
+}
+
+void DiskQuery::add_answer(float distance, uint32_t slot, uint64_t tag) {
+  const DiskAnswer answer{distance, slot, tag};
+  const bool is_full = answers_.size() == request_.k;
+  if (is_full && !(answer < answers_.back())) return;
+  if (request_.accepts != nullptr && !(*request_.accepts)(slot)) return;
+  if (is_full) answers_.pop_back();
+  answers_.insert(std::upper_bound(answers_.begin(), answers_.end(), answer), answer);
+}
+
+void DiskQuery::update_bound() {
+  if (answers_.size() < request_.k) {
+    kth_ = kInfinite;
+    return;
+  }
+  kth_ = place_.distance_here(answers_.back().distance);
+  is_exact_ = true;
+}
+
+float DiskQuery::probability(float estimate) const {
+  if (kth_ == kInfinite) return 1;
+  const float size = std::abs(kth_);
+  const float spread = std::max(graph_.error.spread * size, std::numeric_limits<float>::min());
+  return normal_below((kth_ + graph_.error.bias * size - estimate) / spread);
+}
+
+// Forgets candidates that cannot be answers, and those on pages that were read.
+void DiskQuery::drop_hopeless() {
+  const float size = std::abs(kth_);
+  const float limit =
+      kth_ == kInfinite
+          ? kInfinite
+          : kth_ + (graph_.error.bias + kDeviationsMax * graph_.error.spread) * size;
+  std::erase_if(candidates_, [&](const Candidate& candidate) {
+    return candidate.estimate > limit || read_pages_.contains(graph_.page_of(candidate.node));
+  });
+}
+
+void DiskQuery::choose_pages() {
+  wanted_.clear();
+  for (size_t doublings = 0;; ++doublings) {
+    drop_hopeless();
+    add_gains();
+    const bool has_enough = is_exact_ || codes_scanned_ >= graph_.shape.node_count;
+    if (!page_gains_.empty() || has_enough || doublings == kScanDoublingsMax) break;
+    scan_cells(std::max<size_t>(codes_scanned_, 1));
+  }
+  const size_t count = std::min(pages_at_once_, page_gains_.size());
+  std::partial_sort(page_gains_.begin(), page_gains_.begin() + static_cast<ptrdiff_t>(count),
+                    page_gains_.end());
+  for (size_t i = 0; i < count; ++i) wanted_.push_back(page_gains_[i].page);
+  if (count > 0) ++counts_.rounds;
+}
+
+// Fills page_gains_ with the pages that promise enough.
+void DiskQuery::add_gains() {
+  gains_.clear();
+  page_gains_.clear();
+  for (const Candidate& candidate : candidates_) {
+    const uint32_t page = graph_.page_of(candidate.node);
+    bool is_new;
+    float& gain = gains_.at(page, is_new);
+    const float before = gain;
+    gain += probability(candidate.estimate);
+    if (before < gain_least_ && gain >= gain_least_) page_gains_.push_back({0, page});
+  }
+  for (PageGain& page : page_gains_) {
+    bool is_new;
+    page.gain = gains_.at(page.page, is_new);
+  }
+}
+
+}  // namespace roxanne::index

@@ -1,0 +1,94 @@
+// Sets and maps of numbers that are filled for one query and emptied at once: open addressing, a
+// stamp in each place instead of clearing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace roxanne::index {
+
+// From a number to a float.
+class NumberMap {
+ public:
+  NumberMap() : places_(kPlacesLeast) {}
+
+  void clear() {
+    size_ = 0;
+    if (++stamp_ != 0) return;
+    for (Place& place : places_) place.stamp = 0;  // once in 2^32 times
+    stamp_ = 1;
+  }
+  size_t size() const { return size_; }
+  uint64_t bytes() const { return places_.capacity() * sizeof(Place); }
+
+  // The value of a number; made 0, and `is_new` set, where it was not there. Valid until the next
+  // call.
+  float& at(uint32_t number, bool& is_new) {
+    if (2 * (size_ + 1) > places_.size()) grow();
+    Place& place = find(number);
+    is_new = place.stamp != stamp_;
+    if (is_new) {
+      place = {number, stamp_, 0};
+      ++size_;
+    }
+    return place.value;
+  }
+  bool contains(uint32_t number) const {
+    size_t i = start(number);
+    while (places_[i].stamp == stamp_) {
+      if (places_[i].number == number) return true;
+      i = (i + 1) % places_.size();
+    }
+    return false;
+  }
+
+ private:
+  static constexpr size_t kPlacesLeast = 256;  // a power of two, as is each size
+  struct Place {
+    uint32_t number = 0;
+    uint32_t stamp = 0;
+    float value = 0;
+  };
+
+  size_t start(uint32_t number) const {
+    // Fibonacci hashing: neighbouring numbers are the usual case.
+    return (number * 0x9e3779b97f4a7c15ull >> 32) & (places_.size() - 1);
+  }
+  Place& find(uint32_t number) {
+    size_t i = start(number);
+    while (places_[i].stamp == stamp_ && places_[i].number != number) {
+      i = (i + 1) & (places_.size() - 1);
+    }
+    return places_[i];
+  }
+  void grow() {
+    std::vector<Place> old(2 * places_.size());
+    old.swap(places_);
+    for (const Place& place : old) {
+      if (place.stamp == stamp_) find(place.number) = place;
+    }
+  }
+
+  std::vector<Place> places_;
+  size_t size_ = 0;
+  uint32_t stamp_ = 1;
+};
+
+class NumberSet {
+ public:
+  void clear() { map_.clear(); }
+  uint64_t bytes() const { return map_.bytes(); }
+  bool contains(uint32_t number) const { return map_.contains(number); }
+  // False where it was there.
+  bool insert(uint32_t number) {
+    bool is_new;
+    map_.at(number, is_new);
+    return is_new;
+  }
+
+ private:
+  NumberMap map_;
+};
+
+}  // namespace roxanne::index

@@ -1,0 +1,83 @@
+#include "index/page_cache.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace roxanne::index {
+namespace {
+
+constexpr uint32_t kNone = UINT32_MAX;
+// Beside a page: its entries in the tables.
+constexpr uint64_t kEntryBytes = 64;
+// A page asked for once is remembered while so many others come, as a multiple of the pages held.
+constexpr size_t kAskedFactor = 4;
+
+size_t hash_of(uint32_t page) { return page * 0x9e3779b97f4a7c15ull >> 32; }
+
+}  // namespace
+
+PageCache::PageCache(uint64_t bytes, uint32_t page_bytes)
+    : page_bytes_(page_bytes),
+      pages_per_shard_(std::max<size_t>(1, bytes / (page_bytes + kEntryBytes) / kShards)),
+      shards_(kShards) {
+  bytes_ = kShards * pages_per_shard_ * (page_bytes_ + kEntryBytes);
+  for (Shard& shard : shards_) {
+    shard.pages = base::AlignedBuffer(pages_per_shard_ * page_bytes_);
+    shard.page_of.assign(pages_per_shard_, kNone);
+    shard.was_used.assign(pages_per_shard_, false);
+    shard.asked.assign(kAskedFactor * pages_per_shard_, kNone);
+  }
+}
+
+bool PageCache::find(uint32_t page, std::span<std::byte> out) {
+  Shard& shard = shard_of(page);
+  std::lock_guard lock(shard.mutex);
+  const auto found = shard.places.find(page);
+  if (found == shard.places.end()) return false;
+  std::memcpy(out.data(), shard.pages.data() + size_t{found->second} * page_bytes_, page_bytes_);
+  shard.was_used[found->second] = true;
+  return true;
+}
+
+void PageCache::offer(uint32_t page, std::span<const std::byte> bytes) {
+  Shard& shard = shard_of(page);
+  std::lock_guard lock(shard.mutex);
+  if (shard.places.contains(page)) return;
+  uint32_t& asked = shard.asked[hash_of(page) % shard.asked.size()];
+  if (asked != page && shard.used == pages_per_shard_) {
+    asked = page;
+    return;
+  }
+  const size_t place = take_place(shard);
+  std::memcpy(shard.pages.data() + place * page_bytes_, bytes.data(), page_bytes_);
+  shard.page_of[place] = page;
+  shard.was_used[place] = false;
+  shard.places[page] = static_cast<uint32_t>(place);
+}
+
+void PageCache::drop(uint32_t page) {
+  Shard& shard = shard_of(page);
+  std::lock_guard lock(shard.mutex);
+  const auto found = shard.places.find(page);
+  if (found == shard.places.end()) return;
+  shard.page_of[found->second] = kNone;
+  shard.was_used[found->second] = false;
+  shard.places.erase(found);
+}
+
+// A free place, or that of the first page that was not used since the hand passed it.
+size_t PageCache::take_place(Shard& shard) {
+  if (shard.used < pages_per_shard_) return shard.used++;
+  for (;;) {
+    const size_t place = shard.hand;
+    shard.hand = (shard.hand + 1) % pages_per_shard_;
+    if (shard.was_used[place]) {
+      shard.was_used[place] = false;
+      continue;
+    }
+    if (shard.page_of[place] != kNone) shard.places.erase(shard.page_of[place]);
+    return place;
+  }
+}
+
+}  // namespace roxanne::index

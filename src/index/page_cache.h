@@ -1,0 +1,56 @@
+// Pages of a disk graph that stay in memory, shared by all its searches.
+//
+// A page is admitted when it is asked for the second time within a while: most pages of a search
+// are never wanted again, and would push out those that are (2Q, Johnson and Shasha, VLDB 1994, with
+// a table of stamps for its first queue). Among admitted pages the clock chooses.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+
+namespace roxanne::index {
+
+// All calls may run at once.
+class PageCache {
+ public:
+  // As many pages as fit `bytes`, at least one.
+  PageCache(uint64_t bytes, uint32_t page_bytes);
+
+  // Copies the page to `out` where it is here.
+  bool find(uint32_t page, std::span<std::byte> out);
+  // Tells of a page that was read, and checked.
+  void offer(uint32_t page, std::span<const std::byte> bytes);
+  // A page has new bytes.
+  void drop(uint32_t page);
+
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  static constexpr size_t kShards = 16;
+  struct Shard {
+    std::mutex mutex;  // guards all below
+    base::AlignedBuffer pages;
+    std::unordered_map<uint32_t, uint32_t> places;
+    std::vector<uint32_t> page_of;  // by place
+    std::vector<bool> was_used;     // since the clock's hand passed
+    std::vector<uint32_t> asked;    // pages asked for once, by hash
+    size_t used = 0;
+    size_t hand = 0;
+  };
+  Shard& shard_of(uint32_t page) { return shards_[page % kShards]; }
+  size_t take_place(Shard& shard);
+
+  uint32_t page_bytes_;
+  uint64_t bytes_;
+  size_t pages_per_shard_;
+  std::vector<Shard> shards_;
+};
+
+}  // namespace roxanne::index
