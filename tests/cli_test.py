@@ -512,6 +512,7 @@ def test_interrupted_index(folder):
     writer = start("import", db, base, "--threads", 1, "--json")
     try:
         wait_for(lambda: points_so_far(db) == 60000)
+        time.sleep(0.1)  # the last rows are seen before the build begins
         writer.send_signal(signal.SIGINT)
         writer.wait(timeout=WAIT_S)
     finally:
