@@ -220,6 +220,41 @@ def test_import_search_get_delete(folder):
     verify(db)
 
 
+COUNTS = ("reads", "bytes_read", "cache_hits", "read_rounds", "distance_computations", "hops")
+PHASES = ("seed_us", "walk_us", "read_wait_us", "result_us")
+
+
+def test_explain(folder):
+    rows = u8_rows()
+    base = write_u8bin(folder / "base.u8bin", rows)
+    query = write_u8bin(folder / "query.u8bin", u8_rows(4, seed=2))
+    db = folder / "db.rox"
+    call("import", db, base)
+    plain = call("search", db, "--query", query, "--json").lines()
+    told = call("search", db, "--query", query, "--json", "--explain").lines()
+    equal([answer["neighbors"] for answer in told], [answer["neighbors"] for answer in plain])
+    assert "explain" not in plain[0], plain[0]
+    for i, answer in enumerate(told):
+        cost = answer["explain"]
+        equal((cost["regime"], cost["search_list_size_used"], cost["hops"]), ("exact", 0, 0))
+        assert ROWS <= cost["distance_computations"] < 2 * ROWS, cost
+        equal(cost["reads"] > 0, i == 0)  # the first one brings the vectors into memory
+        equal(cost["cache_hits"] > 0, i > 0)
+        equal(cost["read_rounds"], cost["reads"])
+        assert all(cost[name] >= 0 for name in COUNTS + PHASES), cost
+        assert 0 < sum(cost[name] for name in PHASES) <= cost["latency_us"] + 1, cost
+    run = call("search", db, "--query", query, "--explain", "--k", 2,
+               says=["search", "exact", "seed", "walk", "read wait", "result", "distances"])
+    equal(run.out, call("search", db, "--query", query, "--k", 2).out)
+    equal(run.err.count("exact"), 4)
+    like = call("search", db, "--key", 17, "--k", 3, "--json", "--explain").lines()[0]
+    equal((len(like["neighbors"]), like["explain"]["regime"]), (3, "exact"))
+    call("search", db, "--key", 17, "--explain", says="exact")
+    lines = json.dumps(rows[0]) + "\n" + json.dumps(rows[1]) + "\n"
+    piped = call("search", db, "--query", "-", "--json", "--explain", stdin=lines).lines()
+    equal([answer["explain"]["reads"] > 0 for answer in piped], [True, False])
+
+
 def test_existing_collection_and_wrong_files(folder):
     db = folder / "db.rox"
     base = write_u8bin(folder / "base.u8bin", u8_rows())
