@@ -463,10 +463,17 @@ def test_ground_truth_and_eval(folder):
             assert ROWS <= result["distance_computations_per_query"] < 2 * ROWS, result
             for name in ("qps", "latency_us_p50", "latency_us_p99"):
                 assert result[name] > 0, result
-            for name in ("reads_per_query", "bytes_read_per_query", "hops_per_query"):
-                assert result[name] >= 0, result
-    text = call("eval", db, "--query", query, "--ground-truth", gt, "--batch", 5, "--limit", 10).out
-    assert "recall@10" in text and "1.0000" in text, text
+            for name in COUNTS + PHASES:
+                assert result[f"{name}_per_query"] >= 0, result
+            equal(result["regime"], "exact")
+            assert result["cache_hits_per_query"] > 0 and result["walk_us_per_query"] > 0, result
+    run = call("eval", db, "--query", query, "--ground-truth", gt, "--batch", 5, "--limit", 10,
+               says=["exact, 10 queries", "times are of batches of 5 queries"])
+    assert "recall@10" in run.out and "1.0000" in run.out, run
+    assert "rounds" not in run.out, f"the vectors are in memory\n{run}"
+    batched = call("eval", db, "--query", query, "--ground-truth", gt, "--batch", 5, "--json").lines()[0]
+    equal((batched["batch"], batched["recall"]), (5, 1.0))
+    equal(5 * batched["cache_hits_per_query"], result["cache_hits_per_query"])
     call("eval", db, "--query", query, "--ground-truth", gt, "--k", 16, code=FAILURE, says="15")
     more = write_u8bin(folder / "more.u8bin", u8_rows(21))
     call("eval", db, "--query", more, "--ground-truth", gt, code=FAILURE, says=["21", "20"])
@@ -512,6 +519,13 @@ def test_index(folder):
     for result in results:
         assert result["recall"] >= 0.9, result
         assert 0 < result["hops_per_query"] < rows / 2, result
+        assert result["seed_us_per_query"] > 0 and result["walk_us_per_query"] > 0, result
+        equal((result["regime"], result["reads_per_query"]), ("resident", 0))
+    told_costs = [a["explain"] for a in
+                  call("search", db, "--query", query, "--json", "--explain").lines()]
+    equal({c["regime"] for c in told_costs}, {"resident"})
+    equal({c["search_list_size_used"] for c in told_costs}, {told["index"]["search_list_size"]})
+    equal(sum(c["hops"] for c in told_costs) / 50, results[0]["hops_per_query"])
     exact = call("eval", db, "--query", query, "--ground-truth", gt, "--exact", "--json").lines()[0]
     equal((exact["recall"], exact["hops_per_query"], exact["search_list_size_used"]), (1.0, 0, 0))
 
