@@ -96,8 +96,8 @@ def nearest(query, rows, k):
     return sorted((l2(query, row), i) for i, row in enumerate(rows))[:k]
 
 
-def info(db, **kwargs):
-    return call("info", db, "--json", **kwargs).lines()[0]
+def info(db, limit="1GiB", **kwargs):
+    return call("info", db, "--json", "--memory-limit", limit, **kwargs).lines()[0]
 
 
 def points(db):
@@ -587,7 +587,16 @@ def test_info_and_collections(folder):
     for name in ("points", "dim", "type", "metric", "regime", "bytes_on_disk", "bytes_in_memory", "index"):
         assert name in everything["collections"][0], name
     equal(everything["collections"][1]["regime"], "exact")
-    assert "cosine" in call("info", db).out
+    text = call("info", db).out
+    assert "cosine" in text and "memory: " in text and "store" in text, text
+    for part in everything["memory"] + everything["collections"][0]["memory"]:
+        assert part["name"] and part["bytes"] >= 0, part
+    equal([part["name"] for part in everything["memory"]], ["store"])
+    equal(sum(part["bytes"] for part in everything["memory"])
+          + sum(c["bytes_in_memory"] for c in everything["collections"]), everything["memory_used_bytes"])
+    assert 0 < everything["memory_used_bytes"] < everything["resident_set_bytes"], everything
+    limited = info(db, limit="256MiB")
+    equal(limited["memory_limit_bytes"], 256 << 20)
     one = call("info", db, "--collection", "b", "--json").lines()[0]
     equal([c["name"] for c in one["collections"]], ["b"])
     call("info", db, "--collection", "c", code=NOT_FOUND, says="b, default")
