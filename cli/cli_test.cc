@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "cli/read_ahead.h"
 #include "cli/row_message.h"
+#include "cli/search_cost.h"
 #include "cli/suggest.h"
 #include "cli/units.h"
 
@@ -46,6 +47,39 @@ TEST(Units, NumbersAreDigitsOnly) {
   for (const char* text : {"", "+1", "-1", "1 ", " 1", "1.0", "18446744073709551616", "a"}) {
     EXPECT_FALSE(parse_u64(text).has_value()) << text;
   }
+}
+
+TEST(SearchCost, ExplanationsKeepTimesToTheNanosecond) {
+  const SearchStats cost{.queries = 1,
+                         .reads = 12,
+                         .bytes_read = 49152,
+                         .cache_hits = 1,
+                         .read_rounds = 3,
+                         .distance_computations = 1402,
+                         .hops = 41,
+                         .latency_us = 124.0004,
+                         .seed_us = 3.1,
+                         .walk_us = 50,
+                         .read_wait_us = 60,
+                         .result_us = 0.0126,
+                         .search_list_size_used = 53};
+  EXPECT_EQ(explanation_json(cost, "disk"),
+            R"({"regime":"disk","search_list_size_used":53,"reads":12,"bytes_read":49152,)"
+            R"("cache_hits":1,"read_rounds":3,"distance_computations":1402,"hops":41,)"
+            R"("latency_us":124,"seed_us":3.1,"walk_us":50,"read_wait_us":60,"result_us":0.013})");
+  const std::vector<std::string> lines = explanation_lines(cost, "disk");
+  ASSERT_EQ(lines.size(), 5u);
+  EXPECT_EQ(lines[0], "  search       124.0 us  disk, list size 53");
+  EXPECT_EQ(lines[1], "    seed         3.1 us");
+  EXPECT_EQ(lines[2], "    walk        50.0 us  41 hops, 1,402 distances");
+  EXPECT_EQ(lines[3], "    read wait   60.0 us  12 reads of 48.0 KiB in 3 rounds, 1 cache hit");
+  EXPECT_EQ(lines[4], "    result       0.0 us");
+}
+
+TEST(SearchCost, ExplanationsTellOfTimeOutsideThePhasesWhereItIsMost) {
+  const auto lines = explanation_lines({.latency_us = 50000, .walk_us = 100}, "resident");
+  ASSERT_EQ(lines.size(), 6u);
+  EXPECT_EQ(lines[5], "    other      49900.0 us  the first search loads the graph");
 }
 
 TEST(Units, FormatsForPeople) {

@@ -1,6 +1,7 @@
 // roxanne eval: recall and speed against ground truth.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <functional>
 #include <limits>
 
 #include "cli/command.h"
@@ -12,6 +13,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/query_source.h"
+#include "cli/search_cost.h"
 #include "cli/units.h"
 #include "eval/measure.h"
 #include "eval/recall.h"
@@ -30,12 +32,17 @@ class EvalCommand final : public Command {
            "  roxanne eval photos.rox --query query.u8bin --ground-truth gt.bin \\\n"
            "      --search-list-size 20,40,80 --threads 4 --json\n"
            "  roxanne eval glove.rox --query glove.hdf5 --ground-truth glove.hdf5\n"
+           "  roxanne eval photos.rox --query query.u8bin --ground-truth gt.bin --batch 32 "
+           "--limit 1000\n"
            "\n"
            "Keys are taken for row numbers of the ground truth's base, as import gives them. "
            "Answers as\n"
            "near as the k-th true one count, whatever their key. Each of --threads searches with "
            "one\n"
-           "thread; one call before the first is not counted.";
+           "thread; one call before the first is not counted. With --batch a call answers N "
+           "queries, which\n"
+           "lets one thread wait for the reads of many at once: the latencies are then of whole "
+           "batches.";
   }
   std::string subject() const override { return arguments_.path; }
   void declare(CLI::App& app) override;
@@ -43,15 +50,22 @@ class EvalCommand final : public Command {
 
  private:
   struct Row {
-    size_t search_list_size;       // as asked for
-    size_t search_list_size_used;  // 0: every vector was compared
+    size_t search_list_size;  // as asked for
+    std::string regime;
     eval::Measurement measured;
     eval::RecallReport recall;
+    double per_query(double sum) const { return sum / static_cast<double>(measured.queries); }
+    double per_query(uint64_t sum) const { return per_query(static_cast<double>(sum)); }
+  };
+  // What the table shows of a row.
+  struct Column {
+    std::string title;
+    std::function<std::string(const Row&)> cell;
   };
   Row measure(const Collection& collection, const eval::VectorBatch& queries,
               size_t search_list_size) const;
-  size_t used_list_size(const Collection& collection, size_t asked) const;
   void print_json(const Row& row) const;
+  std::vector<Column> columns(const std::vector<Row>& rows) const;
   void print_table(const std::vector<Row>& rows) const;
 
   StoreArguments arguments_;
@@ -152,36 +166,33 @@ EvalCommand::Row EvalCommand::measure(const Collection& collection,
   };
   Row row;
   row.search_list_size = search_list_size;
-  row.search_list_size_used = used_list_size(collection, search_list_size);
   row.measured = take(eval::measure_search(search, queries.view(), options));
   row.recall = take(eval::measure_recall(truth_, row.measured.answers, k_));
+  row.regime = searched_regime(collection, row.measured.stats);
   return row;
-}
-
-// After the searches: the first one loads the index.
-size_t EvalCommand::used_list_size(const Collection& collection, size_t asked) const {
-  const CollectionInfo info = take(collection.info());
-  if (exact_ || info.regime != "resident") return 0;
-  return std::max(k_, asked != 0 ? asked : info.index.search_list_size);
 }
 
 void EvalCommand::print_json(const Row& row) const {
   const eval::Measurement& measured = row.measured;
-  const auto per_query = [&](uint64_t sum) {
-    return static_cast<double>(sum) / static_cast<double>(measured.queries);
-  };
+  const SearchStats& stats = measured.stats;
   JsonObject object;
   object.add("k", uint64_t{k_}).add("search_list_size", uint64_t{row.search_list_size});
-  object.add("search_list_size_used", uint64_t{row.search_list_size_used});
+  object.add("search_list_size_used", stats.search_list_size_used).add("regime", row.regime);
   object.add("threads", uint64_t{arguments_.thread_count}).add("batch", uint64_t{batch_rows_});
   object.flag("exact", exact_).add("queries", measured.queries).add("seconds", measured.seconds);
   object.add("recall", row.recall.recall).add("qps", measured.qps);
   object.add("latency_us_p50", measured.latency_us_p50);
   object.add("latency_us_p99", measured.latency_us_p99);
-  object.add("reads_per_query", per_query(measured.stats.reads));
-  object.add("bytes_read_per_query", per_query(measured.stats.bytes_read));
-  object.add("distance_computations_per_query", per_query(measured.stats.distance_computations));
-  object.add("hops_per_query", per_query(measured.stats.hops));
+  object.add("reads_per_query", row.per_query(stats.reads));
+  object.add("bytes_read_per_query", row.per_query(stats.bytes_read));
+  object.add("cache_hits_per_query", row.per_query(stats.cache_hits));
+  object.add("read_rounds_per_query", row.per_query(stats.read_rounds));
+  object.add("distance_computations_per_query", row.per_query(stats.distance_computations));
+  object.add("hops_per_query", row.per_query(stats.hops));
+  object.add("seed_us_per_query", whole_nanoseconds(row.per_query(stats.seed_us)));
+  object.add("walk_us_per_query", whole_nanoseconds(row.per_query(stats.walk_us)));
+  object.add("read_wait_us_per_query", whole_nanoseconds(row.per_query(stats.read_wait_us)));
+  object.add("result_us_per_query", whole_nanoseconds(row.per_query(stats.result_us)));
   const auto& match = row.recall.distances_match;
   object.raw("ground_truth_distances_match", !match.has_value() ? "null"
                                              : *match           ? "true"
@@ -189,30 +200,57 @@ void EvalCommand::print_json(const Row& row) const {
   print_line(object.text());
 }
 
+std::vector<EvalCommand::Column> EvalCommand::columns(const std::vector<Row>& rows) const {
+  const auto list_size = [](const Row& row) {
+    const uint64_t used = row.measured.stats.search_list_size_used;
+    return used == 0 ? "exact" : std::to_string(used);
+  };
+  // A column of a count's mean.
+  const auto mean = [](const std::string& title, uint64_t SearchStats::*count, int decimals) {
+    return Column{title, [count, decimals](const Row& row) {
+                    return format_fixed(row.per_query(row.measured.stats.*count), decimals);
+                  }};
+  };
+  std::vector<Column> columns = {
+      {"list size", list_size},
+      {"recall@" + std::to_string(k_),
+       [](const Row& row) { return format_fixed(row.recall.recall, 4); }},
+      {"queries/s", [](const Row& row) { return format_fixed(row.measured.qps, 1); }},
+      {"p50 us", [](const Row& row) { return format_fixed(row.measured.latency_us_p50, 0); }},
+      {"p99 us", [](const Row& row) { return format_fixed(row.measured.latency_us_p99, 0); }}};
+  const auto has_read = [](const Row& row) { return row.measured.stats.reads > 0; };
+  if (std::any_of(rows.begin(), rows.end(), has_read)) {
+    columns.push_back(mean("reads", &SearchStats::reads, 1));
+    columns.push_back(mean("rounds", &SearchStats::read_rounds, 1));
+    columns.push_back({"bytes read", [](const Row& row) {
+                         return format_bytes(
+                             static_cast<uint64_t>(row.per_query(row.measured.stats.bytes_read)));
+                       }});
+    columns.push_back(mean("cache hits", &SearchStats::cache_hits, 1));
+  }
+  columns.push_back(mean("distances", &SearchStats::distance_computations, 0));
+  columns.push_back(mean("hops", &SearchStats::hops, 1));
+  return columns;
+}
+
 void EvalCommand::print_table(const std::vector<Row>& rows) const {
-  Table table(std::vector<Table::Align>(9, Table::Align::kRight));
-  table.add_row({"list size", "recall@" + std::to_string(k_), "queries/s", "p50 us", "p99 us",
-                 "reads", "bytes read", "distances", "hops"});
+  const std::vector<Column> columns = this->columns(rows);
+  Table table(std::vector<Table::Align>(columns.size(), Table::Align::kRight));
+  std::vector<std::string> titles;
+  for (const Column& column : columns) titles.push_back(column.title);
+  table.add_row(titles);
   for (const Row& row : rows) {
-    const eval::Measurement& measured = row.measured;
-    const auto per_query = [&](uint64_t sum) {
-      return static_cast<double>(sum) / static_cast<double>(measured.queries);
-    };
-    table.add_row(
-        {row.search_list_size_used == 0 ? "exact" : std::to_string(row.search_list_size_used),
-         format_fixed(row.recall.recall, 4), format_fixed(measured.qps, 1),
-         format_fixed(measured.latency_us_p50, 0), format_fixed(measured.latency_us_p99, 0),
-         format_fixed(per_query(measured.stats.reads), 1),
-         format_bytes(static_cast<uint64_t>(per_query(measured.stats.bytes_read))),
-         format_fixed(per_query(measured.stats.distance_computations), 0),
-         format_fixed(per_query(measured.stats.hops), 1)});
+    std::vector<std::string> cells;
+    for (const Column& column : columns) cells.push_back(column.cell(row));
+    table.add_row(cells);
   }
   table.print();
-  print_message(format_count(rows.front().measured.queries) + " queries, " +
-                std::to_string(arguments_.thread_count) +
+  const std::string batch = std::to_string(batch_rows_);
+  print_message(rows.back().regime + ", " + format_count(rows.back().measured.queries) +
+                " queries, " + std::to_string(arguments_.thread_count) +
                 (arguments_.thread_count == 1 ? " thread" : " threads") +
-                (batch_rows_ > 1 ? ", " + std::to_string(batch_rows_) + " queries a call" : "") +
-                "; reads, bytes, distances and hops are a query's");
+                (batch_rows_ > 1 ? "; times are of batches of " + batch + " queries" : "") +
+                "; counts are a query's");
 }
 
 }  // namespace

@@ -22,6 +22,14 @@ std::string index_json(const IndexInfo& index) {
   return object.text();
 }
 
+std::string memory_json(const std::vector<MemoryPart>& parts) {
+  std::vector<std::string> items;
+  for (const MemoryPart& part : parts) {
+    items.push_back(JsonObject().add("name", part.name).add("bytes", part.bytes).text());
+  }
+  return json_list(items);
+}
+
 std::string collection_json(const CollectionInfo& info) {
   JsonObject object;
   object.add("name", info.name).add("points", info.points).add("dim", uint64_t{info.options.dim});
@@ -29,7 +37,8 @@ std::string collection_json(const CollectionInfo& info) {
   object.add("metric", metric_name(info.options.metric));
   object.add("key_type", key_type_name(info.options.key_type));
   object.add("regime", info.regime).add("bytes_on_disk", info.bytes_on_disk);
-  object.add("bytes_in_memory", info.bytes_in_memory).add("slots", info.slots);
+  object.add("bytes_in_memory", info.bytes_in_memory).raw("memory", memory_json(info.memory));
+  object.add("slots", info.slots);
   object.raw("index", index_json(info.index));
   object.raw("index_error", info.index_error.empty() ? "null" : json_text(info.index_error));
   return object.text();
@@ -46,13 +55,39 @@ void print_index(const CollectionInfo& info) {
   if (!info.index_error.empty()) print_line(info.name + ": index: " + info.index_error);
 }
 
+void add_memory(const std::string& owner, const std::vector<MemoryPart>& parts, Table& table) {
+  for (const MemoryPart& part : parts) {
+    if (part.bytes > 0) table.add_row({owner, part.name, format_bytes(part.bytes)});
+  }
+}
+
+// Of this process, which has only just opened the database.
+void print_memory(const DatabaseInfo& info) {
+  print_line("memory: " + format_bytes(info.memory_used_bytes) + " used of " +
+             format_bytes(info.memory_limit_bytes) + " allowed; the whole process " +
+             format_bytes(info.resident_set_bytes));
+  Table table({Table::Align::kLeft, Table::Align::kLeft, Table::Align::kRight});
+  add_memory("(database)", info.memory, table);
+  for (const CollectionInfo& one : info.collections) add_memory(one.name, one.memory, table);
+  table.print("  ");
+}
+
 class InfoCommand final : public Command {
  public:
   std::string_view name() const override { return "info"; }
   std::string_view summary() const override { return "Show what is in a database"; }
   std::string_view examples() const override {
     return "  roxanne info photos.rox\n"
-           "  roxanne info photos.rox --json";
+           "  roxanne info photos.rox --json\n"
+           "  roxanne info photos.rox --memory-limit 256MiB   # which regime would that give?\n"
+           "\n"
+           "regime is how a collection is searched: \"exact\": by comparing with every vector; "
+           "\"resident\":\n"
+           "through a graph in memory; \"disk\": through a graph on disk, of which a search reads "
+           "a few\n"
+           "pages; \"damaged\": it cannot be opened, verify says why. Memory is that of this "
+           "process at\n"
+           "this moment: a graph is loaded by the first search.";
   }
   std::string subject() const override { return arguments_.path; }
 
@@ -88,6 +123,9 @@ class InfoCommand final : public Command {
     JsonObject object;
     object.add("path", info.path).add("format_version", uint64_t{info.format_version});
     object.add("version", version()).add("memory_limit_bytes", info.memory_limit_bytes);
+    object.add("memory_used_bytes", info.memory_used_bytes);
+    object.add("resident_set_bytes", info.resident_set_bytes);
+    object.raw("memory", memory_json(info.memory));
     object.add("bytes_on_disk", info.bytes_on_disk).add("redo_bytes", info.redo_bytes);
     object.add("isa", info.isa).raw("collections", json_list(collections));
     print_line(object.text());
@@ -95,11 +133,15 @@ class InfoCommand final : public Command {
 
   static void print_tables(const DatabaseInfo& info) {
     print_line(info.path + ": format " + std::to_string(info.format_version) + ", " +
-               format_bytes(info.bytes_on_disk) + " on disk, " + info.isa +
-               " kernels, memory limit " + format_bytes(info.memory_limit_bytes));
+               format_bytes(info.bytes_on_disk) + " on disk, " + info.isa + " kernels");
     if (info.redo_bytes > 0) {
       print_line(format_bytes(info.redo_bytes) + " of writes wait for the next checkpoint");
     }
+    print_collections(info);
+    print_memory(info);
+  }
+
+  static void print_collections(const DatabaseInfo& info) {
     if (info.collections.empty()) {
       print_line("no collections");
       return;

@@ -75,7 +75,8 @@ void Table::add_row(std::vector<std::string> cells) {
   rows_.push_back(std::move(cells));
 }
 
-void Table::print(std::string_view indent) const {
+std::vector<std::string> Table::lines(std::string_view indent) const {
+  std::vector<std::string> lines;
   std::vector<size_t> widths(columns_.size());
   for (const auto& row : rows_) {
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
@@ -88,8 +89,13 @@ void Table::print(std::string_view indent) const {
       line += columns_[i] == Align::kRight ? padding + row[i] : row[i] + padding;
     }
     line.erase(line.find_last_not_of(' ') + 1);
-    print_line(line);
+    lines.push_back(std::move(line));
   }
+  return lines;
+}
+
+void Table::print(std::string_view indent) const {
+  for (const std::string& line : lines(indent)) print_line(line);
 }
 
 }  // namespace roxanne::cli

@@ -28,7 +28,9 @@ class Table {
   enum class Align : unsigned char { kLeft, kRight };
   explicit Table(std::vector<Align> columns) : columns_(std::move(columns)) {}
   void add_row(std::vector<std::string> cells);  // as many as there are columns
-  // To stdout; each line behind `indent`.
+  // The rows, each behind `indent`.
+  std::vector<std::string> lines(std::string_view indent = "") const;
+  // The same to stdout.
   void print(std::string_view indent = "") const;
 
  private:

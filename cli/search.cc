@@ -9,6 +9,7 @@
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/query_source.h"
+#include "cli/search_cost.h"
 
 namespace roxanne::cli {
 namespace {
@@ -39,7 +40,15 @@ class SearchCommand final : public Command {
            "  roxanne search photos.rox --query query.u8bin --row 3 --k 5\n"
            "  roxanne search docs.rox --key 17 --with payload      # what is like point 17?\n"
            "  roxanne search docs.rox --query query.f16bin --json > answers.jsonl\n"
-           "  echo '{\"vector\": [0.1, 0.2, 0.3]}' | roxanne search small.rox --query -";
+           "  echo '{\"vector\": [0.1, 0.2, 0.3]}' | roxanne search small.rox --query -\n"
+           "  roxanne search photos.rox --query query.u8bin --row 3 --explain\n"
+           "\n"
+           "--explain searches the queries one by one and tells of each where its time went, on "
+           "stderr\n"
+           "or, with --json, as \"explain\" beside its neighbors: seed (choosing where to begin), "
+           "walk\n"
+           "(computing), read wait and result (keys, payloads, vectors). The first search loads "
+           "the graph.";
   }
   std::string subject() const override { return arguments_.path; }
   void declare(CLI::App& app) override;
@@ -48,16 +57,26 @@ class SearchCommand final : public Command {
  private:
   void search_queries(const Collection& collection);
   void search_key(const Collection& collection);
+  void explain_queries(const Collection& collection, const MatrixView& queries,
+                       uint64_t first_query) const;
   size_t queries_per_call() const;
-  void show(uint64_t query, const std::vector<Neighbor>& neighbors) const;
-  void show_json(uint64_t query, const std::vector<Neighbor>& neighbors) const;
-  void show_table(uint64_t query, const std::vector<Neighbor>& neighbors) const;
+  // An answer, and what it cost where that is to be told.
+  struct Answer {
+    uint64_t query;
+    std::vector<Neighbor> neighbors;
+    SearchStats cost = {};
+    std::string regime = {};
+  };
+  void show(const Answer& answer) const;
+  void show_json(const Answer& answer) const;
+  void show_table(const Answer& answer) const;
 
   StoreArguments arguments_;
   QueryOptions queries_;
   std::optional<uint64_t> row_;
   std::optional<std::string> key_;
   SearchOptions search_;
+  bool explain_ = false;
   WithFields with_;
 };
 
@@ -79,6 +98,7 @@ void SearchCommand::declare(CLI::App& app) {
                  "recall against work (default: chosen by the engine)")
       ->type_name("N");
   app.add_flag("--exact", search_.exact, "compare with every vector");
+  app.add_flag("--explain", explain_, "tell what each search cost");
   add_with(app, with_, "what to bring along with key and distance");
   add_collection(app, arguments_);
   add_memory_limit(app, arguments_);
@@ -120,13 +140,32 @@ void SearchCommand::search_queries(const Collection& collection) {
   while (true) {
     source->next(queries_per_call(), batch);
     if (batch.rows == 0) break;
-    const auto answers = take(collection.search(batch.view(), search_));
-    for (const auto& neighbors : answers) show(query++, neighbors);
+    if (explain_) {
+      explain_queries(collection, batch.view(), query);
+      query += batch.rows;
+    } else {
+      auto answers = take(collection.search(batch.view(), search_));
+      for (auto& neighbors : answers) show({query++, std::move(neighbors)});
+    }
     flush_output();
   }
   if (query == queries_.skip_rows && row_.has_value()) {
     throw Failure(
         Status::invalid_argument(queries_.path + ": there is no row " + std::to_string(*row_)));
+  }
+}
+
+// One by one, so that the cost is each one's own.
+void SearchCommand::explain_queries(const Collection& collection, const MatrixView& queries,
+                                    uint64_t first_query) const {
+  for (size_t row = 0; row < queries.rows(); ++row) {
+    Answer answer{.query = first_query + row, .neighbors = {}};
+    SearchOptions options = search_;
+    options.stats = &answer.cost;
+    const VectorView query(queries.type(), queries.row(row), queries.dim());
+    answer.neighbors = take(collection.search(query, options));
+    answer.regime = searched_regime(collection, answer.cost);
+    show(answer);
   }
 }
 
@@ -136,26 +175,35 @@ void SearchCommand::search_key(const Collection& collection) {
   if (!key.has_value()) throw UsageError(key_refusal(type, *key_));
   const Point point = take(collection.get(*key, {.with_payload = false}));
   // One more, for the point itself.
+  Answer answer{.query = 0, .neighbors = {}};
   SearchOptions options = search_;
   options.k = std::min(search_.k + 1, kSearchKMax);
-  auto neighbors = take(collection.search(point.vector.view(), options));
+  if (explain_) options.stats = &answer.cost;
+  auto& neighbors = answer.neighbors;
+  neighbors = take(collection.search(point.vector.view(), options));
   const auto is_self = [&](const Neighbor& neighbor) { return neighbor.key == *key; };
   neighbors.erase(std::remove_if(neighbors.begin(), neighbors.end(), is_self), neighbors.end());
   if (neighbors.size() > search_.k) neighbors.resize(search_.k);
-  show(0, neighbors);
+  if (explain_) answer.regime = searched_regime(collection, answer.cost);
+  show(answer);
 }
 
-void SearchCommand::show(uint64_t query, const std::vector<Neighbor>& neighbors) const {
+void SearchCommand::show(const Answer& answer) const {
   if (arguments_.json) {
-    show_json(query, neighbors);
-  } else {
-    show_table(query, neighbors);
+    show_json(answer);
+    return;
+  }
+  show_table(answer);
+  if (!explain_) return;
+  flush_output();  // the answer first, where both go to one place
+  for (const std::string& line : explanation_lines(answer.cost, answer.regime)) {
+    print_message(line);
   }
 }
 
-void SearchCommand::show_json(uint64_t query, const std::vector<Neighbor>& neighbors) const {
+void SearchCommand::show_json(const Answer& answer) const {
   std::vector<std::string> items;
-  for (const Neighbor& neighbor : neighbors) {
+  for (const Neighbor& neighbor : answer.neighbors) {
     JsonObject item;
     item.raw("key", json_key(neighbor.key)).add("distance", neighbor.distance);
     if (with_.payload) {
@@ -165,15 +213,17 @@ void SearchCommand::show_json(uint64_t query, const std::vector<Neighbor>& neigh
     items.push_back(item.text());
   }
   JsonObject object;
-  object.add("query", query).raw("neighbors", json_list(items));
+  object.add("query", answer.query).raw("neighbors", json_list(items));
+  if (explain_) object.raw("explain", explanation_json(answer.cost, answer.regime));
   print_line(object.text());
 }
 
-void SearchCommand::show_table(uint64_t query, const std::vector<Neighbor>& neighbors) const {
+void SearchCommand::show_table(const Answer& answer) const {
+  const std::vector<Neighbor>& neighbors = answer.neighbors;
   if (key_.has_value()) {
     print_line("like " + one_line(*key_, 60));
   } else {
-    print_line("query " + std::to_string(query));
+    print_line("query " + std::to_string(answer.query));
   }
   if (neighbors.empty()) print_line("  nothing found");
   std::vector<Table::Align> columns(3, Table::Align::kRight);

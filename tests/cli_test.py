@@ -96,8 +96,8 @@ def nearest(query, rows, k):
     return sorted((l2(query, row), i) for i, row in enumerate(rows))[:k]
 
 
-def info(db, **kwargs):
-    return call("info", db, "--json", **kwargs).lines()[0]
+def info(db, limit="1GiB", **kwargs):
+    return call("info", db, "--json", "--memory-limit", limit, **kwargs).lines()[0]
 
 
 def points(db):
@@ -218,6 +218,41 @@ def test_import_search_get_delete(folder):
     call("delete", db, "--keys", keys, code=FAILURE, says="line 2")
     equal(points(db), ROWS - 6)
     verify(db)
+
+
+COUNTS = ("reads", "bytes_read", "cache_hits", "read_rounds", "distance_computations", "hops")
+PHASES = ("seed_us", "walk_us", "read_wait_us", "result_us")
+
+
+def test_explain(folder):
+    rows = u8_rows()
+    base = write_u8bin(folder / "base.u8bin", rows)
+    query = write_u8bin(folder / "query.u8bin", u8_rows(4, seed=2))
+    db = folder / "db.rox"
+    call("import", db, base)
+    plain = call("search", db, "--query", query, "--json").lines()
+    told = call("search", db, "--query", query, "--json", "--explain").lines()
+    equal([answer["neighbors"] for answer in told], [answer["neighbors"] for answer in plain])
+    assert "explain" not in plain[0], plain[0]
+    for i, answer in enumerate(told):
+        cost = answer["explain"]
+        equal((cost["regime"], cost["search_list_size_used"], cost["hops"]), ("exact", 0, 0))
+        assert ROWS <= cost["distance_computations"] < 2 * ROWS, cost
+        equal(cost["reads"] > 0, i == 0)  # the first one brings the vectors into memory
+        equal(cost["cache_hits"] > 0, i > 0)
+        equal(cost["read_rounds"], cost["reads"])
+        assert all(cost[name] >= 0 for name in COUNTS + PHASES), cost
+        assert 0 < sum(cost[name] for name in PHASES) <= cost["latency_us"] + 1, cost
+    run = call("search", db, "--query", query, "--explain", "--k", 2,
+               says=["search", "exact", "seed", "walk", "read wait", "result", "distances"])
+    equal(run.out, call("search", db, "--query", query, "--k", 2).out)
+    equal(run.err.count("exact"), 4)
+    like = call("search", db, "--key", 17, "--k", 3, "--json", "--explain").lines()[0]
+    equal((len(like["neighbors"]), like["explain"]["regime"]), (3, "exact"))
+    call("search", db, "--key", 17, "--explain", says="exact")
+    lines = json.dumps(rows[0]) + "\n" + json.dumps(rows[1]) + "\n"
+    piped = call("search", db, "--query", "-", "--json", "--explain", stdin=lines).lines()
+    equal([answer["explain"]["reads"] > 0 for answer in piped], [True, False])
 
 
 def test_existing_collection_and_wrong_files(folder):
@@ -428,10 +463,17 @@ def test_ground_truth_and_eval(folder):
             assert ROWS <= result["distance_computations_per_query"] < 2 * ROWS, result
             for name in ("qps", "latency_us_p50", "latency_us_p99"):
                 assert result[name] > 0, result
-            for name in ("reads_per_query", "bytes_read_per_query", "hops_per_query"):
-                assert result[name] >= 0, result
-    text = call("eval", db, "--query", query, "--ground-truth", gt, "--batch", 5, "--limit", 10).out
-    assert "recall@10" in text and "1.0000" in text, text
+            for name in COUNTS + PHASES:
+                assert result[f"{name}_per_query"] >= 0, result
+            equal(result["regime"], "exact")
+            assert result["cache_hits_per_query"] > 0 and result["walk_us_per_query"] > 0, result
+    run = call("eval", db, "--query", query, "--ground-truth", gt, "--batch", 5, "--limit", 10,
+               says=["exact, 10 queries", "times are of batches of 5 queries"])
+    assert "recall@10" in run.out and "1.0000" in run.out, run
+    assert "rounds" not in run.out, f"the vectors are in memory\n{run}"
+    batched = call("eval", db, "--query", query, "--ground-truth", gt, "--batch", 5, "--json").lines()[0]
+    equal((batched["batch"], batched["recall"]), (5, 1.0))
+    equal(5 * batched["cache_hits_per_query"], result["cache_hits_per_query"])
     call("eval", db, "--query", query, "--ground-truth", gt, "--k", 16, code=FAILURE, says="15")
     more = write_u8bin(folder / "more.u8bin", u8_rows(21))
     call("eval", db, "--query", more, "--ground-truth", gt, code=FAILURE, says=["21", "20"])
@@ -477,6 +519,13 @@ def test_index(folder):
     for result in results:
         assert result["recall"] >= 0.9, result
         assert 0 < result["hops_per_query"] < rows / 2, result
+        assert result["seed_us_per_query"] > 0 and result["walk_us_per_query"] > 0, result
+        equal((result["regime"], result["reads_per_query"]), ("resident", 0))
+    told_costs = [a["explain"] for a in
+                  call("search", db, "--query", query, "--json", "--explain").lines()]
+    equal({c["regime"] for c in told_costs}, {"resident"})
+    equal({c["search_list_size_used"] for c in told_costs}, {told["index"]["search_list_size"]})
+    equal(sum(c["hops"] for c in told_costs) / 50, results[0]["hops_per_query"])
     exact = call("eval", db, "--query", query, "--ground-truth", gt, "--exact", "--json").lines()[0]
     equal((exact["recall"], exact["hops_per_query"], exact["search_list_size_used"]), (1.0, 0, 0))
 
@@ -512,6 +561,7 @@ def test_interrupted_index(folder):
     writer = start("import", db, base, "--threads", 1, "--json")
     try:
         wait_for(lambda: points_so_far(db) == 60000)
+        time.sleep(0.1)  # the last rows are seen before the build begins
         writer.send_signal(signal.SIGINT)
         writer.wait(timeout=WAIT_S)
     finally:
@@ -537,7 +587,16 @@ def test_info_and_collections(folder):
     for name in ("points", "dim", "type", "metric", "regime", "bytes_on_disk", "bytes_in_memory", "index"):
         assert name in everything["collections"][0], name
     equal(everything["collections"][1]["regime"], "exact")
-    assert "cosine" in call("info", db).out
+    text = call("info", db).out
+    assert "cosine" in text and "memory: " in text and "store" in text, text
+    for part in everything["memory"] + everything["collections"][0]["memory"]:
+        assert part["name"] and part["bytes"] >= 0, part
+    equal([part["name"] for part in everything["memory"]], ["store"])
+    equal(sum(part["bytes"] for part in everything["memory"])
+          + sum(c["bytes_in_memory"] for c in everything["collections"]), everything["memory_used_bytes"])
+    assert 0 < everything["memory_used_bytes"] < everything["resident_set_bytes"], everything
+    limited = info(db, limit="256MiB")
+    equal(limited["memory_limit_bytes"], 256 << 20)
     one = call("info", db, "--collection", "b", "--json").lines()[0]
     equal([c["name"] for c in one["collections"]], ["b"])
     call("info", db, "--collection", "c", code=NOT_FOUND, says="b, default")

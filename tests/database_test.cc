@@ -404,6 +404,9 @@ TEST_F(DatabaseTest, VectorsBeyondTheMemoryLimitAreStreamed) {
     const auto found = collection.search(queries, {.k = 5, .stats = &stats});
     ASSERT_TRUE(found.is_ok()) << found.status().to_string();
     EXPECT_GT(stats.bytes_read, 20u << 20) << "what does not fit is read every time";
+    EXPECT_GT(stats.read_rounds, 0u);
+    EXPECT_LE(stats.read_rounds, stats.reads);
+    EXPECT_GT(stats.read_wait_us, 0);
     EXPECT_EQ(stats.distance_computations / stats.queries / 1000, kCount / 1000);
     for (size_t q = 0; q < queries.rows(); ++q) {
       for (size_t i = 0; i < 5; ++i) {
@@ -413,6 +416,99 @@ TEST_F(DatabaseTest, VectorsBeyondTheMemoryLimitAreStreamed) {
     }
   }
   EXPECT_LT(collection.info()->bytes_in_memory, 8u << 20);
+}
+
+TEST(SearchStats, SumsAddEveryFieldAndKeepTheLongestList) {
+  const SearchStats one{.queries = 1,
+                        .reads = 2,
+                        .bytes_read = 3,
+                        .cache_hits = 4,
+                        .read_rounds = 5,
+                        .distance_computations = 6,
+                        .hops = 7,
+                        .latency_us = 8.25,
+                        .seed_us = 9.25,
+                        .walk_us = 10.25,
+                        .read_wait_us = 11.25,
+                        .result_us = 12.25,
+                        .search_list_size_used = 13};
+  SearchStats sum{.search_list_size_used = 12};
+  sum += one;
+  sum += one;
+  EXPECT_EQ(sum.queries, 2u);
+  EXPECT_EQ(sum.reads, 4u);
+  EXPECT_EQ(sum.bytes_read, 6u);
+  EXPECT_EQ(sum.cache_hits, 8u);
+  EXPECT_EQ(sum.read_rounds, 10u);
+  EXPECT_EQ(sum.distance_computations, 12u);
+  EXPECT_EQ(sum.hops, 14u);
+  EXPECT_EQ(sum.latency_us, 16.5);
+  EXPECT_EQ(sum.seed_us, 18.5);
+  EXPECT_EQ(sum.walk_us, 20.5);
+  EXPECT_EQ(sum.read_wait_us, 22.5);
+  EXPECT_EQ(sum.result_us, 24.5);
+  EXPECT_EQ(sum.search_list_size_used, 13u);
+}
+
+TEST_F(DatabaseTest, ExactSearchesSayWhatTheyCost) {
+  constexpr size_t kCount = 3000;
+  Collection collection = make();
+  const auto values = ramp(kCount);
+  ASSERT_TRUE(collection.upsert(numbers(kCount), MatrixView::f32(values.data(), kCount, kDim)));
+  reopen();
+  collection = *database_.collection();
+  SearchStats first;
+  const MatrixView queries = MatrixView::f32(values.data(), 6, kDim);
+  ASSERT_TRUE(collection.search(queries, {.thread_count = 1, .stats = &first}).is_ok());
+  EXPECT_GT(first.reads, 0u);
+  EXPECT_EQ(first.read_rounds, first.reads) << "blocks that stay are loaded one after the other";
+  EXPECT_EQ(first.cache_hits, 0u);
+  EXPECT_GT(first.read_wait_us, 0);
+  SearchStats batch;
+  ASSERT_TRUE(collection.search(queries, {.thread_count = 1, .stats = &batch}).is_ok());
+  EXPECT_EQ(batch.reads + batch.read_rounds + batch.hops + batch.search_list_size_used, 0u);
+  EXPECT_EQ(batch.read_wait_us, 0);
+  EXPECT_EQ(batch.cache_hits, first.reads);
+  EXPECT_GT(batch.seed_us, 0);
+  EXPECT_GT(batch.walk_us, 0);
+  EXPECT_GT(batch.result_us, 0);
+  EXPECT_LE(batch.seed_us + batch.walk_us + batch.result_us, batch.latency_us);
+  SearchStats singles;
+  for (size_t q = 0; q < queries.rows(); ++q) {
+    const VectorView query = VectorView::f32({values.data() + q * kDim, kDim});
+    ASSERT_TRUE(collection.search(query, {.thread_count = 1, .stats = &singles}).is_ok());
+  }
+  EXPECT_EQ(singles.queries, batch.queries);
+  EXPECT_EQ(singles.distance_computations, batch.distance_computations);
+  EXPECT_EQ(singles.cache_hits, batch.cache_hits * queries.rows()) << "a batch looks once";
+}
+
+TEST_F(DatabaseTest, InfoNamesThePartsOfMemory) {
+  Collection collection = make();
+  const auto values = ramp(500);
+  ASSERT_TRUE(collection.upsert(numbers(500), MatrixView::f32(values.data(), 500, kDim)));
+  ASSERT_TRUE(collection.search(VectorView::f32({values.data(), kDim})).is_ok());
+  make({.dim = 2}, "other");
+  const auto info = database_.info();
+  ASSERT_TRUE(info.is_ok());
+  EXPECT_GT(info->resident_set_bytes, 1u << 20);
+  ASSERT_EQ(info->memory.size(), 1u);
+  EXPECT_EQ(info->memory[0].name, "store");
+  EXPECT_GT(info->memory[0].bytes, 0u);
+  uint64_t used = info->memory[0].bytes;
+  for (const CollectionInfo& one : info->collections) {
+    uint64_t sum = 0;
+    for (const MemoryPart& part : one.memory) sum += part.bytes;
+    EXPECT_EQ(sum, one.bytes_in_memory) << one.name;
+    used += sum;
+  }
+  EXPECT_EQ(info->memory_used_bytes, used);
+  const std::vector<MemoryPart>& parts = info->collections[0].memory;
+  ASSERT_EQ(parts.size(), 2u);
+  EXPECT_EQ(parts[0].name, "vectors");
+  EXPECT_GE(parts[0].bytes, values.size() * sizeof(float));
+  EXPECT_EQ(parts[1].name, "live sets");
+  EXPECT_GT(parts[1].bytes, 0u);
 }
 
 // Random batches against a map, through small and large commits, memory limits and reopenings.

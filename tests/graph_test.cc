@@ -240,6 +240,9 @@ TEST_F(GraphTest, InfoSaysWhatServes) {
   EXPECT_GT(info->index.search_list_size, 0u);
   EXPECT_GT(info->index.max_degree, 0u);
   EXPECT_GT(info->index.bytes_in_memory, 1000 * kDim);
+  ASSERT_EQ(info->memory.size(), 3u);
+  EXPECT_EQ(info->memory[1].name, "graph");
+  EXPECT_EQ(info->memory[1].bytes, info->index.bytes_in_memory);
   EXPECT_EQ(info->index.bytes_on_disk, std::filesystem::file_size(graph_file()));
   EXPECT_EQ(info->index_error, "");
   add(collection, 5000, 30);
@@ -266,6 +269,43 @@ TEST_F(GraphTest, SearchesSayWhatTheyCost) {
   SearchStats exact;
   ASSERT_TRUE(collection.search(queries, {.exact = true, .stats = &exact}).is_ok());
   EXPECT_EQ(exact.hops, 0u);
+  EXPECT_EQ(exact.search_list_size_used, 0u);
+}
+
+TEST_F(GraphTest, TheCostOfABatchIsTheSumOfItsQueries) {
+  Collection collection = make(1000);
+  ASSERT_TRUE(collection.build_index());
+  const auto rows = queries_.rows(20);
+  const MatrixView queries(ScalarType::kU8, rows.data(), 20, kDim);
+  for (const bool has_tail : {false, true}) {
+    if (has_tail) add(collection, 5000, 30);
+    ASSERT_TRUE(collection.search(queries).is_ok());  // blocks of the tail come into memory
+    SearchStats batch;
+    const SearchOptions options{.search_list_size = 40, .thread_count = 1};
+    SearchOptions of_batch = options;
+    of_batch.stats = &batch;
+    ASSERT_TRUE(collection.search(queries, of_batch).is_ok());
+    SearchStats sum;
+    for (size_t q = 0; q < queries.rows(); ++q) {
+      SearchStats one;
+      SearchOptions of_one = options;
+      of_one.stats = &one;
+      const VectorView query(ScalarType::kU8, queries.row(q), kDim);
+      ASSERT_TRUE(collection.search(query, of_one).is_ok());
+      EXPECT_GT(one.seed_us, 0);
+      EXPECT_GT(one.walk_us, 0);
+      EXPECT_GT(one.result_us, 0);
+      EXPECT_LE(one.seed_us + one.walk_us + one.result_us, one.latency_us * 1.000001);
+      sum += one;
+    }
+    EXPECT_EQ(sum.queries, batch.queries);
+    EXPECT_EQ(sum.distance_computations, batch.distance_computations);
+    EXPECT_EQ(sum.hops, batch.hops);
+    EXPECT_EQ(sum.search_list_size_used, batch.search_list_size_used);
+    EXPECT_EQ(batch.search_list_size_used, 40u);
+    EXPECT_EQ(batch.reads + sum.reads + batch.read_rounds + sum.read_rounds, 0u);
+    EXPECT_LE(batch.seed_us + batch.walk_us + batch.result_us, batch.latency_us);
+  }
 }
 
 TEST_F(GraphTest, SearchListSizeIsCheckedAndRaisedToK) {
