@@ -34,15 +34,13 @@ struct PageFileHeader {
   uint32_t page_bytes;
   uint64_t checkpoint_number;
   uint64_t log_sequence_number;
-  uint32_t logical_page_count;     // one past the highest there is
-  uint32_t physical_page_count;    // one past the highest that this checkpoint names
-  uint32_t used_page_count;        // logical pages that there are
-  uint32_t leaf_count;             // entries of the directory
-  uint32_t directory_page;         // the first of its pages, which follow each other
-  uint32_t zero;
+  uint32_t logical_page_count;   // one past the highest there is
+  uint32_t used_page_count;      // logical pages that there are
+  uint32_t physical_page_count;  // one past the highest that this checkpoint names
+  uint32_t directory_page;       // the first of its pages, which follow each other; or kNoPage
   std::array<uint64_t, kOwnerNumbers> owner_numbers;
 };
-static_assert(sizeof(PageFileHeader) == 56 + 8 * kOwnerNumbers);
+static_assert(sizeof(PageFileHeader) == 48 + 8 * kOwnerNumbers);
 
 enum class PageKind : uint32_t {
   kData = 0x31474150,       // "PAG1" read as a little-endian u32
@@ -61,9 +59,12 @@ struct PageHeader {
 inline constexpr size_t kPageHeaderBytes = 32;
 static_assert(sizeof(PageHeader) == kPageHeaderBytes);
 
-// What lies in a page of 4096 bytes: so many entries has a leaf, and a page of the directory, of
-// any page_bytes, for a division by a constant finds the leaf of a page.
+// u32 entries of a leaf, and of a page of the directory: what fits the smallest page. The same for
+// any page_bytes, so that finding the leaf of a page is a division by a constant.
 inline constexpr uint32_t kMapEntries = (base::kPageBytes - kPageHeaderBytes) / sizeof(uint32_t);
+
+// Leaves that so many logical pages have, and pages of the directory that so many leaves have.
+constexpr uint32_t map_pieces(uint32_t count) { return (count + kMapEntries - 1) / kMapEntries; }
 
 PageHeader load_page_header(const std::byte* page);
 
@@ -73,15 +74,13 @@ void seal_page(PageHeader header, std::span<std::byte> page);
 // One pass over the bytes. kCorruption names the page and what is wrong with it, not the file.
 Status check_sealed_page(PageKind kind, uint32_t number, std::span<const std::byte> page);
 
-// Fills kHeaderCopyBytes.
-void write_file_header(const PageFileHeader& header, std::span<std::byte> out);
+// One copy of kHeaderCopyBytes. Fills in magic and version.
+base::AlignedBuffer make_header_copy(PageFileHeader header);
 
-// `copies`: the first 2 * kHeaderCopyBytes of the file, or what there is. The copy at 0 is written,
-// and synced, before the one at 4096: where it is intact, it is the newest. kCorruption where
-// neither is, kUnsupported where the version is another.
+// From the first 2 * kHeaderCopyBytes of a file, or what there is. The copy at 0 is written and
+// synced before the one at 4096 is touched: where it is intact, none is newer. So a torn write, or
+// a flipped byte, of either leaves the other to go by. kCorruption where neither is intact,
+// kUnsupported where the version is another; messages do not name the file.
 Result<PageFileHeader> read_file_header(std::span<const std::byte> copies);
-
-// Whether the copy at 0 or at 4096 is what was written. kCorruption says what is wrong.
-Status check_file_header_copy(std::span<const std::byte> copy);
 
 }  // namespace roxanne::storage

@@ -1,7 +1,7 @@
 // Where the pages of a page file lie: a table of shared pieces that never change once published.
 //
-// A writer copies the pieces it changes (a leaf of 4 KiB, a branch of 16 KiB, the root) and shares
-// the rest, so that a snapshot costs its holder a pointer and the writer never waits for it.
+// A writer copies the pieces it changes (a leaf of 4 KiB, a branch of 256 leaves, the root) and
+// shares the rest, so that a snapshot costs its holder a pointer and the writer never waits for it.
 #pragma once
 
 #include <array>
@@ -36,8 +36,9 @@ class LiveVersions {
 // One version. Any number of threads may read it at once; nobody changes it.
 class PageMap {
  public:
-  // Two owners, the map and the page store: a snapshot may outlive the store.
-  explicit PageMap(std::shared_ptr<LiveVersions> live_versions);
+  // An empty one. `live_versions` has two owners, the maps and the page store: a snapshot may
+  // outlive the store.
+  PageMap(std::shared_ptr<LiveVersions> live_versions, uint64_t version);
   PageMap(const PageMap&) = delete;
   PageMap& operator=(const PageMap&) = delete;
   ~PageMap();
@@ -55,54 +56,73 @@ class PageMap {
   // Logical pages that there are.
   uint32_t used_page_count() const { return used_page_count_; }
   uint64_t version() const { return version_; }
-  uint32_t leaf_count() const;
+  uint32_t leaf_count() const { return map_pieces(logical_page_count_); }
   // Null where the leaf is empty.
-  const MapLeaf* leaf(uint32_t index) const;
+  const MapLeaf* leaf(uint32_t index) const {
+    return branches_[index / kBranchLeaves]->leaves[index % kBranchLeaves].get();
+  }
+  // About; the newest version alone, not what older ones keep.
   uint64_t memory_bytes() const;
+
+  // Calls visit(logical_page, physical_page) in ascending order of logical page.
+  template <typename Visit>
+  void for_each_page(Visit visit) const;
 
  private:
   friend class PageMapEditor;
-  static constexpr uint32_t kBranchLeaves = 1024;
+  static constexpr uint32_t kBranchLeaves = 256;
   struct Branch {
     // Owned by every version that has not changed them.
     std::array<std::shared_ptr<const MapLeaf>, kBranchLeaves> leaves;
-    uint32_t leaf_count = 0;  // that are not null
   };
 
   std::vector<std::shared_ptr<const Branch>> branches_;  // owned as the leaves are; none is null
   std::shared_ptr<LiveVersions> live_versions_;
-  uint64_t version_ = 0;
+  const uint64_t version_;
   uint32_t logical_page_count_ = 0;
   uint32_t used_page_count_ = 0;
 };
 
+template <typename Visit>
+void PageMap::for_each_page(Visit visit) const {
+  for (uint32_t i = 0; i < leaf_count(); ++i) {
+    const MapLeaf* entries = leaf(i);
+    if (entries == nullptr) continue;
+    for (uint32_t j = 0; j < kMapEntries; ++j) {
+      if (entries->physical[j] != kNoPage) visit(i * kMapEntries + j, entries->physical[j]);
+    }
+  }
+}
+
 // A reader's hold on one version: the pages it names are not written again while it is held.
 using PageSnapshot = std::shared_ptr<const PageMap>;
 
-// Makes the next version of a map. Ascending logical pages cost least: a leaf is then copied once.
+// Makes the next version of a map. Ascending logical pages cost least: each piece is copied once.
 class PageMapEditor {
  public:
   PageMapEditor(const PageMap& base, std::shared_ptr<LiveVersions> live_versions);
 
-  // Returns what was there before.
+  // Returns what was there before. kNoPage removes.
   uint32_t set(uint32_t logical_page, uint32_t physical_page);
-  // Puts a whole leaf where none was.
+  // Puts a whole leaf where none is.
   void set_leaf(uint32_t index, std::shared_ptr<const MapLeaf> leaf);
 
-  // Leaves that set() changed, ascending where the pages were.
+  // The version that finish() will return.
+  uint64_t version() const { return map_->version_; }
+  // Indices of the leaves that set() changed; one may be there more than once.
   const std::vector<uint32_t>& changed_leaves() const { return changed_leaves_; }
   PageSnapshot finish();
 
  private:
-  PageMap::Branch& open_branch(uint32_t index);
-  MapLeaf& open_leaf(uint32_t index);
+  void open_branch(uint32_t index);
+  void open_leaf(uint32_t index);
   void close_leaf();
   void close_branch();
-  void drop_empty_end();
+  void find_end();
 
   std::shared_ptr<PageMap> map_;
-  std::shared_ptr<PageMap::Branch> branch_;  // the one being changed; becomes the map's
-  std::shared_ptr<MapLeaf> leaf_;            // the one being changed; becomes the branch's
+  std::shared_ptr<PageMap::Branch> branch_;  // the one being changed, the map's once closed
+  std::shared_ptr<MapLeaf> leaf_;            // the one being changed, the branch's once closed
   uint32_t branch_index_ = 0;
   uint32_t leaf_index_ = 0;
   std::vector<uint32_t> changed_leaves_;

@@ -24,6 +24,7 @@
 #include "storage/free_pages.h"
 #include "storage/page_format.h"
 #include "storage/page_map.h"
+#include "storage/page_map_file.h"
 
 namespace roxanne::storage {
 
@@ -63,9 +64,9 @@ struct PageStoreStats {
   uint64_t memory_bytes = 0;       // of the newest map and of what is known of free pages
 };
 
-// snapshot(), the reads, check() and stats() may run from any number of threads, at once with each
-// other and with one writing call, and wait for no writer's input or output; check() alone waits
-// for the writing call that runs. Writing calls take turns.
+// snapshot(), the reads of pages, check() and stats() may run from any number of threads, at once
+// with each other and with one writing call, and wait for no writer's input or output; check()
+// alone waits for the writing call that runs. Writing calls take turns.
 class PageStore {
  public:
   // Makes the file with an empty first checkpoint, synced; empties the one that is there. The name
@@ -121,6 +122,86 @@ class PageStore {
   Result<uint64_t> bytes_on_disk() const { return file_->allocated_bytes(); }
 
  private:
+  // A place that no longer holds what the newest map names.
+  struct Retired {
+    uint32_t physical_page = kNoPage;
+    uint64_t version = 0;  // the first that does not name it
+  };
+  // A checkpoint under way: nothing of it counts until its header is durable.
+  struct NextCheckpoint {
+    PageSnapshot map;
+    MapPlaces places;
+    std::vector<uint32_t> leaves;  // that are written, ascending
+    std::vector<PageRun> runs;     // where they go
+    PageFileHeader header{};
+    bool uses_set_aside = false;
+  };
+
+  PageStore(std::string path, const PageStoreOptions& options);
+  Status start_writing(uint64_t file_bytes, const PageBits& used);
+  Status write_header_copies(const PageFileHeader& header);
+
+  // All of these need write_mutex_.
+  Status check_writable() const;
+  Status fail(Status status);
+  Status write_bytes(uint64_t offset, std::span<const std::byte> bytes);
+  Result<std::vector<PageRun>> take_places(uint32_t count);
+  Result<std::vector<PageRun>> choose_places(uint32_t count);
+  Result<PageRun> take_one_run(uint32_t count);
+  Status set_map_places_aside(uint32_t leaf_count);
+  Status grow(uint32_t missing);
+  Status reserve(std::span<const PageRun> runs);
+  void give_back(std::span<const PageRun> runs);
+  void seal(std::span<const PageImage> pages);
+  Status write_run(std::span<const PageImage> pages, uint32_t physical_page);
+  void publish(PageMapEditor& editor);
+  void retire(uint32_t physical_page, uint64_t version);
+  void reclaim();
+
+  // Steps of a checkpoint, in page_store_checkpoint.cc.
+  Result<NextCheckpoint> prepare_checkpoint(const CheckpointRecord& record);
+  Status take_map_places(NextCheckpoint& next);
+  Status use_set_aside(NextCheckpoint& next);
+  uint32_t named_end(const NextCheckpoint& next) const;
+  Status write_leaves(const NextCheckpoint& next);
+  Status write_directory(const NextCheckpoint& next);
+  Status write_and_sync(const NextCheckpoint& next);
+  void adopt(NextCheckpoint next);
+  Status give_space_back();
+  Status cut_tail();
+  Status punch_holes();
+  void move_leaves_down();
+
+  // Parts of check(), in page_store_check.cc.
+  using Report = std::function<void(const Status&)>;
+  void check_map_file(const Report& report) const;
+  void check_places(const PageMap& map, const Report& report) const;
+  void check_pages(const PageMap& map, const Report& report) const;
+
+  const std::string path_;
+  uint32_t page_bytes_;
+  const bool read_only_;
+  const std::function<bool()> is_unread_elsewhere_;
+  const std::shared_ptr<LiveVersions> live_versions_;  // shared with the maps
+  std::unique_ptr<File> file_;
+
+  mutable std::mutex publish_mutex_;  // guards the next three; held for moments only
+  PageSnapshot newest_;
+  PageFileHeader durable_{};  // of the last checkpoint
+  PageStoreStats stats_;
+
+  mutable std::mutex write_mutex_;  // guards all below; held by the writing call that runs
+  Status refusal_;                  // why writes are refused, where they are
+  FreePages free_;
+  MapPlaces places_;                    // of the last durable checkpoint
+  PageBits dirty_leaves_;               // that differ from it
+  PageBits fresh_;                      // physical pages taken since then: it does not name them
+  std::vector<Retired> retired_fresh_;  // wait for snapshots
+  std::vector<Retired> retired_named_;  // wait for a checkpoint and other processes, then snapshots
+  uint64_t reclaimed_version_ = 0;      // the oldest one held when retired_fresh_ was last searched
+  PageRun set_aside_;  // for the map of a checkpoint on a full disk: what it frees needs it first
+  uint32_t punch_cursor_ = 0;    // where the next search for holes to punch begins
+  base::AlignedBuffer staging_;  // for pages that do not follow each other in memory
 };
 
 }  // namespace roxanne::storage
