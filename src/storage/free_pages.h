@@ -58,8 +58,7 @@ class FreePages {
   // The free pages at the file's end.
   PageRun tail() const;
 
-  // Takes the lowest run of `count` pages; count 0 where there is none, or none is known of: runs
-  // of more than kChunkPages are not looked for.
+  // Takes the lowest run of `count` pages that lies within one chunk; count 0 where there is none.
   PageRun take_run(uint32_t count);
   // Takes the first `count` pages of tail().
   PageRun take_tail(uint32_t count);
