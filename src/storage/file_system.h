@@ -19,8 +19,9 @@ enum class OpenMode : uint8_t {
   kRead,        // must exist
   kReadDirect,  // must exist; past the page cache where the file system can: offsets, sizes and
                 // addresses in multiples of 4096. Falls back to kRead where it cannot.
-  kReadWrite,   // made if missing
-  kCreate,      // made, or emptied
+  kReadWriteDirect,  // must exist; as kReadDirect, and writes too
+  kReadWrite,        // made if missing
+  kCreate,           // made, or emptied
 };
 
 // An open file. read() may run from many threads at once, and at once with writes elsewhere in the

@@ -209,13 +209,16 @@ class PosixFileSystem final : public FileSystem {
         descriptor = open_descriptor(path, O_RDONLY);
         break;
       case OpenMode::kReadDirect:
-        descriptor = open_descriptor(path, O_RDONLY | O_DIRECT);
+      case OpenMode::kReadWriteDirect: {
+        const int access = mode == OpenMode::kReadDirect ? O_RDONLY : O_RDWR;
+        descriptor = open_descriptor(path, access | O_DIRECT);
         caching = Caching::kDirect;
         if (!descriptor.is_open() && errno == EINVAL) {  // a file system in memory, or over a wire
-          descriptor = open_descriptor(path, O_RDONLY);
+          descriptor = open_descriptor(path, access);
           caching = Caching::kPageCache;
         }
         break;
+      }
       case OpenMode::kReadWrite:
         descriptor = open_descriptor(path, O_RDWR | O_CREAT);
         break;

@@ -12,17 +12,18 @@ Status SimulatedFile::check_alive() const {
 
 Status SimulatedFile::check_writable() const {
   ROX_RETURN_IF_ERROR(check_alive());
-  const bool is_writable = mode_ == OpenMode::kReadWrite || mode_ == OpenMode::kCreate;
+  const bool is_writable = mode_ != OpenMode::kRead && mode_ != OpenMode::kReadDirect;
   return is_writable ? Status::ok() : Status::io_error(path_ + ": is open for reading only");
 }
 
 // As strict as the strictest disk, so that a test finds what a lax one lets pass.
-Status SimulatedFile::check_alignment(uint64_t offset, std::span<const std::byte> out) const {
-  if (mode_ != OpenMode::kReadDirect) return Status::ok();
-  const auto address = reinterpret_cast<uintptr_t>(out.data());
-  if ((offset | out.size() | address) % SimulatedContent::kPageBytes == 0) return Status::ok();
-  return Status::io_error("read " + path_ + " at " + std::to_string(offset) +
-                          ": not aligned for reading past the page cache");
+Status SimulatedFile::check_alignment(const char* what, uint64_t offset,
+                                      std::span<const std::byte> bytes) const {
+  if (mode_ != OpenMode::kReadDirect && mode_ != OpenMode::kReadWriteDirect) return Status::ok();
+  const auto address = reinterpret_cast<uintptr_t>(bytes.data());
+  if ((offset | bytes.size() | address) % SimulatedContent::kPageBytes == 0) return Status::ok();
+  return Status::io_error(std::string(what) + " " + path_ + " at " + std::to_string(offset) +
+                          ": not aligned for going past the page cache");
 }
 
 Result<size_t> SimulatedFile::read(uint64_t offset, std::span<std::byte> out) const {
@@ -30,13 +31,14 @@ Result<size_t> SimulatedFile::read(uint64_t offset, std::span<std::byte> out) co
   ROX_RETURN_IF_ERROR(check_alive());
   auto admission = files_.admit(Operation::kRead, path_);
   if (!admission.status.is_ok()) return std::move(admission.status);
-  ROX_RETURN_IF_ERROR(check_alignment(offset, out));
+  ROX_RETURN_IF_ERROR(check_alignment("read", offset, out));
   return inode().content.read(offset, out);
 }
 
 Status SimulatedFile::write(uint64_t offset, std::span<const std::byte> bytes) {
   const std::lock_guard lock(files_.mutex_);
   ROX_RETURN_IF_ERROR(check_writable());
+  ROX_RETURN_IF_ERROR(check_alignment("write", offset, bytes));
   auto admission = files_.admit(Operation::kWrite, path_);
   SimulatedContent& content = inode().content;
   if (admission.verdict == SimulatedFileSystem::Verdict::kCutShort) {

@@ -31,7 +31,7 @@ class SimulatedFile final : public File {
   // Both need the file system's mutex.
   Status check_alive() const;
   Status check_writable() const;
-  Status check_alignment(uint64_t offset, std::span<const std::byte> out) const;
+  Status check_alignment(const char* what, uint64_t offset, std::span<const std::byte> bytes) const;
   SimulatedFileSystem::Inode& inode() const { return files_.inodes_.at(inode_); }
 
   SimulatedFileSystem& files_;

@@ -5,7 +5,7 @@
 //  - sync_directory() makes the names in a directory durable, not the bytes behind them.
 //  - A power cut may keep any of the unsynced writes, in any order, torn at sectors of 512 bytes.
 //  - After a failed sync nothing that was written before it is ever made durable by a later one.
-//  - Reads of a file open with kReadDirect must be aligned.
+//  - Reads and writes of a file open with kReadDirect or kReadWriteDirect must be aligned.
 //  - Nothing lasts that is not synced: a database's own directory needs a sync of its parent.
 #pragma once
 

@@ -1,0 +1,190 @@
+// Power cuts: a script of writes, removals and checkpoints is cut off at each change that it makes
+// to the disk. What is found afterwards is what the last checkpoint that returned left, or the one
+// in flight.
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "storage/page_store.h"
+#include "storage/simulated_file_system.h"
+#include "storage/test_pages.h"
+
+namespace roxanne::storage {
+namespace {
+
+constexpr const char* kPath = "/pages-000001.dat";
+constexpr uint32_t kPages = 60;
+constexpr uint32_t kPageStep = 101;  // so that the pages have several leaves
+
+struct Moment {
+  PageModel pages;
+  uint64_t log_sequence_number = 0;
+};
+
+// What the script has done, as far as it was told.
+struct Progress {
+  bool is_made = false;
+  PageModel pages;
+  Moment durable;
+  std::optional<Moment> in_flight;
+  uint64_t stamp = 0;
+};
+
+std::vector<uint32_t> spread(std::vector<uint32_t> pages) {
+  for (uint32_t& page : pages) page *= kPageStep;
+  return pages;
+}
+
+Status run_checkpoint(PageStore& store, Progress& progress) {
+  progress.in_flight = Moment{progress.pages, ++progress.stamp};
+  ROX_RETURN_IF_ERROR(store.checkpoint({progress.stamp, {progress.stamp * 3}}));
+  progress.durable = *progress.in_flight;
+  progress.in_flight.reset();
+  return Status::ok();
+}
+
+// Some steps, up to the first that fails. A snapshot is held through some of them.
+Status run_steps(PageStore& store, uint64_t seed, int step_count, Progress& progress) {
+  SimulatedRandom random(seed);
+  PageSnapshot pinned;
+  for (int step = 0; step < step_count; ++step) {
+    const auto share = static_cast<uint32_t>(1 + random.below(12));
+    const auto pages = spread(some_pages(kPages, share, random));
+    switch (random.below(4)) {
+      case 0:
+      case 1:
+        ROX_RETURN_IF_ERROR(write_pages(store, pages, ++progress.stamp));
+        for (const uint32_t page : pages) progress.pages[page] = progress.stamp;
+        break;
+      case 2:
+        ROX_RETURN_IF_ERROR(store.remove(pages));
+        for (const uint32_t page : pages) progress.pages.erase(page);
+        break;
+      case 3:
+        ROX_RETURN_IF_ERROR(run_checkpoint(store, progress));
+        break;
+    }
+    if (random.below(3) == 0) pinned = random.coin() ? store.snapshot() : nullptr;
+  }
+  return run_checkpoint(store, progress);
+}
+
+void run_script(FileSystem& files, uint64_t seed, Progress& progress) {
+  auto store = PageStore::create(files, kPath, {});
+  if (!store.is_ok() || !files.sync_directory("/").is_ok()) return;
+  progress.is_made = true;
+  static_cast<void>(run_steps(**store, seed, 14, progress));
+}
+
+void expect_one_of(const PageStore& store, Progress& progress) {
+  const auto found = read_model(store, *store.snapshot());
+  ASSERT_TRUE(found.is_ok()) << found.status().to_string();
+  const uint64_t number = store.last_checkpoint().log_sequence_number;
+  if (progress.in_flight.has_value() && number == progress.in_flight->log_sequence_number) {
+    progress.durable = *progress.in_flight;
+  }
+  ASSERT_EQ(number, progress.durable.log_sequence_number);
+  ASSERT_EQ(*found, progress.durable.pages);
+  EXPECT_EQ(store.last_checkpoint().owner_numbers[0], number * 3);
+  expect_undamaged(store);
+  progress.in_flight.reset();
+  progress.pages = progress.durable.pages;
+}
+
+// Opens what a power cut left, checks it, works on, is cut off a second time, and checks again.
+void expect_recovers(SimulatedFileSystem& files, uint64_t seed, PowerCutPolicy policy,
+                     Progress progress) {
+  SimulatedRandom random(seed);
+  for (int round = 0; round < 3; ++round) {
+    files.power_cycle(random.next(), policy);
+    {
+      // A reader first: it must do with what is there.
+      auto reader = PageStore::open(files, kPath, {.read_only = true});
+      ASSERT_TRUE(reader.is_ok()) << reader.status().to_string();
+    }
+    // The first cut may hit the opening itself.
+    files.set_crash_at(1 + random.below(round == 0 ? 6 : 40));
+    auto store = PageStore::open(files, kPath, {});
+    if (!store.is_ok()) {
+      ASSERT_TRUE(files.has_crashed()) << store.status().to_string();
+      continue;
+    }
+    if (!files.has_crashed()) {
+      const auto found = read_model(**store, *(*store)->snapshot());
+      ASSERT_TRUE(found.is_ok()) << found.status().to_string();
+      expect_one_of(**store, progress);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+    static_cast<void>(run_steps(**store, random.next(), 6, progress));
+  }
+  files.power_cycle(random.next(), policy);
+  auto store = PageStore::open(files, kPath, {});
+  ASSERT_TRUE(store.is_ok()) << store.status().to_string();
+  expect_one_of(**store, progress);
+}
+
+uint64_t operations_of(uint64_t script_seed) {
+  SimulatedFileSystem files;
+  Progress progress;
+  run_script(files, script_seed, progress);
+  EXPECT_FALSE(progress.in_flight.has_value());
+  return files.operation_count();
+}
+
+void cut_at_each_operation(PowerCutPolicy policy, uint64_t script_seeds) {
+  for (uint64_t script = 1; script <= script_seeds; ++script) {
+    const uint64_t operations = operations_of(script);
+    for (uint64_t cut = 1; cut <= operations + 1; ++cut) {
+      SCOPED_TRACE("script " + std::to_string(script) + ", cut at " + std::to_string(cut));
+      SimulatedFileSystem files(script * 1000 + cut);
+      files.set_crash_at(cut);
+      Progress progress;
+      run_script(files, script, progress);
+      if (!progress.is_made) continue;  // nobody names the file yet
+      expect_recovers(files, script * 7919 + cut, policy, progress);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(PageStoreCrash, OnlyWhatWasSyncedSurvives) {
+  cut_at_each_operation(PowerCutPolicy::kDropAll, 4);
+}
+
+TEST(PageStoreCrash, AllThatWasWrittenSurvives) {
+  cut_at_each_operation(PowerCutPolicy::kKeepAll, 3);
+}
+
+TEST(PageStoreCrash, UnsyncedWritesSurviveTornAndInAnyOrder) {
+  cut_at_each_operation(PowerCutPolicy::kRandom, 12);
+}
+
+// The process dies with its header written but not synced, the next works on what the system still
+// remembers, and then the power is cut.
+TEST(PageStoreCrash, AHeaderThatWasNeverSyncedIsNotBuiltUpon) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    SimulatedRandom random(seed);
+    SimulatedFileSystem files(seed);
+    auto store = PageStore::create(files, kPath, {});
+    ASSERT_TRUE(store.is_ok() && files.sync_directory("/").is_ok());
+    Progress progress;
+    ASSERT_TRUE(run_steps(**store, seed, 5, progress).is_ok());
+    files.inject({.operation = Operation::kSync, .occurrence = 1 + random.below(6)});
+    static_cast<void>(run_steps(**store, seed + 1, 12, progress));
+    files.clear_faults();
+    store = PageStore::open(files, kPath, {});
+    ASSERT_TRUE(store.is_ok()) << store.status().to_string();
+    expect_one_of(**store, progress);
+    files.set_crash_at(1 + random.below(60));
+    static_cast<void>(run_steps(**store, seed + 2, 12, progress));
+    files.power_cycle(seed, random.coin() ? PowerCutPolicy::kRandom : PowerCutPolicy::kDropAll);
+    store = PageStore::open(files, kPath, {});
+    ASSERT_TRUE(store.is_ok()) << store.status().to_string();
+    expect_one_of(**store, progress);
+    if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace roxanne::storage
