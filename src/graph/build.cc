@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/status_macros.h"
 #include "graph/nearest_rows.h"
 #include "graph/reachability.h"
 
@@ -17,8 +18,13 @@ constexpr double kPruneShare = 0.23;
 // Nearest neighbours inside leaves, as candidate edges both ways; one lane's.
 class LeafLinker {
  public:
-  LeafLinker(const Points& points, size_t neighbours, CandidateEdges& edges)
-      : neighbours_(std::min(neighbours, NearestRows::kMostNeighbours)),
+  struct Options {
+    size_t neighbours;
+    size_t source_count;
+  };
+  LeafLinker(const Points& points, const Options& options, CandidateEdges& edges)
+      : neighbours_(std::min(options.neighbours, NearestRows::kMostNeighbours)),
+        source_count_(options.source_count),
         nearest_(points.code_type()),
         writer_(edges) {}
 
@@ -33,8 +39,8 @@ class LeafLinker {
         if (other == kNoRow) continue;
         // A pair that chose each other is linked once, by the first of the two.
         if (other < i && has(other, k, i)) continue;
-        writer_.add(leaf.ids[i], leaf.ids[other]);
-        writer_.add(leaf.ids[other], leaf.ids[i]);
+        add(leaf.ids[i], leaf.ids[other]);
+        add(leaf.ids[other], leaf.ids[i]);
       }
     }
   }
@@ -42,6 +48,9 @@ class LeafLinker {
   uint64_t distance_computations() const { return nearest_.distance_computations(); }
 
  private:
+  void add(uint32_t source, uint32_t target) {
+    if (source < source_count_) writer_.add(source, target);
+  }
   bool has(uint32_t row, size_t k, uint32_t wanted) const {
     for (size_t j = 0; j < k; ++j) {
       if (found_[row * k + j].row == wanted) return true;
@@ -50,18 +59,27 @@ class LeafLinker {
   }
 
   size_t neighbours_;
+  size_t source_count_;
   NearestRows nearest_;
   CandidateEdges::Writer writer_;
   std::vector<NearRow> found_;
 };
 
+size_t source_count_of(const Points& points, const GraphOptions& options) {
+  return options.source_count == 0 ? points.count() : options.source_count;
+}
+
 bool link_leaves(const Points& points, base::ThreadPool& pool, const GraphOptions& options,
                  CandidateEdges& edges, GraphCounts& counts) {
   std::vector<std::unique_ptr<LeafLinker>> linkers(options.thread_count);
+  const LeafLinker::Options linker_options{options.leaf_neighbours,
+                                           source_count_of(points, options)};
   for (auto& linker : linkers) {
-    linker = std::make_unique<LeafLinker>(points, options.leaf_neighbours, edges);
+    linker = std::make_unique<LeafLinker>(points, linker_options, edges);
   }
-  Partition partition(points, options.partition);
+  PartitionOptions partition_options = options.partition;
+  partition_options.source_count = options.source_count;
+  Partition partition(points, partition_options);
   const bool done = partition.run(
       pool, options.thread_count, [&](size_t lane, const Leaf& leaf) { linkers[lane]->link(leaf); },
       [&](double fraction) {
@@ -116,12 +134,15 @@ bool prune_all(const Points& points, base::ThreadPool& pool, const GraphOptions&
 GraphOutcome build_graph(const Points& points, base::ThreadPool& pool, const GraphOptions& options,
                          std::span<const uint32_t> entries, Adjacency& adjacency,
                          GraphCounts& counts) {
-  CandidateEdges edges(points.count(), options.edge_memory_bytes, options.spill);
+  const size_t source_count = source_count_of(points, options);
+  ROX_ASSERT(source_count <= points.count());
+  ROX_ASSERT(adjacency.node_count() == source_count);
+  CandidateEdges edges(source_count, options.edge_memory_bytes, options.spill);
   bool done = link_leaves(points, pool, options, edges, counts);
   if (done) done = prune_all(points, pool, options, edges, adjacency, counts);
   if (edges.failed()) return GraphOutcome::kSpillFailed;
   if (!done) return GraphOutcome::kStopped;
-  counts.mended = make_reachable(adjacency, entries);
+  if (source_count == points.count()) counts.mended = make_reachable(adjacency, entries);
   return GraphOutcome::kDone;
 }
 

@@ -19,6 +19,8 @@ struct GraphOptions {
   PartitionOptions partition;
   PruneOptions prune;
   size_t leaf_neighbours = 3;  // nearest neighbours taken of each point in each leaf
+  // Only points below it get edges; the others are there to be pointed at. 0 = all get some.
+  size_t source_count = 0;
   size_t thread_count = 1;
   uint64_t edge_memory_bytes = 0;  // with a spill: what candidate edges may take in memory
   EdgeSpill* spill = nullptr;
@@ -37,8 +39,9 @@ struct GraphCounts {
 
 enum class GraphOutcome { kDone, kStopped, kSpillFailed };
 
-// Fills `adjacency`, whose nodes are the points. Every node can be reached from some of `entries`.
-// The same graph for the same points and seed, whatever the number of threads.
+// Fills `adjacency`, whose nodes are the points that get edges. Where all do, every node can be
+// reached from some of `entries`; else entries are not looked at. The same graph for the same points
+// and seed, whatever the number of threads.
 GraphOutcome build_graph(const Points& points, base::ThreadPool& pool, const GraphOptions& options,
                          std::span<const uint32_t> entries, Adjacency& adjacency,
                          GraphCounts& counts);

@@ -5,11 +5,11 @@
 
 namespace roxanne::graph {
 
-CandidateEdges::CandidateEdges(size_t point_count, uint64_t memory_bytes, EdgeSpill* spill)
-    : point_count_(point_count),
+CandidateEdges::CandidateEdges(size_t source_count, uint64_t memory_bytes, EdgeSpill* spill)
+    : source_count_(source_count),
       bucket_chunks_max_(std::numeric_limits<size_t>::max()),
       spill_(spill) {
-  const size_t buckets = (point_count + kBucketPoints - 1) / kBucketPoints;
+  const size_t buckets = (source_count + kBucketPoints - 1) / kBucketPoints;
   for (size_t i = 0; i < buckets; ++i) buckets_.push_back(std::make_unique<Bucket>());
   if (spill != nullptr && buckets > 0) {
     const uint64_t chunk_bytes = kChunkEdges * sizeof(uint64_t);
@@ -51,7 +51,7 @@ bool CandidateEdges::merge(size_t bucket, Merged& merged) {
     return false;
   }
   const size_t first = bucket * kBucketPoints;
-  const size_t sources = std::min(kBucketPoints, point_count_ - first);
+  const size_t sources = std::min(kBucketPoints, source_count_ - first);
   merged.first_source = static_cast<uint32_t>(first);
   merged.offsets.assign(sources + 1, 0);
   for (const auto& chunk : chunks) {

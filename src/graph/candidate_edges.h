@@ -28,8 +28,9 @@ class CandidateEdges {
   // Sources in one bucket: their candidates fit the second-level cache when they are merged.
   static constexpr size_t kBucketPoints = 8192;
 
-  // `memory_bytes`: what the edges may take before they are spilled; without a spill, all stay.
-  CandidateEdges(size_t point_count, uint64_t memory_bytes, EdgeSpill* spill);
+  // Sources are below `source_count`. `memory_bytes`: what the edges may take before they are
+  // spilled; without a spill, all stay.
+  CandidateEdges(size_t source_count, uint64_t memory_bytes, EdgeSpill* spill);
 
   size_t bucket_count() const { return buckets_.size(); }
 
@@ -74,7 +75,7 @@ class CandidateEdges {
   void append(size_t bucket, std::vector<uint64_t>& pending);
   bool spill(size_t bucket, Bucket& target);
 
-  size_t point_count_;
+  size_t source_count_;
   size_t bucket_chunks_max_;
   EdgeSpill* spill_;
   std::vector<std::unique_ptr<Bucket>> buckets_;

@@ -60,6 +60,7 @@ class Partition::Carver {
   // `ids` ascending. `seed` is the group's own.
   void carve(const std::vector<uint32_t>& ids, size_t level, uint64_t seed) {
     if (ids.size() < 2) return;
+    if (options_.source_count != 0 && ids.front() >= options_.source_count) return;
     if (blocks_.size() <= level) blocks_.resize(level + 1);
     if (blocks_[level] == nullptr) blocks_[level] = std::make_unique<PointBlock>();
     PointBlock& block = *blocks_[level];

@@ -24,6 +24,8 @@ struct PartitionOptions {
   size_t leaf_points_min = 64;  // smaller groups are put together
   double leader_fraction = 0.005;
   size_t leaders_max = 1000;
+  // Leaves without a point below it are left out, and what would be carved into such. 0 = none are.
+  size_t source_count = 0;
   uint64_t seed = 1;
 };
 
