@@ -97,6 +97,28 @@ SEEDS["fuzz_graph"] = {
 }
 
 
+# Two pages in a file of 4096-byte pages, without checksums; and an empty one.
+def page_header(kind, number):
+    return struct.pack("<Q4sIQQ", 0, kind, number, 1, 0)
+
+
+def page_file(logical, physical, directory):
+    header = struct.pack("<8sII QQ IIII", b"ROXPAGE1", 1, 4096, 1, 0, logical, logical, physical,
+                         directory)
+    return header.ljust(8192, b"\0")
+
+
+SEEDS["fuzz_page_store"] = {
+    "empty": page_file(0, 2, 0),
+    "two_pages": page_file(2, 6, 2) + b"".join(page.ljust(4096, b"\0") for page in (
+        page_header(b"DIR1", 0) + struct.pack("<I", 3),
+        page_header(b"LAF1", 0) + struct.pack("<II", 5, 4),
+        page_header(b"PAG1", 1),
+        page_header(b"PAG1", 0),
+    )),
+}
+
+
 def main():
     for fuzzer, seeds in SEEDS.items():
         folder = CORPUS / fuzzer

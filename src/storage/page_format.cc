@@ -52,7 +52,8 @@ Status check_numbers(const PageFileHeader& header) {
       header.page_bytes % base::kPageBytes != 0) {
     return damaged("page size");
   }
-  if (header.checkpoint_number == 0) return damaged("checkpoint number");
+  // The next one must have a number as well.
+  if (header.checkpoint_number + 1 <= 1) return damaged("checkpoint number");
   if (header.logical_page_count > kLogicalPagesMax ||
       header.used_page_count > header.logical_page_count) {
     return damaged("page counts");

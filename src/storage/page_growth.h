@@ -16,11 +16,18 @@ inline uint32_t spare_pages(uint32_t page_count, uint32_t page_bytes) {
   return std::min(kSpareBytes / page_bytes, page_count / kSpareShare);
 }
 
-// Whether so much is free that holes are filled before the file grows, and their space is given
-// back: at most an eighth of what a file takes up lies idle.
+// Whether holes are filled before the file grows: at most an eighth of what pages that change all
+// the time take up lies idle.
 inline bool is_much_free(const FreePages& free) {
   constexpr uint32_t kFreeShare = 8;
   return free.free_count() > free.page_count() / kFreeShare;
+}
+
+// Whether the space of holes is given back. Well above what changes alone leave free: to punch a
+// hole and to fill it again costs more than to fill it.
+inline bool is_mostly_idle(const FreePages& free) {
+  constexpr uint32_t kIdleShare = 4;
+  return free.free_count() > free.page_count() / kIdleShare;
 }
 
 }  // namespace roxanne::storage

@@ -74,6 +74,21 @@ TEST_F(PosixFileSystem, DirectReadStopsAtTheFilesEnd) {
   EXPECT_EQ(std::memcmp(buffer.data(), text.data(), text.size()), 0);
 }
 
+TEST_F(PosixFileSystem, DirectWritesAreReadBackByAnyMode) {
+  EXPECT_EQ(files_.open(directory_.path("f"), OpenMode::kReadWriteDirect).status().code(),
+            StatusCode::kNotFound);
+  open("f", OpenMode::kCreate);
+  const auto file = open("f", OpenMode::kReadWriteDirect);
+  base::AlignedBuffer buffer(2 * base::kPageBytes);
+  std::memset(buffer.data(), 'x', buffer.size());
+  ASSERT_TRUE(file->write(base::kPageBytes, buffer.span()).is_ok());
+  ASSERT_TRUE(file->sync().is_ok());
+  EXPECT_EQ(read_text(*open("f", OpenMode::kRead), 4095, 3), std::string("\0xx", 3));
+  std::memset(buffer.data(), 0, buffer.size());
+  EXPECT_EQ(*file->read(base::kPageBytes, buffer.span()), buffer.size());
+  EXPECT_EQ(buffer.data()[5], std::byte{'x'});
+}
+
 TEST_F(PosixFileSystem, AllocateGrowsWithZerosAndNeverShrinks) {
   const auto file = open("f", OpenMode::kCreate);
   ASSERT_TRUE(file->write(0, bytes_of("abc")).is_ok());

@@ -395,6 +395,16 @@ TEST_F(SimulatedFiles, DirectReadsMustBeAligned) {
   EXPECT_FALSE(direct->read(0, buffer.span().subspan(1)).is_ok());
 }
 
+TEST_F(SimulatedFiles, DirectWritesMustBeAligned) {
+  write(0, "x");
+  const auto direct = open("/d/f", OpenMode::kReadWriteDirect);
+  base::AlignedBuffer buffer(2 * base::kPageBytes);
+  EXPECT_TRUE(direct->write(base::kPageBytes, buffer.span()).is_ok());
+  EXPECT_FALSE(direct->write(1, buffer.span()).is_ok());
+  EXPECT_FALSE(direct->write(0, buffer.span().first(100)).is_ok());
+  EXPECT_FALSE(direct->write(0, buffer.span().subspan(1)).is_ok());
+}
+
 TEST_F(SimulatedFiles, ServesManyThreads) {
   std::vector<std::thread> threads;
   threads.reserve(4);
