@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -132,8 +133,9 @@ Result<Row> measure(const Options& options, size_t thread_count, Load load) {
   std::vector<Result<Measured>> results(thread_count, Measured{});
   std::vector<std::thread> threads;
   const Clock::time_point start = Clock::now();
+  std::random_device seeds;  // other pages than before, which a cache below may still hold
   for (size_t t = 0; t < thread_count; ++t) {
-    load.seed = t + 1;
+    load.seed = uint64_t{seeds()} << 32 | seeds();
     threads.emplace_back([&, t, load] { results[t] = read_pages(options, load, stop); });
   }
   std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <limits>
 
+#include "kernels/widen.h"
+
 namespace roxanne::graph {
 namespace {
 
@@ -26,7 +28,7 @@ std::vector<float> squared_norms(MatrixView rows) {
   std::vector<float> norms(rows.rows());
   std::vector<float> row(rows.dim());
   for (size_t i = 0; i < rows.rows(); ++i) {
-    widen_row(rows, i, row.data());
+    kernels::widen_rows(rows.slice(i, 1), row.data());
     double sum = 0;
     for (const float value : row) sum += static_cast<double>(value) * value;
     norms[i] = static_cast<float>(sum);
@@ -35,25 +37,6 @@ std::vector<float> squared_norms(MatrixView rows) {
 }
 
 }  // namespace
-
-void widen_row(MatrixView rows, size_t row, float* out) {
-  const size_t dim = rows.dim();
-  const std::byte* from = rows.row(row);
-  switch (rows.type()) {
-    case ScalarType::kF32:
-      std::memcpy(out, from, dim * sizeof(float));
-      break;
-    case ScalarType::kF16:
-      kernels::kernels().f16_to_f32(reinterpret_cast<const uint16_t*>(from), dim, out);
-      break;
-    case ScalarType::kU8:
-      for (size_t i = 0; i < dim; ++i) out[i] = static_cast<float>(from[i]);
-      break;
-    case ScalarType::kI8:
-      for (size_t i = 0; i < dim; ++i) out[i] = static_cast<float>(static_cast<int8_t>(from[i]));
-      break;
-  }
-}
 
 void PointBlock::resize(size_t rows, size_t dim) {
   rows_ = rows;
@@ -92,7 +75,7 @@ Points::Points(MatrixView rows, Metric metric) : rows_(rows), metric_(metric), d
 }
 
 void Points::load(uint32_t id, float* out) const {
-  widen_row(rows_, id, out);
+  kernels::widen_rows(rows_.slice(id, 1), out);
   if (metric_ == Metric::kCosine) {
     for (size_t i = 0; i < dim_; ++i) out[i] *= scales_[id];
   }

@@ -98,7 +98,4 @@ class Points {
   std::vector<float> scales_;  // cosine: one over each row's norm
 };
 
-// Row `row` as floats.
-void widen_row(MatrixView rows, size_t row, float* out);
-
 }  // namespace roxanne::graph

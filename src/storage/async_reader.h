@@ -27,7 +27,8 @@ class AsyncReader {
   virtual Status submit(const File& file, uint64_t offset, std::span<std::byte> out,
                         uint64_t tag) = 0;
   // Hands every queued read to the system now, in one call. A wait that has to block does so too,
-  // in the call that blocks: only a caller that computes between submit() and its wait needs this.
+  // in the call that blocks: this is for callers that compute between submit() and their wait, or
+  // that would rather keep the disk busy than save calls.
   virtual Status start() { return Status::ok(); }
   // Fills `out` from its beginning with reads that are done and returns how many there were. Blocks
   // only while there is none, and makes no system call where there is one. in_flight() and
@@ -46,8 +47,8 @@ class AsyncReader {
 
 struct AsyncReaderOptions {
   size_t depth = 1;
-  // Every call comes from the thread that makes the reader, which saves the system work; with reads
-  // in flight it is destroyed there too.
+  // Every call comes from the thread that makes the reader, which then is not interrupted for
+  // completions; with reads in flight it is destroyed there too.
   bool stays_on_thread = false;
 };
 

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <deque>
 #include <functional>
-#include <initializer_list>
 #include <span>
 #include <utility>
 #include <vector>
@@ -168,29 +167,24 @@ class UringReader final : public AsyncReader {
   std::span<std::byte> arena_;       // the caller's; the ring's only registered buffer
 };
 
-// Makes a ring with the first of `choices` that this kernel knows.
-bool make_ring(unsigned depth, std::initializer_list<unsigned> choices, io_uring* ring) {
-  for (const unsigned flags : choices) {
-    const int result = io_uring_queue_init(depth, ring, flags);
-    if (result != -EINVAL) return result == 0;
+// Returns 0, or minus the system's error number.
+int make_ring(const AsyncReaderOptions& options, unsigned depth, io_uring* ring) {
+  // No kernel polling thread: it would burn a processor in a library that is often idle.
+  if (options.stays_on_thread) {
+    // Completions wait until the thread enters the kernel anyway, instead of interrupting it.
+    constexpr unsigned kFlags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+    const int result = io_uring_queue_init(depth, ring, kFlags);
+    if (result != -EINVAL) return result;  // EINVAL: before Linux 6.1
   }
-  return false;
+  return io_uring_queue_init(depth, ring, 0);
 }
 
 }  // namespace
 
 std::unique_ptr<AsyncReader> make_uring_reader(const AsyncReaderOptions& options) {
   const size_t depth = std::max<size_t>(options.depth, 1);
-  // No kernel polling thread: it would burn a processor in a library that is often idle.
-  // Completions wait until their thread enters the kernel anyway, instead of interrupting it.
-  constexpr unsigned kOnThread = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;  // 6.1
-  constexpr unsigned kAnywhere = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;    // 5.19
   io_uring ring{};
-  const bool is_made =
-      options.stays_on_thread
-          ? make_ring(static_cast<unsigned>(depth), {kOnThread, kAnywhere, 0}, &ring)
-          : make_ring(static_cast<unsigned>(depth), {kAnywhere, 0}, &ring);
-  if (!is_made) return nullptr;
+  if (make_ring(options, static_cast<unsigned>(depth), &ring) != 0) return nullptr;
   return std::make_unique<UringReader>(ring, depth);
 }
 
