@@ -14,6 +14,7 @@ DatabaseOptions options_of(const StoreArguments& arguments) {
   options.memory_limit_bytes = arguments.memory_limit_bytes;
   options.thread_count = arguments.thread_count;
   options.durability = arguments.durability;
+  options.page_cache = arguments.page_cache;
   return options;
 }
 
@@ -82,18 +83,22 @@ void add_collection(CLI::App& app, StoreArguments& arguments) {
       ->capture_default_str();
 }
 
-void add_memory_limit(CLI::App& app, StoreArguments& arguments) {
-  const auto parse = [&arguments](const std::string& value) {
+CLI::Option* add_bytes(CLI::App& app, const std::string& flag, uint64_t& out,
+                       const std::string& help) {
+  const auto parse = [flag, &out](const std::string& value) {
     const auto bytes = parse_bytes(value);
     if (!bytes.has_value()) {
-      throw CLI::ValidationError("--memory-limit",
+      throw CLI::ValidationError(flag,
                                  "\"" + value + "\" is no size; write 64MiB, 4GiB, 2GB or bytes");
     }
-    arguments.memory_limit_bytes = *bytes;
+    out = *bytes;
   };
-  app.add_option_function<std::string>("--memory-limit", parse,
-                                       "memory to use at most, 32MiB or more (default: half)")
-      ->type_name("SIZE");
+  return app.add_option_function<std::string>(flag, parse, help)->type_name("SIZE");
+}
+
+void add_memory_limit(CLI::App& app, StoreArguments& arguments) {
+  add_bytes(app, "--memory-limit", arguments.memory_limit_bytes,
+            "memory to use at most, 32MiB or more (default: half)");
 }
 
 void add_threads(CLI::App& app, StoreArguments& arguments) {

@@ -24,6 +24,7 @@ struct StoreArguments {
   uint64_t memory_limit_bytes = 0;
   uint32_t thread_count = 0;
   Durability durability = Durability::kFull;
+  bool page_cache = true;
   bool json = false;
 };
 
@@ -33,6 +34,9 @@ inline constexpr uint32_t kThreadsMax = 1024;
 void add_database(CLI::App& app, StoreArguments& arguments);
 void add_collection(CLI::App& app, StoreArguments& arguments);
 void add_memory_limit(CLI::App& app, StoreArguments& arguments);
+// Another option that takes a size: --memory-limit is one.
+CLI::Option* add_bytes(CLI::App& app, const std::string& flag, uint64_t& out,
+                       const std::string& help);
 void add_threads(CLI::App& app, StoreArguments& arguments);
 void add_durability(CLI::App& app, StoreArguments& arguments);
 void add_json(CLI::App& app, bool& json);

@@ -103,6 +103,9 @@ void EvalCommand::declare(CLI::App& app) {
       ->capture_default_str();
   add_collection(app, arguments_);
   add_memory_limit(app, arguments_);
+  app.add_flag(
+      "--cold", [this](int64_t) { arguments_.page_cache = false; },
+      "keep no pages in memory: each query pays its own reads");
   add_json(app, arguments_.json);
 }
 

@@ -60,6 +60,8 @@ class ImportCommand final : public Command {
     add_on_duplicate(app);
     app.add_option("--limit", source_.row_limit, "import the first N rows only")->type_name("N");
     app.add_flag("--no-index", no_index_, "build no index at the end");
+    add_bytes(app, "--serve-memory", serving_memory_bytes_,
+              "build an index that a server with this --memory-limit can use");
     add_metric(app, metric_, "of a new collection (default: l2)");
     add_scalar_type(app, type_, "of a new collection from jsonl (default: f32)");
     add_key_type(app, key_type_, "of a new collection (default: as the keys are)");
@@ -93,6 +95,7 @@ class ImportCommand final : public Command {
   // Shared with the thread that reads ahead, which may outlive this where a pipe stays silent.
   std::shared_ptr<ImportSource> rows_;
   bool no_index_ = false;
+  uint64_t serving_memory_bytes_ = 0;
   bool made_collection_ = false;
   ImportTotals totals_;
 };
@@ -243,6 +246,7 @@ void ImportCommand::build_index(Collection collection) {
   const uint64_t indexed_before = take(collection.info()).index.points;
   Progress progress("index", "");
   IndexOptions options;
+  options.serving_memory_bytes = serving_memory_bytes_;
   options.progress = [&](std::string_view phase, double fraction) {
     progress.relabel("index: " + std::string(phase));
     progress.update(0, fraction);

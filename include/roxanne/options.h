@@ -38,6 +38,9 @@ struct DatabaseOptions {
   // 0 = half of the memory this process may use (cgroup limit or physical). At least 32 MiB.
   uint64_t memory_limit_bytes = 0;
   uint32_t thread_count = 0;  // worker threads of a search; 0 = one a processor
+  // Whether memory that the limit leaves keeps pages of disk graphs, so that they need not be read
+  // again. Without, each search pays its reads: for measuring.
+  bool page_cache = true;
   // Whether graphs are built and renewed in the background, where a collection is large enough and
   // memory_limit_bytes allows; else only by Collection::build_index(). Graphs that are there serve
   // in either case.
@@ -134,6 +137,9 @@ enum class ScanOrder : uint8_t { kAny = 0, kKey = 1 };
 struct IndexOptions {
   // Also where too few points changed since the last time for a build to pay.
   bool rebuild = false;
+  // The memory limit of whoever will serve the collection, where it is less than this database's
+  // own: the graph is built to fit it. 0 = this database's.
+  uint64_t serving_memory_bytes = 0;
   // Called now and then, by one thread at a time, with what is being done and the fraction done of
   // the whole; false cancels. May be empty. Must not throw, nor call the database.
   std::function<bool(std::string_view phase, double fraction)> progress;

@@ -193,8 +193,8 @@ void CollectionImpl::load_waiting_graph() {
   if (!graph_waits_) return;
   const schema::GraphRecord record = *graph_record();
   const auto load = [&]() -> Status {
-    ROX_ASSIGN_OR_RETURN(index::MemoryReservation memory, reserve_for_graph(*this, record));
-    ROX_ASSIGN_OR_RETURN(auto graph, load_graph(*this, record, std::move(memory)));
+    ROX_ASSIGN_OR_RETURN(GraphChoice choice, choose_graph(*this, record));
+    ROX_ASSIGN_OR_RETURN(auto graph, load_graph(*this, record, std::move(choice)));
     return database_->committer().run_alone([&]() -> Status {
       ROX_RETURN_IF_ERROR(usable());
       const auto newest = graph_record();  // a repair may have taken it back
@@ -344,13 +344,30 @@ Result<CollectionInfo> CollectionImpl::info() const {
   return info;
 }
 
+namespace {
+
+void add_graph_parts(const ServingGraph& graph, std::vector<MemoryPart>& parts) {
+  if (graph.resident != nullptr) {
+    parts.push_back({"graph", graph.resident->bytes_in_memory()});
+    return;
+  }
+  const index::DiskMemory memory = graph.disk->memory();
+  parts.push_back({"codes", memory.codes});
+  parts.push_back({"cells", memory.cells});
+  parts.push_back({"page map", memory.page_map});
+  parts.push_back({"page cache", graph.disk->cache_bytes()});
+  parts.push_back({"search buffers", memory.search_buffers});
+}
+
+}  // namespace
+
 std::vector<MemoryPart> CollectionImpl::memory_parts(const Version& version,
                                                      const index::VectorStore& vectors) {
   std::vector<MemoryPart> parts;
   uint64_t live_sets = version.live.bytes_in_memory();
   parts.push_back({"vectors", vectors.bytes_in_memory()});
   if (version.graph != nullptr) {
-    parts.push_back({"graph", version.graph->index->bytes_in_memory()});
+    add_graph_parts(*version.graph, parts);
     live_sets += version.graph->named.bytes_in_memory() + version.tail.bytes_in_memory();
   }
   parts.push_back({"live sets", live_sets});
@@ -361,31 +378,49 @@ std::vector<MemoryPart> CollectionImpl::memory_parts(const Version& version,
 void CollectionImpl::fill_index_info(const Version& version, CollectionInfo& info) const {
   const std::optional<schema::GraphRecord> record = graph_record();
   if (!record.has_value()) return;
-  info.index.search_list_size = record->search_list_size;
   info.index.max_degree = record->max_degree;
-  info.index.bytes_on_disk = record->file_bytes;
-  info.bytes_on_disk += record->file_bytes;
+  info.index.bytes_on_disk = record->resident.file_bytes + record->disk.file_bytes;
+  info.bytes_on_disk += info.index.bytes_on_disk;
+  const auto serve = [&](const schema::GraphForm& form) {
+    info.regime = &form == &record->resident ? "resident" : "disk";
+    info.index.search_list_size = form.search_list_size;
+  };
   if (version.graph != nullptr) {
-    info.regime = "resident";
+    serve(version.graph->resident != nullptr ? record->resident : record->disk);
     info.index.points = version.live.count() - version.tail.count();
-    info.index.bytes_in_memory = version.graph->index->bytes_in_memory();
+    info.index.bytes_in_memory = version.graph->memory.bytes();
     return;
   }
+  info.index.search_list_size =
+      (record->resident.exists() ? record->resident : record->disk).search_list_size;
   info.index.points = std::min<uint64_t>(record->node_count, info.points);
   if (!graph_waits_ || !is_worth_a_graph(info.points)) return;
-  const std::string path = database_->graph_path(id_, record->file_number);
-  const auto bytes = database_->file_system().file_size(path);
-  if (!bytes.is_ok() || *bytes != record->file_bytes) {
-    info.index_error = path + ": missing or of another size than the store says";
+  const uint64_t limit = database_->budget().limit();
+  const schema::GraphForm* form = nullptr;
+  for (const schema::GraphForm* one : {&record->disk, &record->resident}) {
+    if (one->exists() && one->memory_bytes <= limit) form = one;
+  }
+  if (form == nullptr) {
+    const uint64_t least = (record->disk.exists() ? record->disk : record->resident).memory_bytes;
+    info.index_error = "the graph takes " + std::to_string(least) +
+                       " bytes of memory; the memory limit allows " + std::to_string(limit);
     return;
   }
-  if (record->memory_bytes > database_->budget().limit()) {
-    info.index_error = "the graph takes " + std::to_string(record->memory_bytes) +
-                       " bytes of memory; the memory limit allows " +
-                       std::to_string(database_->budget().limit());
+  const auto paths = database_->graph_paths(id_, record->file_number);
+  const bool is_resident = form == &record->resident;
+  uint64_t bytes = 0;
+  for (const std::string& path :
+       is_resident ? std::vector<std::string>{paths.resident}
+                   : std::vector<std::string>{paths.disk.pages, paths.disk.codes}) {
+    const Result<uint64_t> size = database_->file_system().file_size(path);
+    if (size.is_ok()) bytes += *size;
+  }
+  if (bytes != form->file_bytes) {
+    info.index_error = (is_resident ? paths.resident : paths.disk.pages) +
+                       ": missing or of another size than the store says";
     return;
   }
-  info.regime = "resident";
+  serve(*form);
 }
 
 }  // namespace roxanne::database

@@ -111,8 +111,12 @@ class CollectionImpl {
   Status search_block(const Version& version, const MatrixView& queries,
                       const SearchOptions& options, std::vector<std::vector<Neighbor>>& results,
                       SearchStats& stats) const;
-  std::vector<Found> search_graph(const Version& version, const MatrixView& queries,
-                                  const SearchOptions& options, SearchStats& stats) const;
+  Result<std::vector<Found>> search_graph(const Version& version, const MatrixView& queries,
+                                          const SearchOptions& options, SearchStats& stats) const;
+  std::vector<Found> search_resident(const Version& version, const MatrixView& queries,
+                                     const SearchOptions& options, SearchStats& stats) const;
+  Result<std::vector<Found>> search_disk(const Version& version, const MatrixView& queries,
+                                         const SearchOptions& options, SearchStats& stats) const;
   Status complete(const Version& version, const MatrixView& queries, const SearchOptions& options,
                   std::vector<Found>& found, SearchStats& stats) const;
   Result<std::vector<Found>> scan_slots(const index::LiveSet& slots, const MatrixView& queries,

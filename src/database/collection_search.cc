@@ -19,6 +19,7 @@ namespace {
 constexpr uint64_t kPairsPerLane = 32 * 1024;
 // A walk through a graph costs about as much as comparing with so many rows.
 constexpr uint64_t kPairsPerWalk = 4 * 1024;
+constexpr size_t kQueriesPerDiskLane = 4;
 // Bounds the candidate lists of one pass over the vectors.
 constexpr size_t kCandidateBytesMax = 32u << 20;
 constexpr size_t kCandidateBytes = 24;
@@ -88,7 +89,8 @@ Result<std::vector<Neighbor>> CollectionImpl::search(const VectorView& query,
   ROX_RETURN_IF_ERROR(check_queries(query, this->options()));
   const std::shared_ptr<const Version> version = version_to_search(options);
   if (version == nullptr) return usable();
-  if (version->graph == nullptr || options.exact || version->tail.count() > 0) {
+  if (version->graph == nullptr || version->graph->resident == nullptr || options.exact ||
+      version->tail.count() > 0) {
     ROX_ASSIGN_OR_RETURN(auto results, search(static_cast<const MatrixView&>(query), options));
     return std::move(results.front());
   }
@@ -96,7 +98,8 @@ Result<std::vector<Neighbor>> CollectionImpl::search(const VectorView& query,
   index::GraphSearchStats stats;
   Found found;
   found.reserve(std::min<uint64_t>(options.k, version->live.count()));
-  version->graph->index->search(query, version->live, graph_options(options, watch), found, stats);
+  version->graph->resident->search(query, version->live, graph_options(options, watch), found,
+                                   stats);
   if (is_short(found.size(), options, *version)) {
     ROX_ASSIGN_OR_RETURN(auto results, search(static_cast<const MatrixView&>(query), options));
     return std::move(results.front());
@@ -148,7 +151,7 @@ Status CollectionImpl::search_block(const Version& version, const MatrixView& qu
   const bool walks = version.graph != nullptr && !options.exact;
   std::vector<Found> found(queries.rows());
   if (walks) {
-    found = search_graph(version, queries, options, stats);
+    ROX_ASSIGN_OR_RETURN(found, search_graph(version, queries, options, stats));
     ROX_RETURN_IF_ERROR(complete(version, queries, options, found, stats));
   }
   const index::LiveSet& others = walks ? version.tail : version.live;
@@ -180,10 +183,41 @@ Status CollectionImpl::complete(const Version& version, const MatrixView& querie
   return Status::ok();
 }
 
-std::vector<CollectionImpl::Found> CollectionImpl::search_graph(const Version& version,
-                                                                const MatrixView& queries,
-                                                                const SearchOptions& options,
-                                                                SearchStats& stats) const {
+Result<std::vector<CollectionImpl::Found>> CollectionImpl::search_graph(
+    const Version& version, const MatrixView& queries, const SearchOptions& options,
+    SearchStats& stats) const {
+  if (version.graph->disk != nullptr) return search_disk(version, queries, options, stats);
+  return search_resident(version, queries, options, stats);
+}
+
+// A read that fails ends the call it was made for; others do not hear of it.
+Result<std::vector<CollectionImpl::Found>> CollectionImpl::search_disk(const Version& version,
+                                                                       const MatrixView& queries,
+                                                                       const SearchOptions& options,
+                                                                       SearchStats& stats) const {
+  const size_t threads =
+      options.thread_count != 0 ? options.thread_count : database_->pool().thread_count() + 1;
+  // A thread keeps some queries under way before another is worth waking.
+  const size_t lanes = (queries.rows() + kQueriesPerDiskLane - 1) / kQueriesPerDiskLane;
+  std::vector<index::DiskOutcome> outcomes = version.graph->disk->search(
+      queries, version.live, database_->pool(),
+      {.k = options.k,
+       .search_list_size = options.search_list_size,
+       .thread_count = std::min({threads, lanes, database_->pool().thread_count() + 1})});
+  std::vector<Found> found(queries.rows());
+  for (size_t q = 0; q < queries.rows(); ++q) {
+    ROX_RETURN_IF_ERROR(outcomes[q].status);
+    outcomes[q].stats.queries = 0;  // counted by the caller
+    stats += outcomes[q].stats;
+    found[q] = std::move(outcomes[q].found);
+  }
+  return found;
+}
+
+std::vector<CollectionImpl::Found> CollectionImpl::search_resident(const Version& version,
+                                                                   const MatrixView& queries,
+                                                                   const SearchOptions& options,
+                                                                   SearchStats& stats) const {
   std::vector<Found> found(queries.rows());
   std::atomic<size_t> next{0};
   std::mutex stats_mutex;  // guards stats
@@ -193,8 +227,8 @@ std::vector<CollectionImpl::Found> CollectionImpl::search_graph(const Version& v
     base::Stopwatch* const watch = options.stats != nullptr ? &timer : nullptr;
     for (size_t q = next++; q < queries.rows(); q = next++) {
       const VectorView query(queries.type(), queries.row(q), queries.dim());
-      version.graph->index->search(query, version.live, graph_options(options, watch), found[q],
-                                   lane_stats);
+      version.graph->resident->search(query, version.live, graph_options(options, watch), found[q],
+                                      lane_stats);
     }
     std::lock_guard lock(stats_mutex);
     stats += cost_of(lane_stats);

@@ -22,7 +22,6 @@ constexpr uint64_t kFormatBytesMax = 4096;
 // Smaller collections are searched exactly: a walk through a graph is not faster there.
 constexpr uint64_t kGraphPointsMin = 10'000;
 constexpr std::string_view kGraphFile = "graph-";
-constexpr std::string_view kGraphSuffix = ".dat";
 // Durability::kGrouped: what a power cut can cost at most.
 constexpr std::chrono::milliseconds kGroupedInterval{100};
 
@@ -40,12 +39,11 @@ std::string format_text(uint32_t version) {
 
 // The number in the name of a graph file; absent for any other file.
 std::optional<uint32_t> graph_number(const std::string& name) {
-  if (name.size() < kGraphFile.size() + kGraphSuffix.size()) return std::nullopt;
-  if (!name.starts_with(kGraphFile) || !name.ends_with(kGraphSuffix)) return std::nullopt;
+  if (!name.starts_with(kGraphFile)) return std::nullopt;
   uint32_t number = 0;
-  const char* end = name.data() + name.size() - kGraphSuffix.size();
+  const char* end = name.data() + name.size();
   const auto parsed = std::from_chars(name.data() + kGraphFile.size(), end, number);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != '.') return std::nullopt;
   return number;
 }
 
@@ -259,12 +257,15 @@ Status DatabaseImpl::remove_stale_graphs(const CollectionImpl& collection) {
   // A record that this build cannot read may name any of them.
   if (!record.has_value() && !collection.index_error().empty()) return Status::ok();
   const std::string folder = collection_path(collection.id());
-  const std::string serving =
-      record.has_value() ? graph_path(collection.id(), record->file_number) : "";
+  GraphPaths serving;
+  if (record.has_value()) serving = graph_paths(collection.id(), record->file_number);
   ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(folder));
   for (const std::string& name : names) {
     const std::string path = folder + "/" + name;
-    if (!name.starts_with(kGraphFile) || path == serving) continue;
+    if (!name.starts_with(kGraphFile) || path == serving.resident || path == serving.disk.pages ||
+        path == serving.disk.codes) {
+      continue;
+    }
     ROX_RETURN_IF_ERROR(file_system_.remove(path));
   }
   return Status::ok();
@@ -301,9 +302,10 @@ std::string DatabaseImpl::vectors_path(uint32_t collection) const {
   return collection_path(collection) + "/vectors.dat";
 }
 
-std::string DatabaseImpl::graph_path(uint32_t collection, uint32_t number) const {
-  return collection_path(collection) + "/" + std::string(kGraphFile) + six_digits(number) +
-         std::string(kGraphSuffix);
+DatabaseImpl::GraphPaths DatabaseImpl::graph_paths(uint32_t collection, uint32_t number) const {
+  const std::string stem =
+      collection_path(collection) + "/" + std::string(kGraphFile) + six_digits(number);
+  return {stem + ".dat", {stem + ".pages", stem + ".codes"}};
 }
 
 uint64_t DatabaseImpl::index_points_min() const {

@@ -58,7 +58,12 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   std::optional<index::MemoryReservation> reserve_memory(uint64_t bytes);
   std::string collection_path(uint32_t collection) const;
   std::string vectors_path(uint32_t collection) const;
-  std::string graph_path(uint32_t collection, uint32_t number) const;
+  // The files of a graph: of its resident form, and of its disk form.
+  struct GraphPaths {
+    std::string resident;
+    index::DiskPaths disk;
+  };
+  GraphPaths graph_paths(uint32_t collection, uint32_t number) const;
   // One more than any graph file of the collection has.
   Result<uint32_t> next_graph_number(const CollectionImpl& collection);
   // Graph files that the store does not name, and what builds left over.

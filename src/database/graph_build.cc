@@ -11,6 +11,9 @@
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
 #include "database/index_builder.h"
+#include "database/live_rows.h"
+#include "database/memory_limit.h"
+#include "index/disk_build.h"
 #include "index/resident_index.h"
 
 namespace roxanne::database {
@@ -19,6 +22,9 @@ namespace {
 // Shares of the whole that progress tells.
 constexpr double kReadShare = 0.02;
 constexpr double kBuildShare = 0.96;
+// Of a build of both forms: the edges, and the disk form that is made when they are there.
+constexpr double kLinkShare = 0.60;
+constexpr double kDiskShare = 0.20;
 // A build may take this many times the least it goes on with, where the budget has it: what does
 // not fit goes through files.
 constexpr uint64_t kBuildMemoryFactor = 8;
@@ -39,12 +45,16 @@ class GraphBuild {
     if (version_ == nullptr || vectors_ == nullptr) return gone();
     if (!is_wanted()) return Status::ok();
     ROX_RETURN_IF_ERROR(reserve_memory());
-    ROX_RETURN_IF_ERROR(gather_rows());
+    if (is_resident_) ROX_RETURN_IF_ERROR(gather_rows());
     ROX_ASSIGN_OR_RETURN(record_.file_number, database_.next_graph_number(collection_));
-    path_ = database_.graph_path(collection_.id(), record_.file_number);
+    paths_ = database_.graph_paths(collection_.id(), record_.file_number);
     const Status built = write_and_serve();
     // What is not in force is not needed. A leftover would be removed by a later open.
-    if (!built.is_ok() && !is_named_) (void)database_.file_system().remove(path_);
+    if (!built.is_ok() && !is_named_) {
+      for (const std::string* path : {&paths_.resident, &paths_.disk.pages, &paths_.disk.codes}) {
+        (void)database_.file_system().remove(*path);
+      }
+    }
     return built;
   }
 
@@ -62,7 +72,7 @@ class GraphBuild {
     if (is_build_due(*version_, {points_min, collection_.row_bytes()})) return true;
     if (!options_.rebuild || version_->live.count() < points_min) return false;
     const bool is_fresh = version_->graph != nullptr && version_->tail.count() == 0 &&
-                          version_->graph->index->node_count() == version_->live.count();
+                          version_->graph->node_count() == version_->live.count();
     return !is_fresh;
   }
 
@@ -77,12 +87,63 @@ class GraphBuild {
     return row_count() * (collection_.row_bytes() + kTagAndSlotBytes);
   }
 
-  // One reservation stands for rows and build, and then for the graph.
+  // A resident form needs memory for its rows, its build and itself; where that is not there, the
+  // disk form is built alone, from rows that are read as they are needed.
   Status reserve_memory() {
+    const Status resident = reserve_for_resident();
+    if (resident.is_ok()) serving_bytes_ = disk_serving_bytes();
+    if (resident.is_ok() || !index::fits_disk_index(collection_.options())) return resident;
+    is_resident_ = false;
+    return reserve_for_disk();
+  }
+
+  // One reservation stands for rows and build, and then for the graph.
+  Status reserve_for_resident() {
     const index::ResidentBytes graph = index::resident_bytes(collection_.options(), row_count());
     const uint64_t build = index::build_bytes_least(collection_.options(), row_count());
     // The graph takes shape while rows and edges are still there.
     const uint64_t least = gathered_bytes() + graph.least + build;
+    if (options_.serving_memory_bytes != 0 && graph.least > serving_limit()) {
+      return Status::unsupported("the graph would not fit where it is to be served");
+    }
+    ROX_RETURN_IF_ERROR(take_memory(least));
+    const uint64_t wanted = gathered_bytes() + graph.wanted + kBuildMemoryFactor * build;
+    const uint64_t allowed = std::min(wanted, least + database_.budget().left() / 2);
+    if (allowed > least) (void)memory_.resize(allowed);
+    build_bytes_ = memory_.bytes() - gathered_bytes();
+    graph_bytes_ = std::clamp(build_bytes_ - build, graph.least, graph.wanted);
+    return Status::ok();
+  }
+
+  // What whoever serves may give to graphs.
+  uint64_t serving_limit() const {
+    const uint64_t limit = database_.budget().limit();
+    if (options_.serving_memory_bytes == 0) return limit;
+    return std::min(limit, share_memory(options_.serving_memory_bytes).vectors_bytes);
+  }
+
+  // For a disk form, so that it fits beside its search buffers.
+  uint64_t disk_serving_bytes() const {
+    const index::ResidentBytes serving =
+        index::disk_serving_bytes(collection_.options(), row_count());
+    const uint64_t lanes =
+        database_.options().thread_count * index::disk_lane_bytes(collection_.options());
+    const uint64_t limit = serving_limit();
+    return std::clamp(limit - std::min(limit, lanes), serving.least, serving.wanted);
+  }
+
+  Status reserve_for_disk() {
+    const uint64_t least = index::disk_build_bytes_least(collection_.options(), row_count());
+    ROX_RETURN_IF_ERROR(take_memory(least));
+    // All that is left but a little: more memory makes fewer and larger shards.
+    const uint64_t allowed = std::max(least, least + database_.budget().left() / 8 * 7);
+    (void)memory_.resize(allowed);
+    build_bytes_ = memory_.bytes();
+    serving_bytes_ = disk_serving_bytes();
+    return Status::ok();
+  }
+
+  Status take_memory(uint64_t least) {
     std::optional<index::MemoryReservation> memory = database_.reserve_memory(least);
     if (!memory.has_value() && version_->graph != nullptr &&
         least <= database_.budget().left() + version_->graph->memory.bytes()) {
@@ -96,11 +157,6 @@ class GraphBuild {
                                  std::to_string(database_.budget().left()));
     }
     memory_ = *std::move(memory);
-    const uint64_t wanted = gathered_bytes() + graph.wanted + kBuildMemoryFactor * build;
-    const uint64_t allowed = std::min(wanted, least + database_.budget().left() / 2);
-    if (allowed > least) (void)memory_.resize(allowed);
-    build_bytes_ = memory_.bytes() - gathered_bytes();
-    graph_bytes_ = std::clamp(build_bytes_ - build, graph.least, graph.wanted);
     return Status::ok();
   }
 
@@ -148,39 +204,103 @@ class GraphBuild {
   }
 
   Status write_and_serve() {
-    ROX_ASSIGN_OR_RETURN(auto index, write_file());
-    // The file and its name are on disk before the store names it. Keeps D8.
+    ROX_RETURN_IF_ERROR(is_resident_ ? write_resident() : write_disk());
+    // The files and their names are on disk before the store names them. Keeps D8.
     ROX_RETURN_IF_ERROR(
         database_.file_system().sync_directory(database_.collection_path(collection_.id())));
-    rows_ = base::AlignedBuffer();
-    record_.file_bytes = index->bytes_on_disk();
-    record_.node_count = static_cast<uint32_t>(slots_.size());
-    record_.slot_end = slots_.back() + 1;
-    record_.memory_bytes = index->bytes_in_memory();
-    record_.max_degree = static_cast<uint32_t>(index->max_degree());
-    record_.search_list_size = static_cast<uint32_t>(index->default_search_list_size());
-    ROX_ASSIGN_OR_RETURN(graph_, make_serving_graph(std::move(index), std::move(memory_)));
+    record_.node_count = static_cast<uint32_t>(row_count());
+    record_.slot_end = last_slot() + 1;
     if (!goes_on("serve", 1)) return stopped();
     return database_.committer().run_alone([this] { return put_in_force(); });
   }
 
-  Result<std::unique_ptr<index::ResidentIndex>> write_file() {
-    index::BuildInput input{.rows = MatrixView(collection_.options().type, rows_.data(),
-                                               slots_.size(), collection_.options().dim),
-                            .slots = slots_,
-                            .tags = tags_,
-                            .metric = collection_.options().metric};
+  uint32_t last_slot() const { return index::slots_of(version_->live).back(); }
+
+  void note_disk_form(const index::DiskIndex& index) {
+    record_.disk = {index.bytes_on_disk(), serving_bytes(index, database_.options().thread_count),
+                    static_cast<uint32_t>(index.default_search_list_size())};
+  }
+
+  // Both forms: the disk form is there for an opener with less memory.
+  Status write_resident() {
+    const MatrixView rows(collection_.options().type, rows_.data(), slots_.size(),
+                          collection_.options().dim);
     index::BuildOptions build;
     build.memory_bytes = build_bytes_;
     build.resident_bytes = graph_bytes_;
-    build.scratch_prefix = path_ + ".";
+    build.scratch_prefix = paths_.resident + ".";
     build.thread_count = database_.options().thread_count;
-    build.progress = [this](const index::BuildProgress& progress) {
-      return goes_on(progress.phase, kReadShare + kBuildShare * progress.fraction);
+    double done = kReadShare;  // what the phases before came to
+    double share = kLinkShare;
+    build.progress = [&](const index::BuildProgress& progress) {
+      return goes_on(progress.phase, done + share * progress.fraction);
+    };
+    build.linked = [&](const graph::Adjacency& adjacency) -> Status {
+      done = kReadShare + kLinkShare;
+      const Status written = write_disk_beside(rows, adjacency, done);
+      done = kReadShare + kDiskShare;
+      share = kBuildShare - kDiskShare;
+      return written;
     };
     // Not the pool of the searches: they would find all its threads taken.
     base::ThreadPool pool(build.thread_count - 1);
-    return index::build_resident_index(database_.file_system(), path_, input, pool, build);
+    ROX_ASSIGN_OR_RETURN(
+        auto index,
+        index::build_resident_index(
+            database_.file_system(), paths_.resident,
+            {.rows = rows, .slots = slots_, .tags = tags_, .metric = collection_.options().metric},
+            pool, build));
+    rows_ = base::AlignedBuffer();
+    record_.resident = {index->bytes_on_disk(), index->bytes_in_memory(),
+                        static_cast<uint32_t>(index->default_search_list_size())};
+    record_.max_degree = static_cast<uint32_t>(index->max_degree());
+    ROX_ASSIGN_OR_RETURN(graph_, make_serving_graph(std::move(index), std::move(memory_)));
+    return Status::ok();
+  }
+
+  // The disk form of a graph whose edges are found, while its rows are in memory.
+  Status write_disk_beside(MatrixView rows, const graph::Adjacency& adjacency, double done) {
+    const CollectionOptions& options = collection_.options();
+    if (!index::fits_disk_index(options) ||
+        index::disk_build_bytes_least(options, row_count()) > build_bytes_) {
+      return Status::ok();
+    }
+    index::DiskBuildOptions build = disk_options(done, kDiskShare);
+    build.adjacency = &adjacency;
+    base::ThreadPool pool(build.thread_count - 1);
+    ROX_ASSIGN_OR_RETURN(
+        auto index, index::build_disk_index(database_.file_system(), paths_.disk, options,
+                                            index::RowsInMemory(rows, slots_, tags_), pool, build));
+    note_disk_form(*index);
+    return Status::ok();
+  }
+
+  Status write_disk() {
+    index::DiskBuildOptions build = disk_options(0, kReadShare + kBuildShare);
+    const LiveRows rows(*vectors_, version_->live, collection_.options());
+    {
+      base::ThreadPool pool(build.thread_count - 1);
+      ROX_ASSIGN_OR_RETURN(disk_,
+                           index::build_disk_index(database_.file_system(), paths_.disk,
+                                                   collection_.options(), rows, pool, build));
+    }
+    note_disk_form(*disk_);
+    record_.max_degree = static_cast<uint32_t>(disk_->max_degree());
+    ROX_ASSIGN_OR_RETURN(graph_,
+                         make_serving_graph(database_, std::move(disk_), std::move(memory_)));
+    return Status::ok();
+  }
+
+  index::DiskBuildOptions disk_options(double done, double share) const {
+    index::DiskBuildOptions build;
+    build.memory_bytes = build_bytes_;
+    build.serving_bytes = serving_bytes_;
+    build.scratch_prefix = paths_.resident + ".";
+    build.thread_count = database_.options().thread_count;
+    build.progress = [this, done, share](const index::BuildProgress& progress) {
+      return goes_on(progress.phase, done + share * progress.fraction);
+    };
+    return build;
   }
 
   // No commit is under way. Since the build holds the version it was made of, no slot that was live
@@ -214,12 +334,15 @@ class GraphBuild {
   std::shared_ptr<index::VectorStore> vectors_;  // shared with the collection
   index::MemoryReservation memory_;
   uint64_t build_bytes_ = 0;
-  uint64_t graph_bytes_ = 0;
+  uint64_t graph_bytes_ = 0;    // of the resident form
+  uint64_t serving_bytes_ = 0;  // of the disk form
   base::AlignedBuffer rows_;
   std::vector<uint32_t> slots_;
   std::vector<uint64_t> tags_;
-  std::string path_;
+  bool is_resident_ = true;
+  DatabaseImpl::GraphPaths paths_;
   schema::GraphRecord record_;
+  std::unique_ptr<index::DiskIndex> disk_;
   std::shared_ptr<const ServingGraph> graph_;
   bool is_named_ = false;
   bool unloaded_ = false;

@@ -14,6 +14,7 @@ class DatabaseImpl;
 
 struct GraphBuildOptions {
   bool rebuild = false;
+  uint64_t serving_memory_bytes = 0;                                      // as in IndexOptions
   std::function<bool(std::string_view phase, double fraction)> progress;  // may be empty
   const std::atomic<bool>* cancelled = nullptr;
 };

@@ -48,7 +48,7 @@ bool is_build_due(const Version& version, const DueRules& rules) {
   const uint64_t points = version.live.count();
   if (points < rules.index_points_min) return false;
   if (version.graph == nullptr) return true;
-  const uint64_t nodes = version.graph->index->node_count();
+  const uint64_t nodes = version.graph->node_count();
   const uint64_t tail = version.tail.count();
   const uint64_t dead = nodes - (points - tail);
   return tail > tail_max(nodes, rules) || dead > nodes / kDeadShare;
@@ -149,9 +149,11 @@ Status IndexBuilder::build(const std::shared_ptr<CollectionImpl>& collection,
     IndexBuilder& builder;
     ~Turn() { builder.end(); }
   } turn{*this};
-  return build_graph(
-      database_, *collection,
-      {.rebuild = options.rebuild, .progress = options.progress, .cancelled = &cancelled_});
+  return build_graph(database_, *collection,
+                     {.rebuild = options.rebuild,
+                      .serving_memory_bytes = options.serving_memory_bytes,
+                      .progress = options.progress,
+                      .cancelled = &cancelled_});
 }
 
 void IndexBuilder::run() {
@@ -206,7 +208,7 @@ bool IndexBuilder::is_ripe(const CollectionImpl& collection, const Watch& watch,
   if (writes_paused || Clock::now() - watch.due_since >= kRipeAfter) return true;
   const auto version = collection.version();
   return version != nullptr && version->graph != nullptr &&
-         version->tail.count() > version->graph->index->node_count();
+         version->tail.count() > version->graph->node_count();
 }
 
 // Failures stop nothing: they are told by info(), and tried again later.

@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kTablePrefixBytes = 1 + sizeof(uint32_t);
 constexpr uint8_t kRecordVersion = 1;
-constexpr uint8_t kGraphRecordVersion = 1;
+constexpr uint8_t kGraphRecordVersion = 2;
 
 Status malformed(std::string_view what, size_t bytes) {
   return Status::corruption("kv: a " + std::string(what) + " of " + std::to_string(bytes) +
@@ -129,36 +129,73 @@ std::string encode_graph_record(const GraphRecord& record) {
   std::string bytes;
   base::append(bytes, kGraphRecordVersion);
   base::append(bytes, record.file_number);
-  base::append(bytes, record.file_bytes);
   base::append(bytes, record.node_count);
   base::append(bytes, record.slot_end);
-  base::append(bytes, record.memory_bytes);
   base::append(bytes, record.max_degree);
-  base::append(bytes, record.search_list_size);
+  for (const GraphForm* form : {&record.resident, &record.disk}) {
+    base::append(bytes, form->file_bytes);
+    base::append(bytes, form->memory_bytes);
+    base::append(bytes, form->search_list_size);
+  }
   return bytes;
 }
 
+namespace {
+
+// Takes numbers from a record of known length, one after the other.
+class Numbers {
+ public:
+  explicit Numbers(std::string_view bytes) : at_(bytes.data()) {}
+  template <typename T>
+  void take(T& value) {
+    std::memcpy(&value, at_, sizeof value);
+    at_ += sizeof value;
+  }
+
+ private:
+  const char* at_;
+};
+
+// Of format 2: a resident form alone.
+GraphRecord decode_first_version(std::string_view bytes) {
+  Numbers numbers(bytes);
+  GraphRecord record;
+  numbers.take(record.file_number);
+  numbers.take(record.resident.file_bytes);
+  numbers.take(record.node_count);
+  numbers.take(record.slot_end);
+  numbers.take(record.resident.memory_bytes);
+  numbers.take(record.max_degree);
+  numbers.take(record.resident.search_list_size);
+  return record;
+}
+
+}  // namespace
+
 Result<GraphRecord> decode_graph_record(std::string_view bytes) {
-  constexpr size_t kBytes = 1 + 5 * sizeof(uint32_t) + 2 * sizeof(uint64_t);
+  constexpr size_t kFirstBytes = 1 + 5 * sizeof(uint32_t) + 2 * sizeof(uint64_t);
+  constexpr size_t kBytes = 1 + 6 * sizeof(uint32_t) + 4 * sizeof(uint64_t);
   if (bytes.empty()) return malformed("graph record", 0);
-  if (static_cast<uint8_t>(bytes[0]) != kGraphRecordVersion) {
-    return Status::unsupported("kv: a graph record of version " +
-                               std::to_string(static_cast<uint8_t>(bytes[0])));
+  const auto version = static_cast<uint8_t>(bytes[0]);
+  if (version == 1 && bytes.size() == kFirstBytes) return decode_first_version(bytes.substr(1));
+  if (version != 1 && version != kGraphRecordVersion) {
+    return Status::unsupported("kv: a graph record of version " + std::to_string(version));
   }
   if (bytes.size() != kBytes) return malformed("graph record", bytes.size());
-  const char* at = bytes.data() + 1;
-  const auto take = [&at](auto& value) {
-    std::memcpy(&value, at, sizeof value);
-    at += sizeof value;
-  };
+  Numbers numbers(bytes.substr(1));
   GraphRecord record;
-  take(record.file_number);
-  take(record.file_bytes);
-  take(record.node_count);
-  take(record.slot_end);
-  take(record.memory_bytes);
-  take(record.max_degree);
-  take(record.search_list_size);
+  numbers.take(record.file_number);
+  numbers.take(record.node_count);
+  numbers.take(record.slot_end);
+  numbers.take(record.max_degree);
+  for (GraphForm* form : {&record.resident, &record.disk}) {
+    numbers.take(form->file_bytes);
+    numbers.take(form->memory_bytes);
+    numbers.take(form->search_list_size);
+  }
+  if (!record.resident.exists() && !record.disk.exists()) {
+    return Status::corruption("kv: a graph record that names no file");
+  }
   return record;
 }
 

@@ -26,7 +26,7 @@ namespace roxanne::database {
 
 // What new folders are, and the oldest that this build opens. A folder of the oldest has no graphs;
 // builds that know only it would write slots that a graph names.
-inline constexpr uint32_t kFormatVersion = 2;
+inline constexpr uint32_t kFormatVersion = 3;
 inline constexpr uint32_t kFormatVersionMin = 1;
 
 namespace schema {
@@ -61,15 +61,22 @@ struct CollectionRecord {
 std::string encode_record(const CollectionRecord& record);
 Result<CollectionRecord> decode_record(std::string_view bytes);
 
-// Names the graph that serves a collection. What follows the size saves reading the file.
+// A graph as one regime serves it; it has one form or both.
+struct GraphForm {
+  uint64_t file_bytes = 0;        // of its files together; 0: there is no such form
+  uint64_t memory_bytes = 0;      // that it takes when it serves
+  uint32_t search_list_size = 0;  // the engine's choice for k = 10
+  bool exists() const { return file_bytes != 0; }
+};
+
+// Names the graph that serves a collection. What follows the number saves reading the files.
 struct GraphRecord {
   uint32_t file_number = 0;
-  uint64_t file_bytes = 0;
   uint32_t node_count = 0;
-  uint32_t slot_end = 0;      // one past the highest slot of a node
-  uint64_t memory_bytes = 0;  // that it takes when it serves
+  uint32_t slot_end = 0;  // one past the highest slot of a node
   uint32_t max_degree = 0;
-  uint32_t search_list_size = 0;  // the engine's choice for k = 10
+  GraphForm resident;
+  GraphForm disk;
 };
 std::string encode_graph_record(const GraphRecord& record);
 Result<GraphRecord> decode_graph_record(std::string_view bytes);

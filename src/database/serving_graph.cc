@@ -1,12 +1,19 @@
 #include "database/serving_graph.h"
 
+#include <algorithm>
+
 #include "base/status_macros.h"
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
 
 namespace roxanne::database {
-
 namespace {
+
+// Of what the memory limit leaves, a cache of pages takes one part in so many: exact scans and
+// other collections want some too.
+constexpr uint64_t kCacheShare = 2;
+// Smaller ones are not worth their tables.
+constexpr uint64_t kCacheBytesLeast = 4u << 20;
 
 Status too_large(uint64_t node_count, uint64_t bytes, uint64_t left) {
   return Status::unsupported("the graph of " + std::to_string(node_count) + " points takes " +
@@ -14,14 +21,43 @@ Status too_large(uint64_t node_count, uint64_t bytes, uint64_t left) {
                              std::to_string(left));
 }
 
+Status check_size(DatabaseImpl& database, std::initializer_list<std::string> paths,
+                  uint64_t expected) {
+  uint64_t bytes = 0;
+  std::string names;
+  for (const std::string& path : paths) {
+    ROX_ASSIGN_OR_RETURN(const uint64_t size, database.file_system().file_size(path));
+    bytes += size;
+    names += (names.empty() ? "" : ", ") + path;
+  }
+  if (bytes == expected) return Status::ok();
+  return Status::corruption(names + ": " + std::to_string(bytes) + " bytes, expected " +
+                            std::to_string(expected));
+}
+
+Status check_nodes(const std::string& path, const schema::GraphRecord& record, uint64_t node_count,
+                   uint64_t slot_end) {
+  if (node_count == record.node_count && slot_end <= record.slot_end) return Status::ok();
+  return Status::corruption(path + ": " + std::to_string(node_count) + " nodes; the store names " +
+                            std::to_string(record.node_count));
+}
+
 }  // namespace
 
-Result<index::MemoryReservation> reserve_for_graph(const CollectionImpl& collection,
-                                                   const schema::GraphRecord& record) {
+uint64_t serving_bytes(const index::DiskIndex& index, size_t lane_count) {
+  return index.memory().total() + lane_count * index.lane_bytes();
+}
+
+Result<GraphChoice> choose_graph(const CollectionImpl& collection,
+                                 const schema::GraphRecord& record) {
   DatabaseImpl& database = *collection.database();
-  std::optional<index::MemoryReservation> memory = database.reserve_memory(record.memory_bytes);
-  if (memory.has_value()) return *std::move(memory);
-  return too_large(record.node_count, record.memory_bytes, database.budget().left());
+  for (const schema::GraphForm* form : {&record.resident, &record.disk}) {
+    if (!form->exists()) continue;
+    auto memory = database.reserve_memory(form->memory_bytes);
+    if (memory.has_value()) return GraphChoice{form == &record.resident, *std::move(memory)};
+  }
+  const schema::GraphForm& least = record.disk.exists() ? record.disk : record.resident;
+  return too_large(record.node_count, least.memory_bytes, database.budget().left());
 }
 
 Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
@@ -33,28 +69,48 @@ Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
   auto graph = std::make_shared<ServingGraph>();
   graph->memory = std::move(memory);
   graph->named = index::set_of_slots(index->slots());
-  graph->index = std::move(index);
+  graph->resident = std::move(index);
+  return std::shared_ptr<const ServingGraph>(std::move(graph));
+}
+
+Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
+    DatabaseImpl& database, std::unique_ptr<index::DiskIndex> index,
+    index::MemoryReservation memory) {
+  const uint64_t bytes = serving_bytes(*index, database.options().thread_count);
+  const uint64_t left = memory.bytes();
+  if (!memory.resize(bytes)) return too_large(index->node_count(), bytes, left);
+  const uint64_t cache =
+      std::min(index->page_bytes_on_disk(), database.budget().left() / kCacheShare);
+  if (database.options().page_cache && cache >= kCacheBytesLeast && memory.resize(bytes + cache))
+    index->use_cache(cache);
+  auto graph = std::make_shared<ServingGraph>();
+  graph->memory = std::move(memory);
+  graph->named = index->slots();
+  graph->disk = std::move(index);
   return std::shared_ptr<const ServingGraph>(std::move(graph));
 }
 
 Result<std::shared_ptr<const ServingGraph>> load_graph(const CollectionImpl& collection,
                                                        const schema::GraphRecord& record,
-                                                       index::MemoryReservation memory) {
+                                                       GraphChoice choice) {
   DatabaseImpl& database = *collection.database();
-  const std::string path = database.graph_path(collection.id(), record.file_number);
-  ROX_ASSIGN_OR_RETURN(const uint64_t bytes, database.file_system().file_size(path));
-  if (bytes != record.file_bytes) {
-    return Status::corruption(path + ": " + std::to_string(bytes) + " bytes, expected " +
-                              std::to_string(record.file_bytes));
+  const auto paths = database.graph_paths(collection.id(), record.file_number);
+  if (choice.is_resident) {
+    ROX_RETURN_IF_ERROR(check_size(database, {paths.resident}, record.resident.file_bytes));
+    ROX_ASSIGN_OR_RETURN(
+        auto index,
+        index::ResidentIndex::load(database.file_system(), paths.resident, collection.options()));
+    const std::span<const uint32_t> slots = index->slots();
+    ROX_RETURN_IF_ERROR(check_nodes(paths.resident, record, slots.size(),
+                                    slots.empty() ? 0 : uint64_t{slots.back()} + 1));
+    return make_serving_graph(std::move(index), std::move(choice.memory));
   }
+  ROX_RETURN_IF_ERROR(
+      check_size(database, {paths.disk.pages, paths.disk.codes}, record.disk.file_bytes));
   ROX_ASSIGN_OR_RETURN(
-      auto index, index::ResidentIndex::load(database.file_system(), path, collection.options()));
-  const std::span<const uint32_t> slots = index->slots();
-  if (slots.size() != record.node_count || (!slots.empty() && slots.back() >= record.slot_end)) {
-    return Status::corruption(path + ": " + std::to_string(slots.size()) +
-                              " nodes; the store names " + std::to_string(record.node_count));
-  }
-  return make_serving_graph(std::move(index), std::move(memory));
+      auto index, index::DiskIndex::open(database.file_system(), paths.disk, collection.options()));
+  ROX_RETURN_IF_ERROR(check_nodes(paths.disk.codes, record, index->node_count(), 0));
+  return make_serving_graph(database, std::move(index), std::move(choice.memory));
 }
 
 }  // namespace roxanne::database

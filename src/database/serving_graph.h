@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "database/schema.h"
+#include "index/disk_index.h"
 #include "index/live_set.h"
 #include "index/memory_budget.h"
 #include "index/resident_index.h"
@@ -14,23 +15,42 @@ namespace roxanne::database {
 class CollectionImpl;
 class DatabaseImpl;
 
+// One of the two forms serves: the regime of the collection.
 struct ServingGraph {
   index::MemoryReservation memory;  // first: given back when the index is gone
-  std::unique_ptr<index::ResidentIndex> index;
+  std::unique_ptr<index::ResidentIndex> resident;
+  std::unique_ptr<index::DiskIndex> disk;
   index::LiveSet named;  // slots of its nodes
+
+  const char* regime() const { return resident != nullptr ? "resident" : "disk"; }
+  uint64_t node_count() const {
+    return resident != nullptr ? resident->node_count() : disk->node_count();
+  }
 };
 
-// Takes memory for the graph of a record. kUnsupported where the memory limit does not allow it.
-Result<index::MemoryReservation> reserve_for_graph(const CollectionImpl& collection,
-                                                   const schema::GraphRecord& record);
+// The form of a record that the memory limit allows, and memory for it; the resident one where both
+// are allowed. kUnsupported where none is.
+struct GraphChoice {
+  bool is_resident = false;
+  index::MemoryReservation memory;
+};
+Result<GraphChoice> choose_graph(const CollectionImpl& collection,
+                                 const schema::GraphRecord& record);
 
 // `memory` is made to fit; kUnsupported where it cannot.
 Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
     std::unique_ptr<index::ResidentIndex> index, index::MemoryReservation memory);
+// Takes more memory for a cache of pages, where some is left.
+Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
+    DatabaseImpl& database, std::unique_ptr<index::DiskIndex> index,
+    index::MemoryReservation memory);
 
-// Reads the file that `record` names. kCorruption where it is not what the record says.
+// Reads the files that `record` names. kCorruption where they are not what the record says.
 Result<std::shared_ptr<const ServingGraph>> load_graph(const CollectionImpl& collection,
                                                        const schema::GraphRecord& record,
-                                                       index::MemoryReservation memory);
+                                                       GraphChoice choice);
+
+// What a disk index takes when it serves, search buffers of `lane_count` threads included.
+uint64_t serving_bytes(const index::DiskIndex& index, size_t lane_count);
 
 }  // namespace roxanne::database

@@ -173,37 +173,62 @@ class CollectionVerifier {
       graph_problem(record.status());
       return Status::ok();
     }
-    // Read once more: what is in memory was checked when it was read, long ago perhaps.
+    ROX_RETURN_IF_ERROR(check_form(*record, record->resident, graph_problem));
+    return check_form(*record, record->disk, graph_problem);
+  }
+
+  // One form, read once more: what is in memory was checked when it was read, long ago perhaps.
+  // Where there is no memory to do so, the one that serves is looked at.
+  template <typename Problem>
+  Status check_form(const schema::GraphRecord& record, const schema::GraphForm& form,
+                    Problem problem_found) {
+    if (!form.exists()) return Status::ok();
     std::shared_ptr<const ServingGraph> graph;
-    auto memory = reserve_for_graph(collection_, *record);
-    if (memory.is_ok()) {
-      auto loaded = load_graph(collection_, *record, std::move(memory).value());
+    auto memory = database_.reserve_memory(form.memory_bytes);
+    if (memory.has_value()) {
+      auto loaded =
+          load_graph(collection_, record, {&form == &record.resident, *std::move(memory)});
       if (!loaded.is_ok()) {
         if (!is_damage(loaded.status())) return loaded.status();
-        graph_problem(loaded.status());
+        problem_found(loaded.status());
         return Status::ok();
       }
       graph = *std::move(loaded);
-      report_.bytes_checked += record->file_bytes;
+      report_.bytes_checked += form.file_bytes;
     } else {
       graph = collection_.version()->graph;
     }
     if (graph == nullptr) return Status::ok();
-    check_graph_tags(*graph, graph_problem);
     std::vector<std::byte> row(collection_.row_bytes());
     const auto row_of = [&](uint32_t slot) -> const std::byte* {
       if (!live_.contains(slot)) return nullptr;
       return vectors_->read(slot, row).is_ok() ? row.data() : nullptr;  // else reported already
     };
-    graph->index->verify(row_of, graph_problem);
+    if (graph->resident != nullptr) {
+      check_graph_tags(*graph->resident, problem_found);
+      graph->resident->verify(row_of, problem_found);
+    } else {
+      graph->disk->verify(row_of, expected_tag(), problem_found);
+    }
     return Status::ok();
+  }
+
+  // The key of a live slot, where keys are numbers.
+  std::function<std::optional<uint64_t>(uint32_t slot)> expected_tag() const {
+    return [this](uint32_t slot) -> std::optional<uint64_t> {
+      const auto at = std::lower_bound(expected_tags_.begin(), expected_tags_.end(), slot,
+                                       [](const std::pair<uint32_t, uint64_t>& one,
+                                          uint32_t other) { return one.first < other; });
+      if (at == expected_tags_.end() || at->first != slot) return std::nullopt;
+      return at->second;
+    };
   }
 
   // Answers of a graph are told by these keys, without asking the store.
   template <typename Problem>
-  void check_graph_tags(const ServingGraph& graph, Problem problem_found) {
-    const auto slots = graph.index->slots();
-    const auto tags = graph.index->tags();
+  void check_graph_tags(const index::ResidentIndex& graph, Problem problem_found) {
+    const auto slots = graph.slots();
+    const auto tags = graph.tags();
     size_t expected = 0;  // expected_tags_ ascend by slot since check_tags()
     for (size_t node = 0; node < slots.size(); ++node) {
       while (expected < expected_tags_.size() && expected_tags_[expected].first < slots[node]) {

@@ -40,8 +40,8 @@ struct GraphCounts {
 enum class GraphOutcome { kDone, kStopped, kSpillFailed };
 
 // Fills `adjacency`, whose nodes are the points that get edges. Where all do, every node can be
-// reached from some of `entries`; else entries are not looked at. The same graph for the same points
-// and seed, whatever the number of threads.
+// reached from some of `entries`; else entries are not looked at. The same graph for the same
+// points and seed, whatever the number of threads.
 GraphOutcome build_graph(const Points& points, base::ThreadPool& pool, const GraphOptions& options,
                          std::span<const uint32_t> entries, Adjacency& adjacency,
                          GraphCounts& counts);

@@ -68,7 +68,7 @@ class CandidateEdges {
   // Edges of a bucket lie in chunks, so that none is moved when more come.
   static constexpr size_t kChunkEdges = 64 * kPendingEdges;
   struct Bucket {
-    std::mutex mutex;  // guards chunks
+    std::mutex mutex;                           // guards chunks
     std::vector<std::vector<uint64_t>> chunks;  // all full but the last
   };
   // Empties `pending` into the bucket.

@@ -100,8 +100,8 @@ bool CellPacker::exchange_best(size_t point) {
   for (size_t j = 0; j < count_; ++j) {
     const uint32_t other = group_of_[j];
     if (other == own) continue;
-    const float gain = own_sum - to_group(point, other) + to_group(j, other) - to_group(j, own) +
-                       2 * row[j];
+    const float gain =
+        own_sum - to_group(point, other) + to_group(j, other) - to_group(j, own) + 2 * row[j];
     if (gain > best_gain) {
       best_gain = gain;
       best = j;

@@ -42,12 +42,11 @@ void CellSorter::assign(size_t cluster_count, uint64_t seed) {
   const size_t row_count = offsets_.size();
   cells_.assign(row_count, 0);
   if (cluster_count == 1) return;
-  const std::vector<float> centroids =
-      quantize::kmeans(places_.data(), row_count, dim,
-                       {.cluster_count = cluster_count,
-                        .iteration_max = kIterations,
-                        .points_per_cluster_max = kRowsPerCluster,
-                        .seed = seed});
+  const std::vector<float> centroids = quantize::kmeans(places_.data(), row_count, dim,
+                                                        {.cluster_count = cluster_count,
+                                                         .iteration_max = kIterations,
+                                                         .points_per_cluster_max = kRowsPerCluster,
+                                                         .seed = seed});
   quantize::NearestCentroid(centroids.data(), cluster_count, dim)
       .assign(places_.data(), row_count, cells_.data());
 }

@@ -42,7 +42,9 @@ class Cells {
 
   size_t dim() const { return dim_; }
   size_t cell_count() const { return parts_.offsets.size(); }
-  size_t group_count() const { return parts_.group_starts.empty() ? 0 : parts_.group_starts.size() - 1; }
+  size_t group_count() const {
+    return parts_.group_starts.empty() ? 0 : parts_.group_starts.size() - 1;
+  }
   uint64_t bytes() const;
 
   // A centroid as floats, as distances see it.

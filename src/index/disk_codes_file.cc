@@ -30,10 +30,9 @@ enum Section : size_t {
   kCodes,
   kSectionCount
 };
-constexpr const char* kSectionNames[] = {"origin",         "codebook",     "group centroids",
-                                         "group starts",   "cell centroids", "cell offsets",
-                                         "cell pages",     "slots",        "checksums",
-                                         "codes"};
+constexpr const char* kSectionNames[] = {
+    "origin",       "codebook",   "group centroids", "group starts", "cell centroids",
+    "cell offsets", "cell pages", "slots",           "checksums",    "codes"};
 
 // As it lies in page 0; no padding between the fields.
 struct Header {
@@ -168,8 +167,8 @@ Status check_header(const std::string& path, const Header& header,
   if (header.cell_count < 1 || header.cell_count > header.page_count) return damaged("cell count");
   if (header.group_count < 1 || header.group_count > (1u << 24)) return damaged("group count");
   if (header.slot_chunks < 1 || header.slot_chunks > (1u << 21)) return damaged("slots");
-  for (const float number : {header.scale, header.greatest_norm, header.add_step,
-                             header.error_bias, header.error_spread}) {
+  for (const float number : {header.scale, header.greatest_norm, header.add_step, header.error_bias,
+                             header.error_spread}) {
     if (!std::isfinite(number)) return damaged("numbers");
   }
   return Status::ok();
@@ -224,9 +223,15 @@ struct Parts {
   }
   std::array<std::span<std::byte>, kCodes> sections() {
     const auto of = [](auto& values) { return std::as_writable_bytes(std::span(values)); };
-    return {of(origin),          of(codebook),      of(cells.group_centroids),
-            of(cells.group_starts), of(cells.centroids), of(cells.offsets),
-            of(cell_pages),      of(slots),         of(checksums)};
+    return {of(origin),
+            of(codebook),
+            of(cells.group_centroids),
+            of(cells.group_starts),
+            of(cells.centroids),
+            of(cells.offsets),
+            of(cell_pages),
+            of(slots),
+            of(checksums)};
   }
 };
 
@@ -289,12 +294,15 @@ Status DiskCodesWriter::finish(const DiskGraph& graph, const LiveSet& slots) {
   const Layout layout = layout_of(shape, slot_chunks);
   const std::vector<std::byte> packed = pack_slots(slots);
   const Cells::Parts& cells = graph.cells.parts();
-  const std::span<const std::byte> sections[kCodes] = {
-      bytes_of_vector(graph.space.origin()), std::as_bytes(graph.code.codebook()),
-      bytes_of_vector(cells.group_centroids), bytes_of_vector(cells.group_starts),
-      bytes_of_vector(cells.centroids),       bytes_of_vector(cells.offsets),
-      bytes_of_vector(graph.cell_pages),      packed,
-      bytes_of_vector(checksums_)};
+  const std::span<const std::byte> sections[kCodes] = {bytes_of_vector(graph.space.origin()),
+                                                       std::as_bytes(graph.code.codebook()),
+                                                       bytes_of_vector(cells.group_centroids),
+                                                       bytes_of_vector(cells.group_starts),
+                                                       bytes_of_vector(cells.centroids),
+                                                       bytes_of_vector(cells.offsets),
+                                                       bytes_of_vector(graph.cell_pages),
+                                                       packed,
+                                                       bytes_of_vector(checksums_)};
   Header header = {};
   header.magic = kMagic;
   header.version = kVersion;

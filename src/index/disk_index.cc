@@ -19,9 +19,12 @@ constexpr size_t kIdleLanesMax = 64;
 
 DiskIndex::DiskIndex(std::unique_ptr<DiskGraph> graph, LiveSet slots,
                      std::unique_ptr<storage::PageStore> pages, uint64_t codes_file_bytes)
-    : graph_(std::move(graph)), slots_(std::move(slots)), pages_(std::move(pages)) {
-  const Result<uint64_t> page_file_bytes = pages_->file_bytes();
-  bytes_on_disk_ = codes_file_bytes + (page_file_bytes.is_ok() ? *page_file_bytes : 0);
+    : graph_(std::move(graph)),
+      slots_(std::move(slots)),
+      pages_(std::move(pages)),
+      codes_file_bytes_(codes_file_bytes) {
+  const Result<uint64_t> bytes = pages_->file_bytes();
+  if (bytes.is_ok()) page_file_bytes_ = *bytes;
 }
 
 DiskIndex::~DiskIndex() = default;
@@ -33,12 +36,13 @@ Result<std::unique_ptr<DiskIndex>> DiskIndex::open(storage::FileSystem& file_sys
   ROX_ASSIGN_OR_RETURN(auto pages,
                        storage::PageStore::open(file_system, paths.pages, {.read_only = true}));
   if (pages->page_bytes() != file.graph->layout.page_bytes ||
-      pages->snapshot()->page_count() != file.graph->shape.page_count) {
-    return Status::corruption(paths.pages + ": not the pages that " + paths.codes + " was made for");
+      pages->snapshot()->logical_page_count() != file.graph->shape.page_count) {
+    return Status::corruption(paths.pages + ": not the pages that " + paths.codes +
+                              " was made for");
   }
   ROX_ASSIGN_OR_RETURN(const uint64_t codes_bytes, file_system.file_size(paths.codes));
-  return std::make_unique<DiskIndex>(std::move(file.graph), std::move(file.slots),
-                                     std::move(pages), codes_bytes);
+  return std::make_unique<DiskIndex>(std::move(file.graph), std::move(file.slots), std::move(pages),
+                                     codes_bytes);
 }
 
 DiskMemory DiskIndex::memory() const {
@@ -51,6 +55,10 @@ DiskMemory DiskIndex::memory() const {
   std::lock_guard lock(lanes_mutex_);
   memory.search_buffers = lane_bytes_;
   return memory;
+}
+
+uint64_t DiskIndex::lane_bytes() const {
+  return DiskLane::bytes_of(graph_->layout.page_bytes, graph_->code.part_count());
 }
 
 void DiskIndex::use_cache(uint64_t bytes) {
@@ -89,8 +97,7 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
   std::vector<std::function<bool(uint32_t)>> accepts(queries.rows());
   const storage::PageSnapshot snapshot = pages_->snapshot();
   std::atomic<size_t> next_query{0};
-  const size_t lane_count =
-      std::max<size_t>(1, std::min(options.thread_count, queries.rows()));
+  const size_t lane_count = std::max<size_t>(1, std::min(options.thread_count, queries.rows()));
   pool.run(lane_count, [&](size_t) {
     std::vector<size_t> taken;  // query by the lane's number for it
     auto lane = take_lane();
@@ -122,8 +129,7 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
   return outcomes;
 }
 
-void DiskIndex::verify(const RowOf& row_of,
-                       const std::function<bool(const Status&)>& damaged) const {
+void DiskIndex::verify(const RowOf& row_of, const TagOf& tag_of, const Damaged& damaged) const {
   const NodePageLayout& layout = graph_->layout;
   const storage::PageSnapshot snapshot = pages_->snapshot();
   bool goes_on = true;
@@ -137,31 +143,40 @@ void DiskIndex::verify(const RowOf& row_of,
     for (uint32_t place = 0; place < layout.nodes && goes_on; ++place) {
       if (((taken >> place) & 1) == 0) continue;
       ++nodes;
-      const uint32_t slot = layout.slot(buffer.data(), place);
-      const std::string name =
-          pages_->path() + ": node " + std::to_string(page * layout.nodes + place);
-      if (!slots_.contains(slot)) {
-        report(Status::corruption(name + " has slot " + std::to_string(slot) +
-                                  ", which the codes do not name"));
-        continue;
-      }
-      for (size_t i = 0; i < layout.max_degree; ++i) {
-        const uint32_t neighbour = layout.neighbours(buffer.data(), place)[i];
-        if (neighbour == kNoNode || neighbour < graph_->place_count()) continue;
-        report(Status::corruption(name + ": an edge leads to node " + std::to_string(neighbour)));
-      }
-      if (!row_of) continue;
-      const Result<const std::byte*> row = row_of(slot);
-      if (row.is_ok() && *row != nullptr &&
-          std::memcmp(*row, layout.row(buffer.data(), place), layout.row_bytes) != 0) {
-        report(Status::corruption(name + " has another vector than slot " + std::to_string(slot)));
-      }
+      const Status checked = check_node(buffer.data(), page * layout.nodes + place, row_of, tag_of);
+      if (!checked.is_ok()) report(checked.with_context(pages_->path()));
     }
   }
   if (goes_on && nodes != graph_->shape.node_count) {
     report(Status::corruption(pages_->path() + ": " + std::to_string(nodes) + " nodes, expected " +
                               std::to_string(graph_->shape.node_count)));
   }
+}
+
+Status DiskIndex::check_node(const std::byte* page, uint32_t node, const RowOf& row_of,
+                             const TagOf& tag_of) const {
+  const NodePageLayout& layout = graph_->layout;
+  const uint32_t place = node % layout.nodes;
+  const uint32_t slot = layout.slot(page, place);
+  const std::string name = "node " + std::to_string(node) + " (slot " + std::to_string(slot) + ")";
+  if (!slots_.contains(slot)) {
+    return Status::corruption(name + ": the codes do not name its slot");
+  }
+  for (size_t i = 0; i < layout.max_degree; ++i) {
+    const uint32_t neighbour = layout.neighbours(page, place)[i];
+    if (neighbour == kNoNode || neighbour < graph_->place_count()) continue;
+    return Status::corruption(name + ": an edge leads to node " + std::to_string(neighbour));
+  }
+  const std::optional<uint64_t> tag = tag_of ? tag_of(slot) : std::nullopt;
+  if (tag.has_value() && *tag != layout.tag(page, place)) {
+    return Status::corruption(name + " has key " + std::to_string(layout.tag(page, place)) +
+                              ", expected " + std::to_string(*tag));
+  }
+  const std::byte* row = row_of ? row_of(slot) : nullptr;
+  if (row != nullptr && std::memcmp(row, layout.row(page, place), layout.row_bytes) != 0) {
+    return Status::corruption(name + " has another vector than the slot");
+  }
+  return Status::ok();
 }
 
 }  // namespace roxanne::index

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,7 +67,10 @@ class DiskIndex {
   const LiveSet& slots() const { return slots_; }  // of the nodes
   size_t default_search_list_size() const { return graph_->list_sizes.for_k(ListSizes::kSmallK); }
   DiskMemory memory() const;
-  uint64_t bytes_on_disk() const { return bytes_on_disk_; }
+  uint64_t bytes_on_disk() const { return codes_file_bytes_ + page_file_bytes_; }
+  uint64_t page_bytes_on_disk() const { return page_file_bytes_; }
+  // Of one thread's searches; about.
+  uint64_t lane_bytes() const;
   const DiskGraph& graph() const { return *graph_; }
   DiskGraph& graph() { return *graph_; }  // for the build, before anything is searched
 
@@ -80,12 +84,17 @@ class DiskIndex {
   std::vector<DiskOutcome> search(MatrixView queries, const LiveSet& live, base::ThreadPool& pool,
                                   const DiskSearchOptions& options);
 
-  // Reads and checks every page, and what it says against the codes and against `row_of` (empty =
-  // not compared). Calls `damaged` with what is wrong, until it returns false.
-  using RowOf = std::function<Result<const std::byte*>(uint32_t slot)>;
-  void verify(const RowOf& row_of, const std::function<bool(const Status&)>& damaged) const;
+  // Reads and checks every page, and what it says against the codes, against the row and against
+  // the tag that a slot has (null, nothing: not compared). Calls `damaged` with what is wrong,
+  // until it returns false.
+  using RowOf = std::function<const std::byte*(uint32_t slot)>;
+  using TagOf = std::function<std::optional<uint64_t>(uint32_t slot)>;
+  using Damaged = std::function<bool(const Status&)>;
+  void verify(const RowOf& row_of, const TagOf& tag_of, const Damaged& damaged) const;
 
  private:
+  Status check_node(const std::byte* page, uint32_t node, const RowOf& row_of,
+                    const TagOf& tag_of) const;
   std::unique_ptr<DiskLane> take_lane();
   void give_back(std::unique_ptr<DiskLane> lane);
 
@@ -93,7 +102,8 @@ class DiskIndex {
   const LiveSet slots_;
   const std::unique_ptr<storage::PageStore> pages_;
   std::unique_ptr<PageCache> cache_;
-  uint64_t bytes_on_disk_ = 0;
+  const uint64_t codes_file_bytes_;
+  uint64_t page_file_bytes_ = 0;
   mutable std::mutex lanes_mutex_;  // guards idle_lanes_ and lane_bytes_
   std::vector<std::unique_ptr<DiskLane>> idle_lanes_;
   uint64_t lane_bytes_ = 0;  // of all lanes when last seen

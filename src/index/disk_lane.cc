@@ -29,6 +29,12 @@ uint64_t DiskLane::bytes() const {
   return bytes;
 }
 
+uint64_t DiskLane::bytes_of(uint64_t page_bytes, size_t part_count) {
+  constexpr uint64_t kQueryBytes = 160u << 10;  // its sets and lists, as measured
+  const uint64_t table = part_count * kernels::kCodebookEntries * sizeof(float);
+  return kQueriesMax * (table + kQueryBytes + kPagesAtOnce * page_bytes);
+}
+
 std::span<std::byte> DiskLane::buffer(size_t place, size_t number) {
   const size_t page_bytes = graph_.layout.page_bytes;
   return arena_.span().subspan((place * kPagesAtOnce + number) * page_bytes, page_bytes);

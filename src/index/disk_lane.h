@@ -31,7 +31,7 @@ struct DiskOutcome {
 // One thread's at a time.
 class DiskLane {
  public:
-  static constexpr size_t kQueriesMax = 16;  // under way at once
+  static constexpr size_t kQueriesMax = 10;  // under way at once
 
   // All outlive the lane; `cache` may be null.
   DiskLane(const DiskGraph& graph, const storage::PageStore& pages, PageCache* cache);
@@ -46,6 +46,8 @@ class DiskLane {
   Status run(const storage::PageSnapshot& snapshot, const Next& next, const Done& done);
 
   uint64_t bytes() const;
+  // About the same before there is one.
+  static uint64_t bytes_of(uint64_t page_bytes, size_t part_count);
 
  private:
   struct Running {
@@ -74,7 +76,7 @@ class DiskLane {
   const Done* done_ = nullptr;
   size_t next_number_ = 0;
   std::vector<Running> running_;
-  base::AlignedBuffer arena_;  // kPagesAtOnceMax pages for each query
+  base::AlignedBuffer arena_;                     // kPagesAtOnceMax pages for each query
   std::unique_ptr<storage::AsyncReader> reader_;  // after arena_: it waits for reads into it
 };
 

@@ -11,21 +11,24 @@ namespace {
 
 constexpr float kInfinite = std::numeric_limits<float>::infinity();
 
-// Codes scanned before anything is read: 0.2 % of a million, less of more.
-constexpr size_t kScanCodes = 2000;
+// Codes scanned before anything is read. A code in a row of them costs a fifth of one that is found
+// through an edge.
+constexpr size_t kScanCodes = 4000;
 // Where too few answers were found, more cells are scanned, so many times twice as many.
 constexpr size_t kScanDoublingsMax = 6;
-// A page is read when it promises this many answers, with search_list_size 2 k; the exponent makes
-// recall grow with search_list_size as it does in memory.
-constexpr float kGainAtTwoK = 0.5f;
-constexpr float kGainExponent = 1.5f;
+// A page is read when it promises (k / search_list_size) ^ this many answers: recall then grows
+// with search_list_size much as it does in memory.
+constexpr float kGainExponent = 1.7f;
 constexpr size_t kPagesAtOnceLeast = 8;
-// Neighbours of points up to so much farther than the k-th best become known.
-constexpr float kExpandMargin = 0.45f;
+// Neighbours of points up to so much farther than the k-th best become known, as a share of its
+// distance: more for each doubling of search_list_size, which must not miss anything.
+constexpr float kExpandMargin = 0.2f;
+constexpr float kExpandMarginADoubling = 0.12f;
+constexpr float kExpandMarginMost = 1.2f;
 // Estimates that are so many standard deviations too far are forgotten.
 constexpr float kDeviationsMax = 4;
 // The k-th best is not known before anything was read; as estimates go, it is a little farther.
-constexpr float kGuessMargin = 0.15f;
+constexpr float kGuessMargin = 0.0f;
 
 // The normal distribution's P(X < z) in steps of 1/16, for |z| up to kDeviationsMax.
 constexpr int kStepsPerDeviation = 16;
@@ -64,8 +67,8 @@ DiskQuery::DiskQuery(const DiskGraph& graph)
 
 uint64_t DiskQuery::bytes() const {
   return graph_.code.part_count() * kernels::kCodebookEntries * sizeof(float) +
-         scanned_cells_.bytes() + read_pages_.bytes() + known_nodes_.bytes() +
-         cell_bases_.bytes() + gains_.bytes() + candidates_.capacity() * sizeof(Candidate) +
+         scanned_cells_.bytes() + read_pages_.bytes() + known_nodes_.bytes() + cell_bases_.bytes() +
+         gains_.bytes() + candidates_.capacity() * sizeof(Candidate) +
          near_cells_.capacity() * sizeof(NearCell) + seen_.capacity() * sizeof(Seen);
 }
 
@@ -75,9 +78,11 @@ void DiskQuery::start(const Request& request) {
   const CollectionOptions& options = graph_.shape.options;
   graph_.space.map_query(VectorView(options.type, request.query, options.dim), place_);
   code_.prepare(graph_.code, place_.place());
-  const auto twice_k = static_cast<float>(2 * request.k);
-  gain_least_ = kGainAtTwoK * std::pow(twice_k / static_cast<float>(request.search_list_size),
-                                       kGainExponent);
+  const float list_share =
+      static_cast<float>(request.search_list_size) / static_cast<float>(request.k);
+  gain_least_ = std::pow(list_share, -kGainExponent);
+  expand_margin_ =
+      std::min(kExpandMargin + kExpandMarginADoubling * std::log2(list_share), kExpandMarginMost);
   pages_at_once_ = std::clamp(request.k, kPagesAtOnceLeast, kPagesAtOnceMax);
   codes_scanned_ = 0;
   scanned_cells_.clear();
@@ -102,8 +107,7 @@ void DiskQuery::take(uint32_t page, const std::byte* bytes) {
   for (size_t place = 0; place < layout.nodes; ++place) {
     if (((taken >> place) & 1) == 0) continue;
     ++counts_.exact_distances;
-    seen_.push_back(
-        {place_.distance_here(distances_[place]), layout.neighbours(bytes, place)});
+    seen_.push_back({place_.distance_here(distances_[place]), layout.neighbours(bytes, place)});
     add_answer(distances_[place], layout.slot(bytes, place), layout.tag(bytes, place));
   }
 }
@@ -131,13 +135,12 @@ void DiskQuery::scan_cells(size_t wanted_codes) {
   }
   if (is_exact_) return;
   // The estimates give a first idea of how near the k-th best is.
-  const size_t rank = request_.k + request_.k / 4 + 1;
+  const size_t rank = request_.k - 1;
   if (candidates_.size() <= rank) return;
   std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(rank),
                    candidates_.end(),
                    [](const Candidate& a, const Candidate& b) { return a.estimate < b.estimate; });
   kth_ = candidates_[rank].estimate;
-  kth_ += kGuessMargin * std::abs(kth_);
   drop_hopeless();
 }
 
@@ -159,7 +162,7 @@ void DiskQuery::scan_cell(uint32_t cell, float base) {
 
 // Makes the neighbours of near points known, and lets go of the pages' bytes.
 void DiskQuery::expand() {
-  const float limit = is_exact_ ? kth_ + kExpandMargin * std::abs(kth_) : kInfinite;
+  const float limit = is_exact_ ? kth_ + expand_margin_ * std::abs(kth_) : kInfinite;
   noted_.clear();
   for (const Seen& seen : seen_) {
     if (!(seen.distance <= limit)) continue;
@@ -229,9 +232,8 @@ float DiskQuery::probability(float estimate) const {
 void DiskQuery::drop_hopeless() {
   const float size = std::abs(kth_);
   const float limit =
-      kth_ == kInfinite
-          ? kInfinite
-          : kth_ + (graph_.error.bias + kDeviationsMax * graph_.error.spread) * size;
+      kth_ == kInfinite ? kInfinite
+                        : kth_ + (graph_.error.bias + kDeviationsMax * graph_.error.spread) * size;
   std::erase_if(candidates_, [&](const Candidate& candidate) {
     return candidate.estimate > limit || read_pages_.contains(graph_.page_of(candidate.node));
   });

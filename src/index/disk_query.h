@@ -40,7 +40,7 @@ struct DiskQueryCounts {
 
 class DiskQuery {
  public:
-  static constexpr size_t kPagesAtOnceMax = 32;
+  static constexpr size_t kPagesAtOnceMax = 16;
 
   explicit DiskQuery(const DiskGraph& graph);
 
@@ -103,6 +103,7 @@ class DiskQuery {
   quantize::ResidualProductCode::Query code_;
   Request request_;
   float gain_least_ = 0;
+  float expand_margin_ = 0;
   size_t pages_at_once_ = 0;
 
   Cells::Scratch cells_scratch_;
@@ -121,7 +122,7 @@ class DiskQuery {
   std::vector<uint32_t> wanted_;
   std::vector<float> distances_;
   std::vector<DiskAnswer> answers_;
-  float kth_ = 0;         // distance of the k-th best in the search space: exact, or estimated
+  float kth_ = 0;          // distance of the k-th best in the search space: exact, or estimated
   bool is_exact_ = false;  // which of the two
   DiskQueryCounts counts_;
 };

@@ -50,8 +50,8 @@ void ExactDistance::to_rows(const std::byte* rows, size_t row_count, const float
   }
   if (metric_ == Metric::kL2) return;
   for (size_t i = 0; i < row_count; ++i) {
-    out[i] = metric_ == Metric::kInnerProduct ? -out[i]
-                                              : cosine_distance(out[i], query_norm_, norms[i]);
+    out[i] =
+        metric_ == Metric::kInnerProduct ? -out[i] : cosine_distance(out[i], query_norm_, norms[i]);
   }
 }
 

@@ -1,8 +1,8 @@
 // Pages of a disk graph that stay in memory, shared by all its searches.
 //
 // A page is admitted when it is asked for the second time within a while: most pages of a search
-// are never wanted again, and would push out those that are (2Q, Johnson and Shasha, VLDB 1994, with
-// a table of stamps for its first queue). Among admitted pages the clock chooses.
+// are never wanted again, and would push out those that are (2Q, Johnson and Shasha, VLDB 1994,
+// with a table of stamps for its first queue). Among admitted pages the clock chooses.
 #pragma once
 
 #include <atomic>

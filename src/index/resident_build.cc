@@ -83,6 +83,7 @@ class Build {
     entries_ = graph::random_ids(static_cast<uint32_t>(count_), entries,
                                  graph::mix_seeds(options_.seed, 1));
     ROX_RETURN_IF_ERROR(link());
+    if (options_.linked) ROX_RETURN_IF_ERROR(options_.linked(adjacency_));
     ROX_RETURN_IF_ERROR(encode());
     adjacency_ = graph::Adjacency(0, kMaxDegree);
     return finish();

@@ -24,6 +24,10 @@
 #include "roxanne/types.h"
 #include "storage/file_system.h"
 
+namespace roxanne::graph {
+class Adjacency;
+}
+
 namespace roxanne::index {
 
 // What a graph is built over. Node i is the row i; all views outlive the call.
@@ -47,6 +51,9 @@ struct BuildOptions {
   uint64_t seed = 1;
   // Called from one thread at a time; false = cancel the build (kCancelled). May be empty.
   std::function<bool(const BuildProgress&)> progress;
+  // Called when the edges are found, before anything else is made of them: for who makes another
+  // form of the same graph. Its failure is the build's. May be empty.
+  std::function<Status(const graph::Adjacency&)> linked;
 };
 
 // How many bytes an index of so many rows takes at the most, and with the shortest codes.

@@ -2,6 +2,7 @@
 // built of.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -22,6 +23,30 @@ class RowSource {
   using Visit = std::function<Status(MatrixView rows, std::span<const uint32_t> slots,
                                      std::span<const uint64_t> tags)>;
   virtual Status scan(const Visit& visit) const = 0;
+};
+
+// Rows that are in memory; all views outlive this.
+class RowsInMemory final : public RowSource {
+ public:
+  RowsInMemory(MatrixView rows, std::span<const uint32_t> slots, std::span<const uint64_t> tags)
+      : rows_(rows), slots_(slots), tags_(tags) {}
+
+  uint64_t row_count() const override { return rows_.rows(); }
+  Status scan(const Visit& visit) const override {
+    for (size_t first = 0; first < rows_.rows(); first += kRowsAtOnce) {
+      const size_t count = std::min(kRowsAtOnce, rows_.rows() - first);
+      const Status status = visit(rows_.slice(first, count), slots_.subspan(first, count),
+                                  tags_.subspan(first, count));
+      if (!status.is_ok()) return status;
+    }
+    return Status::ok();
+  }
+
+ private:
+  static constexpr size_t kRowsAtOnce = 4096;
+  MatrixView rows_;
+  std::span<const uint32_t> slots_;
+  std::span<const uint64_t> tags_;
 };
 
 }  // namespace roxanne::index

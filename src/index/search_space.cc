@@ -18,10 +18,7 @@ double squared_norm(const float* row, size_t dim) {
 }  // namespace
 
 SearchSpace::SearchSpace(Metric metric, std::vector<float> origin, float scale, float greatest_norm)
-    : metric_(metric),
-      origin_(std::move(origin)),
-      scale_(scale),
-      greatest_norm_(greatest_norm) {}
+    : metric_(metric), origin_(std::move(origin)), scale_(scale), greatest_norm_(greatest_norm) {}
 
 SearchSpace SearchSpace::of_sample(MatrixView sample, Metric metric) {
   const size_t dim = sample.dim();
@@ -74,8 +71,8 @@ void SearchSpace::map_query(VectorView query, Query& out) const {
     const double norm = std::sqrt(squared_norm(out.place_.data(), dim));
     if (norm > 0 && greatest_norm_ > 0) stretch = static_cast<float>(greatest_norm_ / norm);
     const double most = norm > 0 ? greatest_norm_ : 0;
-    out.add_ = static_cast<float>((most * most + static_cast<double>(greatest_norm_) * greatest_norm_) *
-                                  squared_scale);
+    out.add_ = static_cast<float>(
+        (most * most + static_cast<double>(greatest_norm_) * greatest_norm_) * squared_scale);
     out.multiply_ = 2 * stretch * squared_scale;
   }
   for (size_t d = 0; d < dim; ++d) {

@@ -34,9 +34,7 @@ class SearchSpace {
   class Query {
    public:
     const float* place() const { return place_.data(); }
-    float distance_here(float metric_distance) const {
-      return add_ + multiply_ * metric_distance;
-    }
+    float distance_here(float metric_distance) const { return add_ + multiply_ * metric_distance; }
 
    private:
     friend class SearchSpace;

@@ -2,9 +2,9 @@
 #include <immintrin.h>
 
 #include "kernels/avx2_neighbour_codes.h"
-#include "kernels/avx2_product_codes.h"
 #include "kernels/avx2_nibbles.h"
 #include "kernels/avx2_panels.h"
+#include "kernels/avx2_product_codes.h"
 #include "kernels/avx2_rows.h"
 #include "kernels/tables.h"
 

@@ -30,8 +30,7 @@ uint32_t nearest_entry(const float* point, size_t dim, const float* entries) {
     for (size_t s = 0; s < kAtOnce; ++s) {
       const __m256 is_less = _mm256_cmp_ps(sums[s], least, _CMP_LT_OQ);
       least = _mm256_blendv_ps(least, sums[s], is_less);
-      const __m256i here =
-          _mm256_add_epi32(lanes, _mm256_set1_epi32(static_cast<int>(e + 8 * s)));
+      const __m256i here = _mm256_add_epi32(lanes, _mm256_set1_epi32(static_cast<int>(e + 8 * s)));
       number = _mm256_blendv_epi8(number, here, _mm256_castps_si256(is_less));
     }
   }
@@ -41,8 +40,8 @@ uint32_t nearest_entry(const float* point, size_t dim, const float* entries) {
   _mm256_store_si256(reinterpret_cast<__m256i*>(numbers), number);
   size_t best = 0;
   for (size_t l = 1; l < 8; ++l) {
-    const bool is_less = values[l] < values[best] ||
-                         (values[l] == values[best] && numbers[l] < numbers[best]);
+    const bool is_less =
+        values[l] < values[best] || (values[l] == values[best] && numbers[l] < numbers[best]);
     if (is_less) best = l;
   }
   return numbers[best];

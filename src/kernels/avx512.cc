@@ -2,9 +2,9 @@
 #include <immintrin.h>
 
 #include "kernels/avx512_neighbour_codes.h"
-#include "kernels/avx512_product_codes.h"
 #include "kernels/avx512_nibbles.h"
 #include "kernels/avx512_panels.h"
+#include "kernels/avx512_product_codes.h"
 #include "kernels/avx512_rows.h"
 #include "kernels/tables.h"
 

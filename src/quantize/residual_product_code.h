@@ -62,12 +62,14 @@ class ResidualProductCode {
       const float* table = table_.data();
       size_t p = 0;
       for (; p + 4 <= part_count_; p += 4, table += 4 * kernels::kCodebookEntries) {
-        for (size_t s = 0; s < 4; ++s) sums[s] += table[s * kernels::kCodebookEntries + code[p + s]];
+        for (size_t s = 0; s < 4; ++s)
+          sums[s] += table[s * kernels::kCodebookEntries + code[p + s]];
       }
       for (; p < part_count_; ++p, table += kernels::kCodebookEntries) sums[0] += table[code[p]];
       int16_t add;
       std::memcpy(&add, code + part_count_, sizeof add);
-      return base + add_step_ * static_cast<float>(add) + ((sums[0] + sums[1]) + (sums[2] + sums[3]));
+      return base + add_step_ * static_cast<float>(add) +
+             ((sums[0] + sums[1]) + (sums[2] + sums[3]));
     }
 
    private:

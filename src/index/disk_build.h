@@ -1,0 +1,53 @@
+// Builds a disk index of rows that need not fit memory: groups, cells and pages first, then edges
+// shard by shard, then the page file and the codes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/thread_pool.h"
+#include "graph/adjacency.h"
+#include "index/disk_index.h"
+#include "index/resident_index.h"
+#include "index/row_source.h"
+#include "roxanne/options.h"
+#include "roxanne/status.h"
+#include "storage/file_system.h"
+
+namespace roxanne::index {
+
+struct DiskBuildOptions {
+  uint64_t memory_bytes = 0;   // that the build may take; 0 = what it wants
+  uint64_t serving_bytes = 0;  // that the index may take when it serves; 0 = what it wants
+  std::string scratch_prefix;  // of paths of files that are gone when the build ends
+  size_t thread_count = 1;
+  uint64_t seed = 1;
+  // Edges that are known already: node i is the source's row i. Null = they are found.
+  const graph::Adjacency* adjacency = nullptr;
+  // Phases "sample", "group", "sort", "link", "encode", "calibrate". As in BuildOptions.
+  std::function<bool(const BuildProgress&)> progress;
+};
+
+// Whether such rows fit the pages of a disk index.
+bool fits_disk_index(const CollectionOptions& options);
+// What an index of so many rows takes in memory: with the codes it wants, and with the shortest.
+ResidentBytes disk_serving_bytes(const CollectionOptions& options, uint64_t row_count);
+// What each thread that searches takes beside, at the most.
+uint64_t disk_lane_bytes(const CollectionOptions& options);
+// The least memory_bytes that a build goes on with.
+uint64_t disk_build_bytes_least(const CollectionOptions& options, uint64_t row_count);
+
+// Writes both files, synced (their names are the caller's to make durable), and opens them.
+// kCancelled, kDiskFull, kIoError, kInvalidArgument (memory too small: says how much is needed).
+// Removes what it wrote where it fails. The same bytes for the same rows, seed and memory_bytes,
+// whatever the thread count, on the same kind of machine.
+Result<std::unique_ptr<DiskIndex>> build_disk_index(storage::FileSystem& file_system,
+                                                    const DiskPaths& paths,
+                                                    const CollectionOptions& collection,
+                                                    const RowSource& rows, base::ThreadPool& pool,
+                                                    const DiskBuildOptions& options);
+
+}  // namespace roxanne::index
