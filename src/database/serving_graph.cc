@@ -45,7 +45,9 @@ Status check_nodes(const std::string& path, const schema::GraphRecord& record, u
 }  // namespace
 
 uint64_t serving_bytes(const index::DiskIndex& index, size_t lane_count) {
-  return index.memory().total() + lane_count * index.lane_bytes();
+  const index::DiskMemory memory = index.memory();
+  // Instead of the buffers that there happen to be.
+  return memory.total() - memory.search_buffers + lane_count * index.lane_bytes();
 }
 
 Result<GraphChoice> choose_graph(const CollectionImpl& collection,
