@@ -5,8 +5,8 @@
 #include <mutex>
 
 #include "base/status_macros.h"
-#include "graph/points.h"
 #include "kernels/distance.h"
+#include "kernels/widen.h"
 
 namespace roxanne::index {
 namespace {
@@ -32,9 +32,7 @@ class RowCells::Lane {
       if (cells_.map_rows) {
         cells_.map_rows(block_.rows(), vectors_.data());
       } else {
-        for (size_t i = 0; i < count; ++i) {
-          graph::widen_row(block_.rows(), i, vectors_.data() + i * dim());
-        }
+        kernels::widen_rows(block_.rows(), vectors_.data());
       }
       for (size_t i = 0; i < count; ++i) rank(vectors_.data() + i * dim(), first + i);
     }
