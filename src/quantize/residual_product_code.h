@@ -16,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "kernels/product_codes.h"
 
 namespace roxanne::quantize {
@@ -42,7 +43,7 @@ class ResidualProductCode {
     const float* extras = nullptr;
     size_t count = 0;
   };
-  void train(const Sample& sample, uint64_t seed);
+  void train(const Sample& sample, uint64_t seed, base::ThreadPool& pool, size_t thread_count);
   // What a file keeps: dim x 256 floats, part by part and in it coordinate by coordinate.
   std::span<const float> codebook() const { return codebook_; }
   float add_step() const { return add_step_; }
@@ -84,6 +85,7 @@ class ResidualProductCode {
   const float* entries_of(size_t part) const {
     return codebook_.data() + first_of(part) * kernels::kCodebookEntries;
   }
+  void train_part(size_t part, const Sample& sample, uint64_t seed);
   float name_parts(const float* residual, const float* centroid, uint8_t* code) const;
 
   size_t dim_ = 0;
