@@ -8,10 +8,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "graph/adjacency.h"
 #include "index/disk_graph.h"
 #include "index/disk_lane.h"
 #include "index/exact_scan.h"
@@ -84,6 +86,10 @@ class DiskIndex {
   std::vector<DiskOutcome> search(MatrixView queries, const LiveSet& live, base::ThreadPool& pool,
                                   const DiskSearchOptions& options);
 
+  // The edges of all nodes, numbered by the order of their slots, which ascend. kCorruption,
+  // kIoError.
+  Status read_edges(std::span<const uint32_t> slots, graph::Adjacency& edges) const;
+
   // Reads and checks every page, and what it says against the codes, against the row and against
   // the tag that a slot has (null, nothing: not compared). Calls `damaged` with what is wrong,
   // until it returns false.
@@ -93,6 +99,10 @@ class DiskIndex {
   void verify(const RowOf& row_of, const TagOf& tag_of, const Damaged& damaged) const;
 
  private:
+  // Calls `visit` with every page that is whole, in order; reads long runs. What is wrong with
+  // others is passed to `damaged`, until it returns false.
+  using VisitPage = std::function<void(uint32_t page, const std::byte* bytes)>;
+  void visit_pages(const VisitPage& visit, const Damaged& damaged) const;
   Status check_node(const std::byte* page, uint32_t node, const RowOf& row_of,
                     const TagOf& tag_of) const;
   std::unique_ptr<DiskLane> take_lane();
