@@ -3,8 +3,9 @@
 // One script of public operations runs again and again. Each run is cut off at another change that
 // it makes to the file system (every write, sync, rename ...); what a power cut may leave is left,
 // the database is opened again and must show what was acknowledged, or additionally the one
-// operation in flight, whole. A second script builds graphs over changing points: what is found
-// must be there, at its true distance. Numbered invariants: docs/durability.md (D1-D8).
+// operation in flight, whole. A second script builds graphs over changing points, a third such as
+// serve from disk: what is found must be there, at its true distance. Numbered invariants:
+// docs/durability.md (D1-D8).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -53,13 +54,14 @@ struct Step {
 };
 
 Status open_world(World& world) {
-  auto database = Database::open(kPath, {.create_if_missing = true,
-                                         .durability = world.durability,
-                                         .memory_limit_bytes = 128u << 20,
-                                         .thread_count = 1,
-                                         .automatic_index = false,
-                                         .index_points_min = kGraphPointsMin,
-                                         .file_system = world.file_system});
+  auto database =
+      Database::open(kPath, {.create_if_missing = true,
+                             .durability = world.durability,
+                             .memory_limit_bytes = 256u << 20,  // for graphs of both forms
+                             .thread_count = 1,
+                             .automatic_index = false,
+                             .index_points_min = kGraphPointsMin,
+                             .file_system = world.file_system});
   if (!database.is_ok()) return database.status();
   world.database.emplace(std::move(database).value());
   return Status::ok();
@@ -170,15 +172,19 @@ Step close_and_open() {
           [](State&) {}, true};
 }
 
-Step build_index(const std::string& name, bool rebuild = false) {
+Step build_index(const std::string& name, const IndexOptions& options = {}) {
   return {"build index of " + name,
           [=](World& world) {
             auto collection = world.database->collection(name);
             if (!collection.is_ok()) return collection.status();
-            return collection->build_index({.rebuild = rebuild});
+            return collection->build_index(options);
           },
           [](State&) {}, true};
 }
+
+const IndexOptions kRebuild = {.rebuild = true};
+// On disk alone: there is no memory for another form.
+const IndexOptions kOnDisk = {.rebuild = true, .serving_memory_bytes = 1};
 
 // Loads the graph, where there is one: slots that only the graph's end kept back are free then.
 Step search(const std::string& name) {
@@ -268,7 +274,7 @@ std::vector<Step> make_graph_script() {
       upsert({.collection = "small", .keys = range(10, 15), .version = 2}),
       erase({.collection = "small", .keys = range(0, 8)}),
       upsert({.collection = "small", .keys = range(60, 12), .version = 3}),
-      build_index("small", true),
+      build_index("small", kRebuild),
       // Into slots that the first graph named and the second does not.
       upsert({.collection = "small", .keys = range(80, 15), .version = 4}),
       close_and_open(),
@@ -282,11 +288,36 @@ std::vector<Step> make_graph_script() {
       upsert(words),
       build_index("words"),
       upsert(words_again),
-      build_index("small", true),
+      build_index("small", kRebuild),
       drop("words"),
       upsert({.collection = "small", .keys = range(60, 6), .version = 8}),
       close_and_open(),
-      build_index("small", true),
+      build_index("small", kRebuild),
+  };
+}
+
+// Graphs on disk alone, and on the way there and back.
+std::vector<Step> make_disk_graph_script() {
+  return {
+      {"open", open_world, [](State&) {}, true},
+      create("small", {.dim = kSmallDim, .type = ScalarType::kU8}),
+      upsert({.collection = "small", .keys = range(0, 60), .version = 1, .payloads = true}),
+      become_format_1(),
+      build_index("small", kOnDisk),
+      upsert({.collection = "small", .keys = range(10, 15), .version = 2}),
+      erase({.collection = "small", .keys = range(0, 8)}),
+      upsert({.collection = "small", .keys = range(60, 12), .version = 3}),
+      build_index("small", kOnDisk),
+      upsert({.collection = "small", .keys = range(80, 15), .version = 4}),
+      close_and_open(),
+      erase({.collection = "small", .keys = range(10, 8)}),
+      upsert({.collection = "small", .keys = range(100, 10), .version = 5}),
+      search("small"),
+      upsert({.collection = "small", .keys = range(110, 10), .version = 7}),
+      build_index("small", kRebuild),
+      erase({.collection = "small", .keys = range(60, 4)}),
+      close_and_open(),
+      build_index("small", kOnDisk),
   };
 }
 
@@ -495,6 +526,10 @@ TEST_P(PowerCutTest, EveryCrashPointLeavesTheOldGraphOrTheNew) {
   cut_everywhere(make_graph_script(), GetParam());
 }
 
+TEST_P(PowerCutTest, EveryCrashPointLeavesTheOldDiskGraphOrTheNew) {
+  cut_everywhere(make_disk_graph_script(), GetParam());
+}
+
 INSTANTIATE_TEST_SUITE_P(Levels, PowerCutTest,
                          testing::Values(CutCase{Durability::kFull, PowerCutPolicy::kDropAll},
                                          CutCase{Durability::kFull, PowerCutPolicy::kKeepAll},
@@ -540,6 +575,10 @@ TEST_P(FaultTest, EveryFailingOperationKeepsWhatWasAcknowledged) {
 
 TEST_P(FaultTest, EveryFailingOperationLeavesTheOldGraphOrTheNew) {
   fail_everywhere(make_graph_script(), std::get<0>(GetParam()), std::get<1>(GetParam()));
+}
+
+TEST_P(FaultTest, EveryFailingOperationLeavesTheOldDiskGraphOrTheNew) {
+  fail_everywhere(make_disk_graph_script(), std::get<0>(GetParam()), std::get<1>(GetParam()));
 }
 
 INSTANTIATE_TEST_SUITE_P(
