@@ -116,6 +116,10 @@ TEST(PointsTest, QuantisedDistancesFollowTheMetric) {
         const double got = code_distance / (double{frame.scale} * frame.scale);
         ASSERT_NEAR(std::sqrt(got), std::sqrt(std::max(0.0, expected)), 3.0 / frame.scale)
             << metric_name(metric) << " " << a << " " << b;
+        const auto other = static_cast<uint32_t>(b);
+        float distance = 0;
+        points.distances(static_cast<uint32_t>(a), {&other, 1}, &distance);
+        ASSERT_NEAR(distance, expected, metric == Metric::kCosine ? 1e-4 : 1e-4 * greatest);
       }
     }
   }

@@ -150,6 +150,26 @@ void Points::gather(std::span<const uint32_t> ids, const Frame& frame, PointBloc
   point_kernels(code_type_).norms(block.row(0), block.rows(), dim_, block.norms().data());
 }
 
+void Points::distances(uint32_t id, std::span<const uint32_t> others, float* out) const {
+  if (is_native_) {
+    const PointKernels kernels = point_kernels(code_type_);
+    for (size_t i = 0; i < others.size(); ++i) {
+      prefetch_after(others, i);
+      int32_t distance = 0;
+      kernels.l2(rows_.row(id), rows_.row(others[i]), 1, dim_, &distance);
+      out[i] = static_cast<float>(distance);
+    }
+    return;
+  }
+  std::vector<float> rows(2 * dim_);
+  load(id, rows.data());
+  for (size_t i = 0; i < others.size(); ++i) {
+    prefetch_after(others, i);
+    load(others[i], rows.data() + dim_);
+    kernels::kernels().l2_f32(rows.data(), rows.data() + dim_, 1, dim_, out + i);
+  }
+}
+
 // Few rows are widened once, for the frame and for the codes.
 void Points::gather(std::span<const uint32_t> ids, PointBlock& block) const {
   if (is_native_ || ids.size() > kRowsWidenedTogether) return gather(ids, frame(ids), block);

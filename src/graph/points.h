@@ -81,6 +81,8 @@ class Points {
   void gather(std::span<const uint32_t> ids, const Frame& frame, PointBlock& block) const;
   // The same in their own frame.
   void gather(std::span<const uint32_t> ids, PointBlock& block) const;
+  // Squared distances of point `id` from others, in no frame: those of different sets compare.
+  void distances(uint32_t id, std::span<const uint32_t> others, float* out) const;
 
  private:
   class Extent;  // of coordinates

@@ -88,7 +88,7 @@ class LeafLooker {
 }  // namespace
 
 CellNeighbours::CellNeighbours(MatrixView centroids, base::ThreadPool& pool, const Options& options)
-    : count_(options.count) {
+    : cell_count_(centroids.rows()), count_(options.count) {
   ROX_CHECK(centroids.type() == ScalarType::kF32);
   ROX_CHECK(count_ <= kMostNeighbours);
   const graph::Points points(centroids, Metric::kL2);

@@ -341,7 +341,10 @@ class DiskBuild {
       graph_->cells.centroid(cell, centroids.data() + cell * collection_.dim);
     }
     const CellsView cells{
-        cell_starts_, MatrixView::f32(centroids.data(), graph_->shape.cell_count, collection_.dim)};
+        cell_starts_, MatrixView::f32(centroids.data(), graph_->shape.cell_count, collection_.dim),
+                          [this](MatrixView rows, float* out) {
+                            graph_->space.map_rows(rows, out, nullptr);
+                          }};
     LinkOptions options;
     options.metric = collection_.metric;
     options.thread_count = options_.thread_count;
@@ -355,7 +358,7 @@ class DiskBuild {
     options.progress = [this](double fraction) {
       return report("link", kSortEnd + (kLinkEnd - kSortEnd) * fraction).is_ok();
     };
-    return link_shards(file_system_, *ordered_, cells, pool_, options, *edges_).status();
+    return link_shards(*ordered_, cells, pool_, options, *edges_).status();
   }
 
   uint64_t bytes_of_tables() const {
@@ -445,7 +448,7 @@ uint64_t disk_lane_bytes(const CollectionOptions& options) {
 
 uint64_t disk_build_bytes_least(const CollectionOptions& options, uint64_t row_count) {
   const uint64_t cells = row_count / CellSorter::kCellRows + 1;
-  const LinkShape shape{options.dim * scalar_bytes(options.type), kMaxDegree, cells};
+  const LinkShape shape{options.dim * scalar_bytes(options.type), kMaxDegree, row_count, cells};
   return disk_serving_bytes(options, row_count).least + kScratchBytes +
          std::max(link_bytes_least(shape), cells * options.dim * sizeof(float));
 }

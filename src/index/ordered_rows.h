@@ -36,6 +36,7 @@ class OrderedRows {
   ScalarType type() const { return type_; }
   size_t dim() const { return dim_; }
   size_t row_bytes() const { return dim_ * scalar_bytes(type_); }
+  storage::FileSystem& file_system() const { return file_system_; }
 
   // Some consecutive rows; filled again and again, its memory only grows.
   class Block {

@@ -11,6 +11,15 @@ namespace {
 
 // Of balanced 2-means; cuts hardly move after as many.
 constexpr size_t kCutIterations = 8;
+// Shards for every one that would do without what lies beyond edges: of more, most of each would
+// be that.
+constexpr size_t kWorthMost = 6;
+
+uint64_t rows_of(std::span<const CellPiece> pieces, std::span<const uint32_t> numbers) {
+  uint64_t rows = 0;
+  for (const uint32_t number : numbers) rows += pieces[number].count;
+  return rows;
+}
 
 // Cuts pieces in two by their centroids, again and again.
 class Bisection {
@@ -116,57 +125,6 @@ class Bisection {
   std::vector<std::vector<uint32_t>> sets_;
 };
 
-// Finds halos.
-class Surroundings {
- public:
-  Surroundings(std::span<const CellPiece> pieces, const CellNeighbours& neighbours,
-               size_t halo_cells)
-      : pieces_(pieces), neighbours_(neighbours), halo_cells_(halo_cells) {
-    for (const CellPiece& piece : pieces) {
-      first_pieces_.resize(piece.cell + 2, static_cast<uint32_t>(&piece - pieces.data()));
-      first_pieces_[piece.cell + 1] = static_cast<uint32_t>(&piece - pieces.data()) + 1;
-    }
-  }
-
-  std::vector<uint32_t> halo(std::span<const uint32_t> owned) {
-    seen_.assign(pieces_.size(), false);
-    for (const uint32_t piece : owned) seen_[piece] = true;
-    std::vector<uint32_t> halo;
-    for (const uint32_t piece : owned) add_near(piece, halo);
-    std::sort(halo.begin(), halo.end());
-    return halo;
-  }
-
- private:
-  // The rest of the piece's own cell counts as near, so that a cell of very many pieces does not
-  // bring all of its neighbours.
-  void add_near(uint32_t piece, std::vector<uint32_t>& halo) {
-    const uint32_t cell = pieces_[piece].cell;
-    size_t left = halo_cells_;
-    add_cell(cell, left, halo);
-    for (const uint32_t near : neighbours_.of(cell)) {
-      if (left == 0 || near == CellNeighbours::kNone) break;
-      add_cell(near, left, halo);
-    }
-  }
-
-  void add_cell(uint32_t cell, size_t& left, std::vector<uint32_t>& halo) {
-    if (cell + 1 >= first_pieces_.size()) return;  // empty, as all behind it
-    for (uint32_t i = first_pieces_[cell]; i < first_pieces_[cell + 1] && left > 0; ++i) {
-      --left;
-      if (seen_[i]) continue;
-      seen_[i] = true;
-      halo.push_back(i);
-    }
-  }
-
-  std::span<const CellPiece> pieces_;
-  const CellNeighbours& neighbours_;
-  size_t halo_cells_;
-  std::vector<uint32_t> first_pieces_;  // of each cell, and the end
-  std::vector<bool> seen_;
-};
-
 }  // namespace
 
 std::vector<CellPiece> cut_cells(std::span<const uint32_t> cell_starts) {
@@ -184,32 +142,102 @@ std::vector<CellPiece> cut_cells(std::span<const uint32_t> cell_starts) {
   return pieces;
 }
 
-uint64_t rows_of(std::span<const CellPiece> pieces, std::span<const uint32_t> numbers) {
-  uint64_t rows = 0;
-  for (const uint32_t number : numbers) rows += pieces[number].count;
-  return rows;
+ShardPlan::ShardPlan(std::span<const CellPiece> pieces, const RowCells& row_cells)
+    : pieces_(pieces), row_cells_(row_cells), owners_(pieces.size()) {
+  first_pieces_.assign(row_cells.cell_count() + 1, static_cast<uint32_t>(pieces.size()));
+  for (size_t i = pieces.size(); i-- > 0;) first_pieces_[pieces[i].cell] = static_cast<uint32_t>(i);
+  // Empty cells begin where the next one does.
+  for (size_t cell = row_cells.cell_count(); cell-- > 0;) {
+    first_pieces_[cell] = std::min(first_pieces_[cell], first_pieces_[cell + 1]);
+  }
 }
 
-std::vector<Shard> plan_shards(std::span<const CellPiece> pieces, MatrixView centroids,
-                               const CellNeighbours& neighbours, const ShardBudget& budget) {
+uint32_t ShardPlan::next_of_cell(uint32_t piece) const {
+  const uint32_t cell = pieces_[piece].cell;
+  return piece + 1 < first_pieces_[cell + 1] ? piece + 1 : first_pieces_[cell];
+}
+
+template <typename Visit>
+void ShardPlan::for_each_shard(uint32_t piece, uint32_t row, const Visit& visit) const {
+  uint32_t seen[kRanksMax];
+  size_t seen_count = 0;
+  const auto see = [&](uint32_t shard, size_t rank) {
+    if (std::find(seen, seen + seen_count, shard) != seen + seen_count) return;
+    seen[seen_count++] = shard;
+    visit(shard, rank);
+  };
+  const uint32_t cell = pieces_[piece].cell;
+  see(owners_[piece], 0);
+  see(owners_[next_of_cell(piece)], 1);
+  for (size_t i = 0; i < row_cells_.count(); ++i) {
+    const uint32_t near = row_cells_.near(row, cell, i);
+    if (near == CellNeighbours::kNone) break;
+    const uint32_t first = first_pieces_[near];
+    if (first < first_pieces_[near + 1]) see(owners_[first], i + 1);
+  }
+}
+
+bool ShardPlan::belongs(uint32_t piece, uint32_t row, uint32_t shard) const {
+  bool found = false;
+  for_each_shard(piece, row, [&](uint32_t other, size_t rank) {
+    found = found || (other == shard && rank <= reaches_[shard]);
+  });
+  return found;
+}
+
+// Takes on who owns what, and finds how far each shard can look.
+void ShardPlan::assign(const std::vector<std::vector<uint32_t>>& sets, uint64_t rows_max) {
+  for (uint32_t shard = 0; shard < sets.size(); ++shard) {
+    for (const uint32_t piece : sets[shard]) owners_[piece] = shard;
+  }
+  const size_t ranks = row_cells_.count() + 1;
+  std::vector<uint64_t> counts(sets.size() * ranks);
+  reached_.assign(sets.size(), {});
+  for (uint32_t piece = 0; piece < pieces_.size(); ++piece) {
+    for (uint32_t i = 0; i < pieces_[piece].count; ++i) {
+      for_each_shard(piece, pieces_[piece].first + i, [&](uint32_t shard, size_t rank) {
+        if (rank >= ranks) return;
+        ++counts[shard * ranks + rank];
+        auto& reached = reached_[shard];
+        if (reached.empty() || reached.back() != piece) reached.push_back(piece);
+      });
+    }
+  }
+  reaches_.assign(sets.size(), 0);
+  row_counts_.assign(sets.size(), 0);
+  is_fit_ = true;
+  rows_wanted_ = 0;
+  for (size_t shard = 0; shard < sets.size(); ++shard) {
+    const std::span<const uint64_t> by_rank(counts.data() + shard * ranks, ranks);
+    rows_wanted_ =
+        std::max(rows_wanted_, std::accumulate(by_rank.begin(), by_rank.end(), uint64_t{0}));
+    row_counts_[shard] = by_rank[0];
+    is_fit_ = is_fit_ && row_counts_[shard] <= rows_max;
+    for (size_t rank = 1; rank < ranks; ++rank) {
+      if (row_counts_[shard] + by_rank[rank] > rows_max) break;
+      row_counts_[shard] += by_rank[rank];
+      reaches_[shard] = rank;
+    }
+  }
+}
+
+ShardPlan ShardPlan::make(std::span<const CellPiece> pieces, MatrixView centroids,
+                          const RowCells& row_cells, uint64_t rows_max) {
   uint64_t rows = 0;
   for (const CellPiece& piece : pieces) rows += piece.count;
   Bisection bisection(pieces, centroids);
-  Surroundings surroundings(pieces, neighbours, budget.halo_cells);
-  size_t count = static_cast<size_t>(budget.bytes(rows, 0) / budget.memory_bytes) + 1;
-  while (true) {
+  ShardPlan plan(pieces, row_cells);
+  const size_t count_least = static_cast<size_t>(rows / rows_max) + 1;
+  for (size_t count = count_least;;) {
     count = std::min(count, pieces.size());
-    std::vector<Shard> shards;
-    bool is_fit = true;
-    for (auto& owned : bisection.cut(count)) {
-      std::vector<uint32_t> halo = surroundings.halo(owned);
-      is_fit = is_fit &&
-               budget.bytes(rows_of(pieces, owned), rows_of(pieces, halo)) <= budget.memory_bytes;
-      shards.push_back({std::move(owned), std::move(halo)});
-    }
-    if (is_fit || count == pieces.size()) return shards;
-    count += 1 + count / 8;
+    plan.assign(bisection.cut(count), rows_max);
+    if (count == pieces.size() || plan.rows_wanted_ <= rows_max) break;
+    if (plan.is_fit_ && count >= kWorthMost * count_least) break;
+    // What lies beyond edges grows with their number: this is rarely too many.
+    const double missing = static_cast<double>(plan.rows_wanted_) / static_cast<double>(rows_max);
+    count += 1 + static_cast<size_t>(static_cast<double>(count) * std::min(missing - 1, 0.5));
   }
+  return plan;
 }
 
 }  // namespace roxanne::index
