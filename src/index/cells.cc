@@ -10,7 +10,7 @@ namespace {
 // Groups that are looked into at the least, and how many times more cells than wanted must lie in
 // them: a cell's group need not be among the few nearest.
 constexpr size_t kGroupsLeast = 6;
-constexpr size_t kCellsFactor = 8;
+constexpr size_t kCellsFactor = 6;
 
 void append_halves(const float* values, size_t count, std::vector<uint16_t>& to) {
   const size_t at = to.size();

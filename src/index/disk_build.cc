@@ -314,7 +314,7 @@ class DiskBuild {
     graph_->code = quantize::ResidualProductCode(collection_.dim, choose_parts());
     graph_->code.train({residuals_.data(), residual_centroids_.data(), residual_offsets_.data(),
                         residual_offsets_.size()},
-                       graph::mix_seeds(options_.seed, 2));
+                       graph::mix_seeds(options_.seed, 2), pool_, options_.thread_count);
     std::vector<float>().swap(residuals_);
     std::vector<float>().swap(residual_centroids_);
     graph_->shape = {collection_,

@@ -93,7 +93,9 @@ void DiskQuery::start(const Request& request) {
   seen_.clear();
   answers_.clear();
   kth_ = kInfinite;
+  candidate_limit_ = kInfinite;
   is_exact_ = false;
+  best_estimates_.clear();
   counts_ = {};
   scan_cells(std::max(kScanCodes, 4 * request.k));
   choose_pages();
@@ -123,7 +125,7 @@ void DiskQuery::scan_cells(size_t wanted_codes) {
   const size_t all = graph_.shape.cell_count;
   const size_t codes_per_cell = std::max<size_t>(1, graph_.shape.node_count / all);
   const size_t target = codes_scanned_ + wanted_codes;
-  size_t wanted = std::min(all, 2 * target / codes_per_cell + 8);
+  size_t wanted = std::min(all, 3 * target / (2 * codes_per_cell) + 8);
   while (codes_scanned_ < target) {
     graph_.cells.nearest(place_.place(), wanted, cells_scratch_, near_cells_);
     for (const NearCell& near : near_cells_) {
@@ -133,15 +135,6 @@ void DiskQuery::scan_cells(size_t wanted_codes) {
     if (wanted == all) break;
     wanted = std::min(all, 4 * wanted);
   }
-  if (is_exact_) return;
-  // The estimates give a first idea of how near the k-th best is.
-  const size_t rank = request_.k - 1;
-  if (candidates_.size() <= rank) return;
-  std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(rank),
-                   candidates_.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.estimate < b.estimate; });
-  kth_ = candidates_[rank].estimate;
-  drop_hopeless();
 }
 
 void DiskQuery::scan_cell(uint32_t cell, float base) {
@@ -150,14 +143,38 @@ void DiskQuery::scan_cell(uint32_t cell, float base) {
   for (uint32_t page = first_page; page < end_page; ++page) {
     if (read_pages_.contains(page)) continue;
     const uint32_t first = page * graph_.layout.nodes;
-    for (uint32_t node = first; node < first + graph_.layout.nodes; ++node) {
-      const uint8_t* code = graph_.code_of(node);
-      if (is_vacant(code, graph_.code.part_count())) continue;
-      candidates_.push_back({code_.estimate(code, base), node});
-      ++codes_scanned_;
+    const uint8_t* code = graph_.code_of(first);
+    for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
+      if (!is_vacant(code, graph_.code.part_count())) {
+        offer(code_.estimate(code, base), first + place);
+        ++codes_scanned_;
+      }
+      code += graph_.code.code_bytes();
     }
   }
-  counts_.estimates = counts_.estimates + (end_page - first_page) * graph_.layout.nodes;
+  counts_.estimates += uint64_t{end_page - first_page} * graph_.layout.nodes;
+}
+
+// Keeps a point that may be an answer. Before any exact distance is known, the k-th best estimate
+// gives an idea of how near the k-th best is.
+void DiskQuery::offer(float estimate, uint32_t node) {
+  if (!(estimate <= candidate_limit_)) return;
+  candidates_.push_back({estimate, node});
+  if (is_exact_) return;
+  if (best_estimates_.size() == request_.k) {
+    if (!(estimate < best_estimates_.front())) return;
+    std::pop_heap(best_estimates_.begin(), best_estimates_.end());
+    best_estimates_.pop_back();
+  }
+  best_estimates_.push_back(estimate);
+  std::push_heap(best_estimates_.begin(), best_estimates_.end());
+  if (best_estimates_.size() == request_.k) set_kth(best_estimates_.front());
+}
+
+void DiskQuery::set_kth(float distance) {
+  kth_ = distance;
+  const float margin = graph_.error.bias + kDeviationsMax * graph_.error.spread;
+  candidate_limit_ = distance + margin * std::abs(distance);
 }
 
 // Makes the neighbours of near points known, and lets go of the pages' bytes.
@@ -174,12 +191,21 @@ void DiskQuery::expand() {
 }
 
 void DiskQuery::note_neighbours(const uint32_t* neighbours) {
-  for (size_t i = 0; i < graph_.layout.max_degree; ++i) {
+  const size_t degree = graph_.layout.max_degree;
+  // kNoNode is beyond all places.
+  const uint32_t end = graph_.place_count();
+  pages_.resize(degree);
+  for (size_t i = 0; i < degree; ++i) {
+    if (neighbours[i] >= end) continue;
+    pages_[i] = graph_.page_of(neighbours[i]);
+    __builtin_prefetch(&graph_.page_cells[pages_[i]]);
+  }
+  for (size_t i = 0; i < degree; ++i) {
     const uint32_t node = neighbours[i];
-    if (node >= graph_.place_count()) continue;  // kNoNode, the usual reason
-    const uint32_t page = graph_.page_of(node);
-    if (read_pages_.contains(page) || scanned_cells_.contains(graph_.page_cells[page])) continue;
-    if (!known_nodes_.insert(node)) continue;
+    if (node >= end || read_pages_.contains(pages_[i]) ||
+        scanned_cells_.contains(graph_.page_cells[pages_[i]]) || !known_nodes_.insert(node)) {
+      continue;
+    }
     __builtin_prefetch(graph_.code_of(node));
     __builtin_prefetch(graph_.code_of(node) + graph_.code.code_bytes() - 1);
     noted_.push_back(node);
@@ -191,7 +217,7 @@ void DiskQuery::estimate_noted() {
     const uint8_t* code = graph_.code_of(node);
     if (is_vacant(code, graph_.code.part_count())) continue;
     const float base = base_of(graph_.page_cells[graph_.page_of(node)]);
-    candidates_.push_back({code_.estimate(code, base), node});
+    offer(code_.estimate(code, base), node);
   }
   counts_.estimates += noted_.size();
 }
@@ -215,9 +241,10 @@ void DiskQuery::add_answer(float distance, uint32_t slot, uint64_t tag) {
 void DiskQuery::update_bound() {
   if (answers_.size() < request_.k) {
     kth_ = kInfinite;
+    candidate_limit_ = kInfinite;
     return;
   }
-  kth_ = place_.distance_here(answers_.back().distance);
+  set_kth(place_.distance_here(answers_.back().distance));
   is_exact_ = true;
 }
 
@@ -230,12 +257,9 @@ float DiskQuery::probability(float estimate) const {
 
 // Forgets candidates that cannot be answers, and those on pages that were read.
 void DiskQuery::drop_hopeless() {
-  const float size = std::abs(kth_);
-  const float limit =
-      kth_ == kInfinite ? kInfinite
-                        : kth_ + (graph_.error.bias + kDeviationsMax * graph_.error.spread) * size;
   std::erase_if(candidates_, [&](const Candidate& candidate) {
-    return candidate.estimate > limit || read_pages_.contains(graph_.page_of(candidate.node));
+    return !(candidate.estimate <= candidate_limit_) ||
+           read_pages_.contains(graph_.page_of(candidate.node));
   });
 }
 

@@ -90,6 +90,8 @@ class DiskQuery {
   void note_neighbours(const uint32_t* neighbours);
   void estimate_noted();
   float base_of(uint32_t cell);
+  void offer(float estimate, uint32_t node);
+  void set_kth(float distance);
   void add_answer(float distance, uint32_t slot, uint64_t tag);
   void update_bound();
   void drop_hopeless();
@@ -117,13 +119,16 @@ class DiskQuery {
 
   std::vector<Candidate> candidates_;  // points on pages that were not read
   std::vector<uint32_t> noted_;        // nodes to be estimated
+  std::vector<uint32_t> pages_;        // of one point's neighbours
   std::vector<Seen> seen_;             // of the pages of this round
   std::vector<PageGain> page_gains_;
   std::vector<uint32_t> wanted_;
   std::vector<float> distances_;
   std::vector<DiskAnswer> answers_;
-  float kth_ = 0;          // distance of the k-th best in the search space: exact, or estimated
-  bool is_exact_ = false;  // which of the two
+  float kth_ = 0;              // distance of the k-th best in the search space: exact, or estimated
+  bool is_exact_ = false;      // which of the two
+  float candidate_limit_ = 0;  // estimates above it are of no use
+  std::vector<float> best_estimates_;  // a heap of the k least, until kth_ is exact
   DiskQueryCounts counts_;
 };
 

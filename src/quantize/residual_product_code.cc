@@ -1,6 +1,7 @@
 #include "quantize/residual_product_code.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 
@@ -14,6 +15,29 @@ namespace {
 constexpr size_t kEntries = kernels::kCodebookEntries;
 // Vectors outside the sample may need more than it did.
 constexpr float kAddHeadroom = 2;
+// k-means of a part: begun on a few points for each entry, then refined on all.
+constexpr size_t kFirstPoints = 16;
+constexpr size_t kFirstIterations = 4;
+constexpr size_t kIterations = 8;
+
+// Moves entries (transposed) to the means of the points nearest to them; those without points stay.
+void refine(const std::vector<float>& points, size_t count, size_t dim, float* entries) {
+  std::vector<double> sums(kEntries * dim);
+  std::vector<size_t> sizes(kEntries);
+  for (size_t i = 0; i < count; ++i) {
+    const float* point = points.data() + i * dim;
+    const uint32_t entry = kernels::kernels().nearest_entry(point, dim, entries);
+    ++sizes[entry];
+    for (size_t d = 0; d < dim; ++d) sums[entry * dim + d] += point[d];
+  }
+  for (size_t e = 0; e < kEntries; ++e) {
+    if (sizes[e] == 0) continue;
+    const auto size = static_cast<double>(sizes[e]);
+    for (size_t d = 0; d < dim; ++d) {
+      entries[d * kEntries + e] = static_cast<float>(sums[e * dim + d] / size);
+    }
+  }
+}
 
 }  // namespace
 
@@ -23,22 +47,12 @@ ResidualProductCode::ResidualProductCode(size_t dim, size_t part_count)
   ROX_CHECK(part_count <= dim);
 }
 
-void ResidualProductCode::train(const Sample& sample, uint64_t seed) {
-  for (size_t p = 0; p < part_count_; ++p) {
-    const size_t first = first_of(p);
-    const size_t dim = dim_of(p);
-    std::vector<float> points(sample.count * dim);
-    for (size_t i = 0; i < sample.count; ++i) {
-      std::copy_n(sample.residuals + i * dim_ + first, dim, points.data() + i * dim);
-    }
-    const std::vector<float> centroids =
-        kmeans(points.data(), sample.count, dim, {.cluster_count = kEntries, .seed = seed + p});
-    for (size_t d = 0; d < dim; ++d) {
-      for (size_t e = 0; e < kEntries; ++e) {
-        codebook_[(first + d) * kEntries + e] = centroids[e * dim + d];
-      }
-    }
-  }
+void ResidualProductCode::train(const Sample& sample, uint64_t seed, base::ThreadPool& pool,
+                                size_t thread_count) {
+  std::atomic<size_t> next{0};
+  pool.run(thread_count, [&](size_t) {
+    for (size_t p = next++; p < part_count_; p = next++) train_part(p, sample, seed + p);
+  });
   float greatest = 0;
   std::vector<uint8_t> code(code_bytes());
   for (size_t i = 0; i < sample.count; ++i) {
@@ -47,6 +61,25 @@ void ResidualProductCode::train(const Sample& sample, uint64_t seed) {
     greatest = std::max(greatest, std::abs(add + sample.extras[i]));
   }
   add_step_ = greatest > 0 ? kAddHeadroom * greatest / std::numeric_limits<int16_t>::max() : 1;
+}
+
+void ResidualProductCode::train_part(size_t part, const Sample& sample, uint64_t seed) {
+  const size_t first = first_of(part);
+  const size_t dim = dim_of(part);
+  std::vector<float> points(sample.count * dim);
+  for (size_t i = 0; i < sample.count; ++i) {
+    std::copy_n(sample.residuals + i * dim_ + first, dim, points.data() + i * dim);
+  }
+  const std::vector<float> centroids = kmeans(points.data(), sample.count, dim,
+                                              {.cluster_count = kEntries,
+                                               .iteration_max = kFirstIterations,
+                                               .points_per_cluster_max = kFirstPoints,
+                                               .seed = seed});
+  float* entries = codebook_.data() + first * kEntries;
+  for (size_t d = 0; d < dim; ++d) {
+    for (size_t e = 0; e < kEntries; ++e) entries[d * kEntries + e] = centroids[e * dim + d];
+  }
+  for (size_t i = 0; i < kIterations; ++i) refine(points, sample.count, dim, entries);
 }
 
 void ResidualProductCode::restore(std::vector<float> codebook, float add_step) {

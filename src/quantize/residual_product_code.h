@@ -16,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "kernels/product_codes.h"
 
 namespace roxanne::quantize {
@@ -42,7 +43,7 @@ class ResidualProductCode {
     const float* extras = nullptr;
     size_t count = 0;
   };
-  void train(const Sample& sample, uint64_t seed);
+  void train(const Sample& sample, uint64_t seed, base::ThreadPool& pool, size_t thread_count);
   // What a file keeps: dim x 256 floats, part by part and in it coordinate by coordinate.
   std::span<const float> codebook() const { return codebook_; }
   float add_step() const { return add_step_; }
@@ -58,12 +59,17 @@ class ResidualProductCode {
 
     // `base` is the query's squared distance from the cell's centroid.
     float estimate(const uint8_t* code, float base) const {
+      // Table look-ups are what takes the time; eight names come with one load. Four sums, so that
+      // additions need not wait for each other.
       float sums[4] = {};
       const float* table = table_.data();
       size_t p = 0;
-      for (; p + 4 <= part_count_; p += 4, table += 4 * kernels::kCodebookEntries) {
-        for (size_t s = 0; s < 4; ++s)
-          sums[s] += table[s * kernels::kCodebookEntries + code[p + s]];
+      for (; p + 8 <= part_count_; p += 8, table += 8 * kernels::kCodebookEntries) {
+        uint64_t names;
+        std::memcpy(&names, code + p, sizeof names);
+        for (size_t i = 0; i < 8; ++i) {
+          sums[i % 4] += table[i * kernels::kCodebookEntries + ((names >> (8 * i)) & 0xff)];
+        }
       }
       for (; p < part_count_; ++p, table += kernels::kCodebookEntries) sums[0] += table[code[p]];
       int16_t add;
@@ -84,6 +90,7 @@ class ResidualProductCode {
   const float* entries_of(size_t part) const {
     return codebook_.data() + first_of(part) * kernels::kCodebookEntries;
   }
+  void train_part(size_t part, const Sample& sample, uint64_t seed);
   float name_parts(const float* residual, const float* centroid, uint8_t* code) const;
 
   size_t dim_ = 0;
