@@ -542,17 +542,18 @@ def test_index(folder):
     verify(db)
 
     # A damaged graph is told, and made anew.
-    graph, = (db / "collections" / "000001").glob("graph-*")
-    with open(graph, "r+b") as file:
-        file.seek(graph.stat().st_size // 2)
-        byte = file.read(1)
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte[0] ^ 1]))
-    call("verify", db, code=CORRUPT)
-    equal(len(call("search", db, "--query", query, "--json").lines()), 50)
-    repaired = call("verify", db, "--repair", "--json").lines()[0]
-    assert "graph" in repaired["repaired"][0], repaired
-    equal(info(db)["collections"][0]["regime"], "resident")
+    for ending in ("dat", "pages", "codes"):
+        graph, = (db / "collections" / "000001").glob(f"graph-*.{ending}")
+        with open(graph, "r+b") as file:
+            file.seek(graph.stat().st_size // 2)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 1]))
+        call("verify", db, code=CORRUPT, says=graph.name)
+        equal(len(call("search", db, "--query", query, "--json").lines()), 50)
+        repaired = call("verify", db, "--repair", "--json").lines()[0]
+        assert "graph" in repaired["repaired"][0], repaired
+        equal(info(db)["collections"][0]["regime"], "resident")
 
 
 def test_interrupted_index(folder):

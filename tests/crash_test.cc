@@ -3,8 +3,9 @@
 // One script of public operations runs again and again. Each run is cut off at another change that
 // it makes to the file system (every write, sync, rename ...); what a power cut may leave is left,
 // the database is opened again and must show what was acknowledged, or additionally the one
-// operation in flight, whole. A second script builds graphs over changing points: what is found
-// must be there, at its true distance. Numbered invariants: docs/durability.md (D1-D8).
+// operation in flight, whole. A second script builds graphs over changing points, a third such as
+// serve from disk: what is found must be there, at its true distance. Numbered invariants:
+// docs/durability.md (D1-D8).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -43,6 +44,7 @@ struct World {
   SimulatedFileSystem* file_system;
   Durability durability;
   std::optional<Database> database;
+  uint64_t memory_limit_bytes = 128u << 20;  // builds no disk form beside a resident one
 };
 
 struct Step {
@@ -55,7 +57,7 @@ struct Step {
 Status open_world(World& world) {
   auto database = Database::open(kPath, {.create_if_missing = true,
                                          .durability = world.durability,
-                                         .memory_limit_bytes = 128u << 20,
+                                         .memory_limit_bytes = world.memory_limit_bytes,
                                          .thread_count = 1,
                                          .automatic_index = false,
                                          .index_points_min = kGraphPointsMin,
@@ -170,15 +172,19 @@ Step close_and_open() {
           [](State&) {}, true};
 }
 
-Step build_index(const std::string& name, bool rebuild = false) {
+Step build_index(const std::string& name, const IndexOptions& options = {}) {
   return {"build index of " + name,
           [=](World& world) {
             auto collection = world.database->collection(name);
             if (!collection.is_ok()) return collection.status();
-            return collection->build_index({.rebuild = rebuild});
+            return collection->build_index(options);
           },
           [](State&) {}, true};
 }
+
+const IndexOptions kRebuild = {.rebuild = true};
+// On disk alone: there is no memory for another form.
+const IndexOptions kOnDisk = {.rebuild = true, .serving_memory_bytes = 1};
 
 // Loads the graph, where there is one: slots that only the graph's end kept back are free then.
 Step search(const std::string& name) {
@@ -268,7 +274,7 @@ std::vector<Step> make_graph_script() {
       upsert({.collection = "small", .keys = range(10, 15), .version = 2}),
       erase({.collection = "small", .keys = range(0, 8)}),
       upsert({.collection = "small", .keys = range(60, 12), .version = 3}),
-      build_index("small", true),
+      build_index("small", kRebuild),
       // Into slots that the first graph named and the second does not.
       upsert({.collection = "small", .keys = range(80, 15), .version = 4}),
       close_and_open(),
@@ -282,11 +288,36 @@ std::vector<Step> make_graph_script() {
       upsert(words),
       build_index("words"),
       upsert(words_again),
-      build_index("small", true),
+      build_index("small", kRebuild),
       drop("words"),
       upsert({.collection = "small", .keys = range(60, 6), .version = 8}),
       close_and_open(),
-      build_index("small", true),
+      build_index("small", kRebuild),
+  };
+}
+
+// Graphs on disk alone, and on the way there and back.
+std::vector<Step> make_disk_graph_script() {
+  return {
+      {"open", open_world, [](State&) {}, true},
+      create("small", {.dim = kSmallDim, .type = ScalarType::kU8}),
+      upsert({.collection = "small", .keys = range(0, 60), .version = 1, .payloads = true}),
+      become_format_1(),
+      build_index("small", kOnDisk),
+      upsert({.collection = "small", .keys = range(10, 15), .version = 2}),
+      erase({.collection = "small", .keys = range(0, 8)}),
+      upsert({.collection = "small", .keys = range(60, 12), .version = 3}),
+      build_index("small", kOnDisk),
+      upsert({.collection = "small", .keys = range(80, 15), .version = 4}),
+      close_and_open(),
+      erase({.collection = "small", .keys = range(10, 8)}),
+      upsert({.collection = "small", .keys = range(100, 10), .version = 5}),
+      search("small"),
+      upsert({.collection = "small", .keys = range(110, 10), .version = 7}),
+      build_index("small", kRebuild),
+      erase({.collection = "small", .keys = range(60, 4)}),
+      close_and_open(),
+      build_index("small", kOnDisk),
   };
 }
 
@@ -435,6 +466,15 @@ struct CutCase {
   PowerCutPolicy policy;
 };
 
+// What is run again and again.
+struct Script {
+  std::vector<Step> steps;
+  uint64_t memory_limit_bytes = 128u << 20;
+  uint64_t stride = 1;  // every so many-th place is tried: builds of both forms take their time
+};
+
+constexpr uint64_t kBothFormsBytes = 256u << 20;
+
 std::string durability_name(Durability durability) {
   return durability == Durability::kFull      ? "full"
          : durability == Durability::kGrouped ? "grouped"
@@ -448,29 +488,30 @@ std::string policy_name(PowerCutPolicy policy) {
 }
 
 // Runs the script once for each of its changes to the file system, and cuts it there.
-void cut_everywhere(const std::vector<Step>& script, const CutCase& cut_case) {
+void cut_everywhere(const Script& plan, const CutCase& cut_case) {
   const auto [durability, policy] = cut_case;
+  const std::vector<Step>& script = plan.steps;
   uint64_t operations;
   {
     SimulatedFileSystem file_system;
-    World world{&file_system, durability, std::nullopt};
+    World world{&file_system, durability, std::nullopt, plan.memory_limit_bytes};
     const Outcome outcome = run_script(script, world);
     ASSERT_EQ(outcome.acknowledged, script.size());
     operations = file_system.operation_count();
   }
   uint64_t points = 0;
-  for (uint64_t at = 1; at <= operations; ++at) {
+  for (uint64_t at = 1; at <= operations; at += plan.stride) {
     SCOPED_TRACE("crash at operation " + std::to_string(at) + " of " + std::to_string(operations));
     SimulatedFileSystem file_system(at);
     file_system.set_crash_at(at);
-    World world{&file_system, durability, std::nullopt};
+    World world{&file_system, durability, std::nullopt, plan.memory_limit_bytes};
     const Outcome outcome = run_script(script, world);
     file_system.power_cycle(at * 1000003, policy);
     // A second cut, somewhere in the recovery from the first.
     const uint64_t before = file_system.operation_count();
     if (at % 3 == 0) {
       file_system.set_crash_at(1 + at * 7 % 40);
-      World interrupted{&file_system, durability, std::nullopt};
+      World interrupted{&file_system, durability, std::nullopt, plan.memory_limit_bytes};
       const Status opened = open_world(interrupted);
       interrupted.database.reset();
       EXPECT_TRUE(opened.is_ok() || file_system.has_crashed()) << opened.to_string();
@@ -488,11 +529,17 @@ void cut_everywhere(const std::vector<Step>& script, const CutCase& cut_case) {
 class PowerCutTest : public testing::TestWithParam<CutCase> {};
 
 TEST_P(PowerCutTest, EveryCrashPointKeepsWhatWasAcknowledged) {
-  cut_everywhere(make_script(), GetParam());
+  cut_everywhere({make_script()}, GetParam());
 }
 
 TEST_P(PowerCutTest, EveryCrashPointLeavesTheOldGraphOrTheNew) {
-  cut_everywhere(make_graph_script(), GetParam());
+  cut_everywhere({make_graph_script()}, GetParam());
+}
+
+TEST_P(PowerCutTest, EveryCrashPointLeavesTheOldDiskGraphOrTheNew) {
+  const bool is_harshest =
+      GetParam().durability == Durability::kFull && GetParam().policy == PowerCutPolicy::kDropAll;
+  cut_everywhere({make_disk_graph_script(), kBothFormsBytes, is_harshest ? 1u : 7u}, GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, PowerCutTest,
@@ -508,16 +555,17 @@ INSTANTIATE_TEST_SUITE_P(Levels, PowerCutTest,
                          });
 
 // A disk that says no: the call fails, later writes are refused, nothing acknowledged is lost.
-void fail_everywhere(const std::vector<Step>& script, Operation operation, StatusCode code) {
+void fail_everywhere(const Script& plan, Operation operation, StatusCode code) {
+  const std::vector<Step>& script = plan.steps;
   uint64_t hits = 0;
   uint64_t last_hit = 0;
   // Background work differs a little from run to run: the script is done when no fault has met it
   // for a while.
-  for (uint64_t nth = 1; nth <= last_hit + 30; ++nth) {
+  for (uint64_t nth = 1; nth <= last_hit + 30; nth += plan.stride) {
     SCOPED_TRACE("failing operation number " + std::to_string(nth));
     SimulatedFileSystem file_system(nth);
     file_system.inject({.operation = operation, .occurrence = nth, .code = code});
-    World world{&file_system, Durability::kFull, std::nullopt};
+    World world{&file_system, Durability::kFull, std::nullopt, plan.memory_limit_bytes};
     const Outcome outcome = run_script(script, world);
     file_system.clear_faults();
     if (outcome.was_cut) {
@@ -528,18 +576,23 @@ void fail_everywhere(const std::vector<Step>& script, Operation operation, Statu
     expect_recovered(script, outcome, world);
     if (testing::Test::HasFailure()) break;
   }
-  EXPECT_GT(hits, 20u);
+  EXPECT_GT(hits * plan.stride, 20u);
   std::printf("%llu faults reached a caller\n", static_cast<unsigned long long>(hits));
 }
 
 class FaultTest : public testing::TestWithParam<std::tuple<Operation, StatusCode>> {};
 
 TEST_P(FaultTest, EveryFailingOperationKeepsWhatWasAcknowledged) {
-  fail_everywhere(make_script(), std::get<0>(GetParam()), std::get<1>(GetParam()));
+  fail_everywhere({make_script()}, std::get<0>(GetParam()), std::get<1>(GetParam()));
 }
 
 TEST_P(FaultTest, EveryFailingOperationLeavesTheOldGraphOrTheNew) {
-  fail_everywhere(make_graph_script(), std::get<0>(GetParam()), std::get<1>(GetParam()));
+  fail_everywhere({make_graph_script()}, std::get<0>(GetParam()), std::get<1>(GetParam()));
+}
+
+TEST_P(FaultTest, EveryFailingOperationLeavesTheOldDiskGraphOrTheNew) {
+  fail_everywhere({make_disk_graph_script(), kBothFormsBytes, 3}, std::get<0>(GetParam()),
+                  std::get<1>(GetParam()));
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -138,7 +138,8 @@ struct IndexOptions {
   // Also where too few points changed since the last time for a build to pay.
   bool rebuild = false;
   // The memory limit of whoever will serve the collection, where it is less than this database's
-  // own: the graph is built to fit it. 0 = this database's.
+  // own: the graph is built to fit it. Less than 32 MiB makes the smallest graph that there is, on
+  // disk. 0 = this database's.
   uint64_t serving_memory_bytes = 0;
   // Called now and then, by one thread at a time, with what is being done and the fraction done of
   // the whole; false cancels. May be empty. Must not throw, nor call the database.

@@ -414,10 +414,11 @@ void CollectionImpl::fill_index_info(const Version& version, CollectionInfo& inf
   const uint64_t limit = database_->budget().limit();
   const schema::GraphForm* form = nullptr;
   for (const schema::GraphForm* one : {&record->disk, &record->resident}) {
-    if (one->exists() && one->memory_bytes <= limit) form = one;
+    if (one->exists() && bytes_to_serve(*this, *record, *one) <= limit) form = one;
   }
   if (form == nullptr) {
-    const uint64_t least = (record->disk.exists() ? record->disk : record->resident).memory_bytes;
+    const uint64_t least =
+        bytes_to_serve(*this, *record, record->disk.exists() ? record->disk : record->resident);
     info.index_error = "the graph takes " + std::to_string(least) +
                        " bytes of memory; the memory limit allows " + std::to_string(limit);
     return;

@@ -130,6 +130,7 @@ class GraphBuild {
   uint64_t serving_limit() const {
     const uint64_t limit = database_.budget().limit();
     if (options_.serving_memory_bytes == 0) return limit;
+    if (options_.serving_memory_bytes < kMemoryLimitMin) return 0;  // nothing but what it must have
     return std::min(limit, share_memory(options_.serving_memory_bytes).vectors_bytes);
   }
 
@@ -228,7 +229,7 @@ class GraphBuild {
   uint32_t last_slot() const { return index::slots_of(version_->live).back(); }
 
   void note_disk_form(const index::DiskIndex& index) {
-    record_.disk = {index.bytes_on_disk(), serving_bytes(index, database_.options().thread_count),
+    record_.disk = {index.bytes_on_disk(), index.memory().at_rest(),
                     static_cast<uint32_t>(index.default_search_list_size())};
   }
 

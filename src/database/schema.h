@@ -64,7 +64,7 @@ Result<CollectionRecord> decode_record(std::string_view bytes);
 // A graph as one regime serves it; it has one form or both.
 struct GraphForm {
   uint64_t file_bytes = 0;        // of its files together; 0: there is no such form
-  uint64_t memory_bytes = 0;      // that it takes when it serves
+  uint64_t memory_bytes = 0;      // that it takes when it serves, without buffers of searches
   uint32_t search_list_size = 0;  // the engine's choice for k = 10
   bool exists() const { return file_bytes != 0; }
 };

@@ -5,6 +5,7 @@
 #include "base/status_macros.h"
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
+#include "index/disk_build.h"
 
 namespace roxanne::database {
 namespace {
@@ -44,10 +45,11 @@ Status check_nodes(const std::string& path, const schema::GraphRecord& record, u
 
 }  // namespace
 
-uint64_t serving_bytes(const index::DiskIndex& index, size_t lane_count) {
-  const index::DiskMemory memory = index.memory();
-  // Instead of the buffers that there happen to be.
-  return memory.total() - memory.search_buffers + lane_count * index.lane_bytes();
+uint64_t bytes_to_serve(const CollectionImpl& collection, const schema::GraphRecord& record,
+                        const schema::GraphForm& form) {
+  if (&form != &record.disk) return form.memory_bytes;
+  const size_t threads = collection.database()->options().thread_count;
+  return form.memory_bytes + threads * index::disk_lane_bytes(collection.options());
 }
 
 Result<GraphChoice> choose_graph(const CollectionImpl& collection,
@@ -55,11 +57,12 @@ Result<GraphChoice> choose_graph(const CollectionImpl& collection,
   DatabaseImpl& database = *collection.database();
   for (const schema::GraphForm* form : {&record.resident, &record.disk}) {
     if (!form->exists()) continue;
-    auto memory = database.reserve_memory(form->memory_bytes);
+    auto memory = database.reserve_memory(bytes_to_serve(collection, record, *form));
     if (memory.has_value()) return GraphChoice{form == &record.resident, *std::move(memory)};
   }
   const schema::GraphForm& least = record.disk.exists() ? record.disk : record.resident;
-  return too_large(record.node_count, least.memory_bytes, database.budget().left());
+  return too_large(record.node_count, bytes_to_serve(collection, record, least),
+                   database.budget().left());
 }
 
 Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
@@ -78,7 +81,8 @@ Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
 Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
     DatabaseImpl& database, std::unique_ptr<index::DiskIndex> index,
     index::MemoryReservation memory) {
-  const uint64_t bytes = serving_bytes(*index, database.options().thread_count);
+  const uint64_t bytes =
+      index->memory().at_rest() + database.options().thread_count * index->lane_bytes();
   const uint64_t left = memory.bytes();
   if (!memory.resize(bytes)) return too_large(index->node_count(), bytes, left);
   const uint64_t cache =

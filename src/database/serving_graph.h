@@ -28,6 +28,11 @@ struct ServingGraph {
   }
 };
 
+// What a form takes where this database serves it; of a disk form, search buffers of as many
+// threads as search here.
+uint64_t bytes_to_serve(const CollectionImpl& collection, const schema::GraphRecord& record,
+                        const schema::GraphForm& form);
+
 // The form of a record that the memory limit allows, and memory for it; the resident one where both
 // are allowed. kUnsupported where none is.
 struct GraphChoice {
@@ -49,8 +54,5 @@ Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
 Result<std::shared_ptr<const ServingGraph>> load_graph(const CollectionImpl& collection,
                                                        const schema::GraphRecord& record,
                                                        GraphChoice choice);
-
-// What a disk index takes when it serves, search buffers of `lane_count` threads included.
-uint64_t serving_bytes(const index::DiskIndex& index, size_t lane_count);
 
 }  // namespace roxanne::database

@@ -184,7 +184,7 @@ class CollectionVerifier {
                     Problem problem_found) {
     if (!form.exists()) return Status::ok();
     std::shared_ptr<const ServingGraph> graph;
-    auto memory = database_.reserve_memory(form.memory_bytes);
+    auto memory = database_.reserve_memory(bytes_to_serve(collection_, record, form));
     if (memory.has_value()) {
       auto loaded =
           load_graph(collection_, record, {&form == &record.resident, *std::move(memory)});

@@ -1,10 +1,9 @@
 // The file of what a disk graph's searches hold in memory: written once, front to back, read whole.
 // Bytes: docs/file_format.md.
 //
-//   page 0       header: magic, version, shape, numbers, checksums of the sections; its own
-//   checksum sections     origin, codebook, groups, cells, their pages, slots of the nodes,
-//   checksums of
-//                blocks of codes, codes; each at the next multiple of 4096
+//   page 0     header: magic, version, shape, numbers, checksums of the sections and its own
+//   sections   origin, codebook, groups, cells, their pages, slots of the nodes, checksums of
+//              blocks of codes, codes; each at the next multiple of 4096
 #pragma once
 
 #include <cstdint>

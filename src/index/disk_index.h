@@ -39,7 +39,8 @@ struct DiskMemory {
   uint64_t page_map = 0;
   uint64_t search_buffers = 0;
   uint64_t slots = 0;
-  uint64_t total() const { return codes + cells + page_map + search_buffers + slots; }
+  uint64_t at_rest() const { return codes + cells + page_map + slots; }
+  uint64_t total() const { return at_rest() + search_buffers; }
 };
 
 struct DiskSearchOptions {

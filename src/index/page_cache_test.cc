@@ -1,0 +1,124 @@
+// Pages that stay in memory: never another page's bytes, and those that are wanted again.
+#include "index/page_cache.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstring>
+#include <random>
+#include <thread>
+#include <vector>
+
+namespace roxanne::index {
+namespace {
+
+constexpr uint32_t kPageBytes = 4096;
+constexpr uint64_t kHeld = 64;  // pages; they are spread over sixteen parts by number
+constexpr uint64_t kBytes = kHeld * (kPageBytes + 64);
+
+std::vector<std::byte> page_of(uint32_t number, uint32_t version = 0) {
+  std::vector<std::byte> page(kPageBytes);
+  const uint32_t words[2] = {number, version};
+  for (size_t i = 0; i + sizeof words <= page.size(); i += sizeof words) {
+    std::memcpy(page.data() + i, words, sizeof words);
+  }
+  return page;
+}
+
+TEST(PageCache, GivesBackWhatItWasGiven) {
+  PageCache cache(kBytes, kPageBytes);
+  EXPECT_LE(cache.bytes(), kBytes);
+  EXPECT_GE(cache.bytes(), kBytes / 2);
+  std::vector<std::byte> out(kPageBytes);
+  EXPECT_FALSE(cache.find(3, out));
+  for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page));
+  for (uint32_t page = 0; page < kHeld; ++page) {
+    ASSERT_TRUE(cache.find(page, out)) << page;
+    ASSERT_EQ(out, page_of(page));
+  }
+  EXPECT_FALSE(cache.find(kHeld, out));
+}
+
+// A page that is read once, as most are, does not push out one that is wanted again and again.
+TEST(PageCache, PagesReadOnceDoNotPushOutOthers) {
+  PageCache cache(kBytes, kPageBytes);
+  std::vector<std::byte> out(kPageBytes);
+  for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page));
+  for (uint32_t page = 1000; page < 9000; ++page) cache.offer(page, page_of(page));
+  size_t left = 0;
+  for (uint32_t page = 0; page < kHeld; ++page) left += cache.find(page, out) ? 1 : 0;
+  EXPECT_EQ(left, kHeld);
+  // The second time within a while it is let in, in the place of one that is not used.
+  cache.offer(5000, page_of(5000));
+  cache.offer(5000, page_of(5000));
+  EXPECT_TRUE(cache.find(5000, out));
+  EXPECT_EQ(out, page_of(5000));
+}
+
+TEST(PageCache, UsedPagesOutlastUnusedOnes) {
+  PageCache cache(kBytes, kPageBytes);
+  std::vector<std::byte> out(kPageBytes);
+  for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page));
+  // Half of the pages of each part are used all the time.
+  const auto use = [&] {
+    size_t found = 0;
+    for (uint32_t page = 0; page < kHeld / 2; ++page) found += cache.find(page, out) ? 1 : 0;
+    return found;
+  };
+  EXPECT_EQ(use(), kHeld / 2);
+  for (uint32_t page = 1000; page < 1500; ++page) {
+    cache.offer(page, page_of(page));
+    cache.offer(page, page_of(page));
+    (void)use();
+  }
+  EXPECT_EQ(use(), kHeld / 2);
+}
+
+TEST(PageCache, DroppedPagesAreForgotten) {
+  PageCache cache(kBytes, kPageBytes);
+  std::vector<std::byte> out(kPageBytes);
+  cache.offer(7, page_of(7));
+  cache.drop(7);
+  cache.drop(8);
+  EXPECT_FALSE(cache.find(7, out));
+  cache.offer(7, page_of(7, 1));
+  ASSERT_TRUE(cache.find(7, out));
+  EXPECT_EQ(out, page_of(7, 1));
+}
+
+TEST(PageCache, TheSmallestHoldsAPageOfEachPart) {
+  PageCache cache(0, kPageBytes);
+  std::vector<std::byte> out(kPageBytes);
+  for (uint32_t round = 0; round < 50; ++round) {
+    for (int i = 0; i < 2; ++i) cache.offer(round, page_of(round));
+    ASSERT_TRUE(cache.find(round, out));
+    ASSERT_EQ(out, page_of(round));
+  }
+}
+
+TEST(PageCacheThreads, NobodySeesAnotherPagesBytes) {
+  PageCache cache(kBytes, kPageBytes);
+  std::atomic<size_t> found{0};
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(t);
+      std::vector<std::byte> out(kPageBytes);
+      for (int i = 0; i < 4000; ++i) {
+        const auto page = static_cast<uint32_t>(random() % (2 * kHeld));
+        if (random() % 64 == 0) cache.drop(page);
+        if (!cache.find(page, out)) {
+          cache.offer(page, page_of(page));
+          continue;
+        }
+        ++found;
+        ASSERT_EQ(std::memcmp(out.data(), page_of(page).data(), kPageBytes), 0) << page;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GT(found, 1000u);
+}
+
+}  // namespace
+}  // namespace roxanne::index
