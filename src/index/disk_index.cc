@@ -12,8 +12,6 @@
 namespace roxanne::index {
 namespace {
 
-// Lanes that are kept for the next search; more are made when more threads search at once.
-constexpr size_t kIdleLanesMax = 64;
 // Pages that are read in one call where all are read.
 constexpr uint32_t kPagesTogether = 256;
 
@@ -82,7 +80,7 @@ std::unique_ptr<DiskLane> DiskIndex::take_lane() {
 
 void DiskIndex::give_back(std::unique_ptr<DiskLane> lane) {
   std::lock_guard lock(lanes_mutex_);
-  if (idle_lanes_.size() >= kIdleLanesMax) return;
+  if (idle_lanes_.size() >= lanes_kept_) return;
   lane_bytes_ += lane->bytes();
   idle_lanes_.push_back(std::move(lane));
 }

@@ -77,6 +77,8 @@ class DiskIndex {
   const DiskGraph& graph() const { return *graph_; }
   DiskGraph& graph() { return *graph_; }  // for the build, before anything is searched
 
+  // Search buffers are kept for so many threads; more threads than that make their own each time.
+  void keep_lanes(size_t count) { lanes_kept_ = count; }
   // Lets pages stay in memory, in so many bytes; once, before searches.
   void use_cache(uint64_t bytes);
   uint64_t cache_bytes() const { return cache_ == nullptr ? 0 : cache_->bytes(); }
@@ -117,7 +119,8 @@ class DiskIndex {
   uint64_t page_file_bytes_ = 0;
   mutable std::mutex lanes_mutex_;  // guards idle_lanes_ and lane_bytes_
   std::vector<std::unique_ptr<DiskLane>> idle_lanes_;
-  uint64_t lane_bytes_ = 0;  // of all lanes when last seen
+  uint64_t lane_bytes_ = 0;  // of idle_lanes_
+  size_t lanes_kept_ = 8;
 };
 
 }  // namespace roxanne::index
