@@ -1,5 +1,8 @@
 #include "base/aligned_buffer.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sys/mman.h>
 
 #include <cstdlib>
@@ -8,6 +11,13 @@
 #include <utility>
 
 namespace roxanne::base {
+
+void give_memory_back() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 namespace {
 constexpr size_t kHugePageBytes = 2u << 20;
 

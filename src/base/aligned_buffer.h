@@ -9,6 +9,9 @@ namespace roxanne::base {
 
 inline constexpr size_t kPageBytes = 4096;
 
+// Gives memory that was freed back to the system, where the allocator can be told to.
+void give_memory_back();
+
 // Owns `size()` zeroed bytes. Buffers of 2 MiB and more come from mmap at a 2 MiB boundary, ask for
 // huge pages and go back to the system when destroyed, so that resident memory follows their life.
 class AlignedBuffer {

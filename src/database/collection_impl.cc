@@ -177,6 +177,22 @@ std::optional<schema::GraphRecord> CollectionImpl::graph_record() const {
   return graph_record_;
 }
 
+bool CollectionImpl::may_become_resident(const Version& version) const {
+  const std::optional<schema::GraphRecord> record = graph_record();
+  if (!record.has_value() || record->resident.exists()) return false;
+  if (version.graph == nullptr || version.graph->disk == nullptr || version.tail.count() > 0 ||
+      version.graph->node_count() != version.live.count()) {
+    return false;
+  }
+  const uint64_t points = version.live.count();
+  const uint64_t least = points * (row_bytes() + sizeof(uint64_t) + sizeof(uint32_t)) +
+                         index::resident_bytes(options(), points).least +
+                         index::build_bytes_least(options(), points);
+  // The disk form's cache is given back, but it serves until the other is there.
+  const uint64_t cache = version.graph->disk->cache_bytes();
+  return least <= database_->budget().left() + cache;
+}
+
 std::string CollectionImpl::index_error() const {
   std::lock_guard lock(mutex_);
   return index_error_;

@@ -64,6 +64,8 @@ class CollectionImpl {
   void load_waiting_graph();
   bool graph_waits() const { return graph_waits_; }
   std::optional<schema::GraphRecord> graph_record() const;
+  // Whether a graph that is served from disk would fit memory, were its resident form made.
+  bool may_become_resident(const Version& version) const;
   std::string index_error() const;
   void set_index_error(const std::string& why);  // "": all is well
 

@@ -28,6 +28,8 @@ constexpr double kDiskShare = 0.20;
 // A build may take this many times the least it goes on with, where the budget has it: what does
 // not fit goes through files.
 constexpr uint64_t kBuildMemoryFactor = 8;
+// One part in so many of what a disk form may take is left to the allocator's own needs.
+constexpr uint64_t kSpareShare = 16;
 // How long searches may hold on to a graph that has to make room.
 constexpr int kUnloadTries = 10'000;
 constexpr uint64_t kUnloadWaitUs = 1000;
@@ -46,14 +48,18 @@ class GraphBuild {
     if (!is_wanted()) return Status::ok();
     ROX_RETURN_IF_ERROR(reserve_memory());
     if (is_resident_) ROX_RETURN_IF_ERROR(gather_rows());
-    ROX_ASSIGN_OR_RETURN(record_.file_number, database_.next_graph_number(collection_));
+    if (is_promotion_) {
+      record_ = *collection_.graph_record();
+    } else {
+      ROX_ASSIGN_OR_RETURN(record_.file_number, database_.next_graph_number(collection_));
+    }
     paths_ = database_.graph_paths(collection_.id(), record_.file_number);
     const Status built = write_and_serve();
     // What is not in force is not needed. A leftover would be removed by a later open.
     if (!built.is_ok() && !is_named_) {
-      for (const std::string* path : {&paths_.resident, &paths_.disk.pages, &paths_.disk.codes}) {
-        (void)database_.file_system().remove(*path);
-      }
+      (void)database_.file_system().remove(paths_.resident);
+      if (!is_promotion_) (void)database_.file_system().remove(paths_.disk.pages);
+      if (!is_promotion_) (void)database_.file_system().remove(paths_.disk.codes);
     }
     return built;
   }
@@ -67,9 +73,12 @@ class GraphBuild {
     return Status::not_found("collection " + collection_.name() + " was dropped");
   }
 
-  bool is_wanted() const {
+  bool is_wanted() {
     const uint64_t points_min = database_.index_points_min();
     if (is_build_due(*version_, {points_min, collection_.row_bytes()})) return true;
+    is_promotion_ = !options_.rebuild && options_.serving_memory_bytes == 0 &&
+                    collection_.may_become_resident(*version_);
+    if (is_promotion_) return true;
     if (!options_.rebuild || version_->live.count() < points_min) return false;
     const bool is_fresh = version_->graph != nullptr && version_->tail.count() == 0 &&
                           version_->graph->node_count() == version_->live.count();
@@ -92,7 +101,9 @@ class GraphBuild {
   Status reserve_memory() {
     const Status resident = reserve_for_resident();
     if (resident.is_ok()) serving_bytes_ = disk_serving_bytes();
-    if (resident.is_ok() || !index::fits_disk_index(collection_.options())) return resident;
+    if (resident.is_ok() || is_promotion_ || !index::fits_disk_index(collection_.options())) {
+      return resident;
+    }
     is_resident_ = false;
     return reserve_for_disk();
   }
@@ -129,7 +140,7 @@ class GraphBuild {
         index::disk_serving_bytes(collection_.options(), row_count());
     const uint64_t lanes =
         database_.options().thread_count * index::disk_lane_bytes(collection_.options());
-    const uint64_t limit = serving_limit();
+    const uint64_t limit = serving_limit() / kSpareShare * (kSpareShare - 1);
     return std::clamp(limit - std::min(limit, lanes), serving.least, serving.wanted);
   }
 
@@ -236,9 +247,16 @@ class GraphBuild {
     build.progress = [&](const index::BuildProgress& progress) {
       return goes_on(progress.phase, done + share * progress.fraction);
     };
+    const std::shared_ptr<const ServingGraph> old = version_->graph;
+    if (is_promotion_ && old != nullptr && old->disk != nullptr) {
+      build.edges = [this, &old](graph::Adjacency& edges) {
+        return old->disk->read_edges(slots_, edges);
+      };
+    }
     build.linked = [&](const graph::Adjacency& adjacency) -> Status {
       done = kReadShare + kLinkShare;
-      const Status written = write_disk_beside(rows, adjacency, done);
+      const Status written =
+          is_promotion_ ? Status::ok() : write_disk_beside(rows, adjacency, done);
       done = kReadShare + kDiskShare;
       share = kBuildShare - kDiskShare;
       return written;
@@ -324,7 +342,7 @@ class GraphBuild {
     collection_.serve_graph(std::move(graph_), record_,
                             database_.committer().next_commit_number(true));
     // Readers elsewhere may be about to read the old file; a later build or open removes it then.
-    if (old_record.has_value() && database_.no_readers_elsewhere()) {
+    if (old_record.has_value() && !is_promotion_ && database_.no_readers_elsewhere()) {
       (void)database_.remove_stale_graphs(collection_);
     }
     return Status::ok();
@@ -343,6 +361,7 @@ class GraphBuild {
   std::vector<uint32_t> slots_;
   std::vector<uint64_t> tags_;
   bool is_resident_ = true;
+  bool is_promotion_ = false;  // the disk form is there; the resident one is made of its edges
   DatabaseImpl::GraphPaths paths_;
   schema::GraphRecord record_;
   std::unique_ptr<index::DiskIndex> disk_;

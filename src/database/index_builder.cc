@@ -69,9 +69,10 @@ bool is_build_due(const CollectionImpl& collection, uint64_t index_points_min) {
   const auto version = collection.version();
   if (version == nullptr) return false;
   const auto record = collection.graph_record();
-  return collection.graph_waits() && record.has_value()
-             ? is_build_due(*record, version->live.count(), rules)
-             : is_build_due(*version, rules);
+  if (collection.graph_waits() && record.has_value()) {
+    return is_build_due(*record, version->live.count(), rules);
+  }
+  return is_build_due(*version, rules) || collection.may_become_resident(*version);
 }
 
 }  // namespace

@@ -83,6 +83,7 @@ Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
     index::MemoryReservation memory) {
   const uint64_t bytes =
       index->memory().at_rest() + database.options().thread_count * index->lane_bytes();
+  index->keep_lanes(database.options().thread_count);
   const uint64_t left = memory.bytes();
   if (!memory.resize(bytes)) return too_large(index->node_count(), bytes, left);
   const uint64_t cache =

@@ -371,6 +371,8 @@ class DiskBuild {
   }
 
   Status write_pages() {
+    // What linking let go of is wanted for the codes now.
+    base::give_memory_back();
     ROX_ASSIGN_OR_RETURN(pages_, storage::PageStore::create(file_system_, paths_.pages,
                                                             {.page_bytes = layout_.page_bytes}));
     ROX_ASSIGN_OR_RETURN(codes_,

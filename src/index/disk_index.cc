@@ -12,8 +12,8 @@
 namespace roxanne::index {
 namespace {
 
-// Lanes that are kept for the next search; more are made when more threads search at once.
-constexpr size_t kIdleLanesMax = 64;
+// Pages that are read in one call where all are read.
+constexpr uint32_t kPagesTogether = 256;
 
 }  // namespace
 
@@ -80,7 +80,7 @@ std::unique_ptr<DiskLane> DiskIndex::take_lane() {
 
 void DiskIndex::give_back(std::unique_ptr<DiskLane> lane) {
   std::lock_guard lock(lanes_mutex_);
-  if (idle_lanes_.size() >= kIdleLanesMax) return;
+  if (idle_lanes_.size() >= lanes_kept_) return;
   lane_bytes_ += lane->bytes();
   idle_lanes_.push_back(std::move(lane));
 }
@@ -130,25 +130,92 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
   return outcomes;
 }
 
+void DiskIndex::visit_pages(const VisitPage& visit, const Damaged& damaged) const {
+  const size_t page_bytes = graph_->layout.page_bytes;
+  const uint32_t page_count = graph_->shape.page_count;
+  const storage::PageSnapshot snapshot = pages_->snapshot();
+  base::AlignedBuffer buffer(kPagesTogether * page_bytes);
+  for (uint32_t first = 0; first < page_count;) {
+    const uint64_t offset = pages_->offset_of(*snapshot, first);
+    uint32_t count = 1;
+    while (count < kPagesTogether && first + count < page_count &&
+           pages_->offset_of(*snapshot, first + count) == offset + count * page_bytes) {
+      ++count;
+    }
+    const auto bytes = buffer.span().first(count * page_bytes);
+    const Result<size_t> got = pages_->direct_file().read(offset, bytes);
+    for (uint32_t i = 0; i < count; ++i) {
+      const auto page = bytes.subspan(i * page_bytes, page_bytes);
+      Status checked = got.status();
+      if (checked.is_ok()) checked = pages_->check_page(first + i, page);
+      if (checked.is_ok()) {
+        visit(first + i, page.data());
+      } else if (!damaged(checked)) {
+        return;
+      }
+    }
+    first += count;
+  }
+}
+
+Status DiskIndex::read_edges(std::span<const uint32_t> slots, graph::Adjacency& edges) const {
+  const NodePageLayout& layout = graph_->layout;
+  Status status;
+  const auto damaged = [&](const Status& found) {
+    status = found;
+    return false;
+  };
+  const auto for_each_node = [&](const std::byte* page, const auto& act) {
+    const uint64_t taken = storage::load_page_header(page).record_bitmap;
+    for (uint32_t place = 0; place < layout.nodes; ++place) {
+      if (((taken >> place) & 1) != 0) act(place);
+    }
+  };
+  std::vector<uint32_t> number_of(graph_->place_count(), kNoNode);
+  const auto number = [&](uint32_t page, const std::byte* bytes) {
+    for_each_node(bytes, [&](uint32_t place) {
+      const auto at = std::lower_bound(slots.begin(), slots.end(), layout.slot(bytes, place));
+      if (at == slots.end() || *at != layout.slot(bytes, place)) return;
+      number_of[page * layout.nodes + place] = static_cast<uint32_t>(at - slots.begin());
+    });
+  };
+  visit_pages(number, damaged);
+  std::vector<uint32_t> targets;
+  const auto link = [&](uint32_t page, const std::byte* bytes) {
+    for_each_node(bytes, [&](uint32_t place) {
+      const uint32_t source = number_of[page * layout.nodes + place];
+      targets.clear();
+      for (size_t i = 0; i < layout.max_degree; ++i) {
+        const uint32_t node = layout.neighbours(bytes, place)[i];
+        if (node < number_of.size() && number_of[node] != kNoNode) {
+          targets.push_back(number_of[node]);
+        }
+      }
+      if (source != kNoNode) edges.set(source, targets);
+    });
+  };
+  if (status.is_ok()) visit_pages(link, damaged);
+  return status;
+}
+
 void DiskIndex::verify(const RowOf& row_of, const TagOf& tag_of, const Damaged& damaged) const {
   const NodePageLayout& layout = graph_->layout;
-  const storage::PageSnapshot snapshot = pages_->snapshot();
   bool goes_on = true;
-  const auto report = [&](const Status& status) { goes_on = goes_on && damaged(status); };
+  const auto report = [&](const Status& status) { return goes_on = goes_on && damaged(status); };
   pages_->check(report);
-  base::AlignedBuffer buffer(layout.page_bytes);
   uint64_t nodes = 0;
-  for (uint32_t page = 0; page < graph_->shape.page_count && goes_on; ++page) {
-    if (!pages_->read_page(*snapshot, page, buffer.span()).is_ok()) continue;  // told above
-    const uint64_t taken = storage::load_page_header(buffer.data()).record_bitmap;
+  const auto visit = [&](uint32_t page, const std::byte* bytes) {
+    const uint64_t taken = storage::load_page_header(bytes).record_bitmap;
     for (uint32_t place = 0; place < layout.nodes && goes_on; ++place) {
       if (((taken >> place) & 1) == 0) continue;
       ++nodes;
-      const Status checked = check_node(buffer.data(), page * layout.nodes + place, row_of, tag_of);
+      const Status checked = check_node(bytes, page * layout.nodes + place, row_of, tag_of);
       if (!checked.is_ok()) report(checked.with_context(pages_->path()));
     }
-  }
-  if (goes_on && nodes != graph_->shape.node_count) {
+  };
+  bool is_whole = true;  // what is not was told by check() above
+  if (goes_on) visit_pages(visit, [&](const Status&) { return !(is_whole = false); });
+  if (goes_on && is_whole && nodes != graph_->shape.node_count) {
     report(Status::corruption(pages_->path() + ": " + std::to_string(nodes) + " nodes, expected " +
                               std::to_string(graph_->shape.node_count)));
   }

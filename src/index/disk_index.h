@@ -8,10 +8,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "graph/adjacency.h"
 #include "index/disk_graph.h"
 #include "index/disk_lane.h"
 #include "index/exact_scan.h"
@@ -75,6 +77,8 @@ class DiskIndex {
   const DiskGraph& graph() const { return *graph_; }
   DiskGraph& graph() { return *graph_; }  // for the build, before anything is searched
 
+  // Search buffers are kept for so many threads; more threads than that make their own each time.
+  void keep_lanes(size_t count) { lanes_kept_ = count; }
   // Lets pages stay in memory, in so many bytes; once, before searches.
   void use_cache(uint64_t bytes);
   uint64_t cache_bytes() const { return cache_ == nullptr ? 0 : cache_->bytes(); }
@@ -85,6 +89,10 @@ class DiskIndex {
   std::vector<DiskOutcome> search(MatrixView queries, const LiveSet& live, base::ThreadPool& pool,
                                   const DiskSearchOptions& options);
 
+  // The edges of all nodes, numbered by the order of their slots, which ascend. kCorruption,
+  // kIoError.
+  Status read_edges(std::span<const uint32_t> slots, graph::Adjacency& edges) const;
+
   // Reads and checks every page, and what it says against the codes, against the row and against
   // the tag that a slot has (null, nothing: not compared). Calls `damaged` with what is wrong,
   // until it returns false.
@@ -94,6 +102,10 @@ class DiskIndex {
   void verify(const RowOf& row_of, const TagOf& tag_of, const Damaged& damaged) const;
 
  private:
+  // Calls `visit` with every page that is whole, in order; reads long runs. What is wrong with
+  // others is passed to `damaged`, until it returns false.
+  using VisitPage = std::function<void(uint32_t page, const std::byte* bytes)>;
+  void visit_pages(const VisitPage& visit, const Damaged& damaged) const;
   Status check_node(const std::byte* page, uint32_t node, const RowOf& row_of,
                     const TagOf& tag_of) const;
   std::unique_ptr<DiskLane> take_lane();
@@ -107,7 +119,8 @@ class DiskIndex {
   uint64_t page_file_bytes_ = 0;
   mutable std::mutex lanes_mutex_;  // guards idle_lanes_ and lane_bytes_
   std::vector<std::unique_ptr<DiskLane>> idle_lanes_;
-  uint64_t lane_bytes_ = 0;  // of all lanes when last seen
+  uint64_t lane_bytes_ = 0;  // of idle_lanes_
+  size_t lanes_kept_ = 8;
 };
 
 }  // namespace roxanne::index

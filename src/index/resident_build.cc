@@ -6,6 +6,7 @@
 #include "base/status_macros.h"
 #include "graph/build.h"
 #include "graph/random_ids.h"
+#include "graph/reachability.h"
 #include "index/calibration.h"
 #include "index/edge_spill_file.h"
 #include "index/graph_file.h"
@@ -103,6 +104,12 @@ class Build {
 
   // Where memory is short, edges go to a file.
   Status link() {
+    if (options_.edges) {
+      ROX_RETURN_IF_ERROR(options_.edges(adjacency_));
+      graph::make_reachable(adjacency_, entries_);
+      return report("link", kGraphShare) ? Status::ok()
+                                         : Status::cancelled("building the graph was cancelled");
+    }
     const graph::Points points(input_.rows, input_.metric);
     EdgeSpillFile spill(file_system_, options_.scratch_prefix + "edges");
     graph::GraphOptions options;

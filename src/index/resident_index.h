@@ -51,6 +51,8 @@ struct BuildOptions {
   uint64_t seed = 1;
   // Called from one thread at a time; false = cancel the build (kCancelled). May be empty.
   std::function<bool(const BuildProgress&)> progress;
+  // Fills in the edges where they are known already: node i is row i. Empty: they are found.
+  std::function<Status(graph::Adjacency&)> edges;
   // Called when the edges are found, before anything else is made of them: for who makes another
   // form of the same graph. Its failure is the build's. May be empty.
   std::function<Status(const graph::Adjacency&)> linked;
