@@ -287,11 +287,13 @@ class GraphBuild {
     index::DiskBuildOptions build = disk_options(done, kDiskShare);
     build.adjacency = &adjacency;
     base::ThreadPool pool(build.thread_count - 1);
-    ROX_ASSIGN_OR_RETURN(
-        auto index, index::build_disk_index(database_.file_system(), paths_.disk, options,
-                                            index::RowsInMemory(rows, slots_, tags_), pool, build));
-    note_disk_form(*index);
-    return Status::ok();
+    const auto index =
+        index::build_disk_index(database_.file_system(), paths_.disk, options,
+                                index::RowsInMemory(rows, slots_, tags_), pool, build);
+    if (index.is_ok()) note_disk_form(**index);
+    // Vectors that are too large for it are served from memory alone.
+    if (index.status().code() == StatusCode::kUnsupported) return Status::ok();
+    return index.status();
   }
 
   Status write_disk() {

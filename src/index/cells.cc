@@ -12,10 +12,15 @@ namespace {
 constexpr size_t kGroupsLeast = 6;
 constexpr size_t kCellsFactor = 6;
 
+// Beyond what halves hold lie points that are thousands of times as far out as others are.
+constexpr float kHalfMost = 65504;
+
 void append_halves(const float* values, size_t count, std::vector<uint16_t>& to) {
   const size_t at = to.size();
   to.resize(at + count);
-  kernels::kernels().f32_to_f16(values, count, to.data() + at);
+  std::vector<float> clamped(count);
+  for (size_t i = 0; i < count; ++i) clamped[i] = std::clamp(values[i], -kHalfMost, kHalfMost);
+  kernels::kernels().f32_to_f16(clamped.data(), count, to.data() + at);
 }
 
 }  // namespace

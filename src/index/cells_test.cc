@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <set>
 #include <vector>
@@ -101,6 +102,23 @@ TEST(Cells, CentroidsAreHalvesAndDistancesAreFromThose) {
     }
     EXPECT_NEAR(cells.distance(query.data(), cell), sum, 1e-5 * sum);
   }
+}
+
+// One that is out of all proportion is where halves end: it must not be infinitely far.
+TEST(Cells, CentroidsBeyondHalvesStayFinite) {
+  Cells cells(kDim);
+  std::vector<float> far(kDim, 1e7f), centroid(kDim);
+  far[1] = -3e38f;
+  cells.add_group(far.data());
+  cells.add_cell(far.data(), 0);
+  cells.centroid(0, centroid.data());
+  EXPECT_EQ(centroid[0], 65504.0f);
+  EXPECT_EQ(centroid[1], -65504.0f);
+  Cells::Scratch scratch;
+  std::vector<NearCell> found;
+  cells.nearest(make_query(3).data(), 1, scratch, found);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(std::isfinite(found[0].distance));
 }
 
 TEST(Cells, PartsMakeTheSameCells) {

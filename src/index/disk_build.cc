@@ -140,13 +140,18 @@ class DiskBuild {
     return sample;
   }
 
+  // Of a group while it is sorted. Groups do not depend on how many threads there are: as many are
+  // sorted at once as memory allows.
+  uint64_t group_bytes() const { return std::min<uint64_t>(kGroupBytesWanted, memory() / 8); }
+  size_t groups_at_once() const {
+    return std::clamp<uint64_t>(memory() / 4 / group_bytes(), 1, options_.thread_count);
+  }
+
   size_t group_count() const {
     const double cells = static_cast<double>(count_) / CellSorter::kCellRows;
     // A row takes its floats twice while its group is sorted, and its bytes.
     const uint64_t row_bytes = layout_.row_bytes + 3 * collection_.dim * sizeof(float);
-    const uint64_t group_bytes =
-        std::min<uint64_t>(kGroupBytesWanted, memory() / 4 / options_.thread_count);
-    const uint64_t for_memory = count_ * row_bytes / std::max<uint64_t>(1, group_bytes);
+    const uint64_t for_memory = count_ * row_bytes / group_bytes();
     return std::max<size_t>({1, static_cast<size_t>(std::sqrt(cells)), for_memory});
   }
 
@@ -211,7 +216,7 @@ class DiskBuild {
                          OrderedRows::create(file_system_, options_.scratch_prefix + "rows",
                                              collection_.type, collection_.dim));
     graph_->cells = Cells(collection_.dim);
-    const size_t at_once = options_.thread_count;
+    const size_t at_once = groups_at_once();
     std::vector<GroupedRows::Rows> rows(at_once);
     std::vector<SortedGroup> sorted(at_once);
     std::vector<Status> statuses(at_once);
@@ -342,9 +347,7 @@ class DiskBuild {
     }
     const CellsView cells{
         cell_starts_, MatrixView::f32(centroids.data(), graph_->shape.cell_count, collection_.dim),
-                          [this](MatrixView rows, float* out) {
-                            graph_->space.map_rows(rows, out, nullptr);
-                          }};
+        [this](MatrixView rows, float* out) { graph_->space.map_rows(rows, out, nullptr); }};
     LinkOptions options;
     options.metric = collection_.metric;
     options.thread_count = options_.thread_count;

@@ -41,7 +41,8 @@ uint64_t disk_lane_bytes(const CollectionOptions& options);
 uint64_t disk_build_bytes_least(const CollectionOptions& options, uint64_t row_count);
 
 // Writes both files, synced (their names are the caller's to make durable), and opens them.
-// kCancelled, kDiskFull, kIoError, kInvalidArgument (memory too small: says how much is needed).
+// kCancelled, kDiskFull, kIoError, kInvalidArgument (memory too small: says how much is needed),
+// kUnsupported (vectors near the end of what floats hold).
 // Removes what it wrote where it fails. The same bytes for the same rows, seed and memory_bytes,
 // whatever the thread count, on the same kind of machine.
 Result<std::unique_ptr<DiskIndex>> build_disk_index(storage::FileSystem& file_system,

@@ -133,6 +133,21 @@ LiveSet unpack_slots(std::span<const std::byte> packed) {
   return slots;
 }
 
+bool are_finite(std::initializer_list<float> numbers) {
+  return std::all_of(numbers.begin(), numbers.end(), [](float x) { return std::isfinite(x); });
+}
+bool are_finite(std::span<const float> numbers) {
+  return std::all_of(numbers.begin(), numbers.end(), [](float x) { return std::isfinite(x); });
+}
+
+// Vectors near the end of what floats hold have distances that are not finite.
+bool has_finite_numbers(const DiskGraph& graph) {
+  return are_finite({graph.space.scale(), graph.space.greatest_norm(), graph.code.add_step(),
+                     graph.error.bias, graph.error.spread}) &&
+         are_finite(graph.space.origin()) && are_finite(graph.code.codebook()) &&
+         are_finite(graph.cells.parts().offsets);
+}
+
 // Whether the numbers are such as a build makes: every size that follows from them is sane.
 Status check_header(const std::string& path, const Header& header,
                     const CollectionOptions& options) {
@@ -167,9 +182,9 @@ Status check_header(const std::string& path, const Header& header,
   if (header.cell_count < 1 || header.cell_count > header.page_count) return damaged("cell count");
   if (header.group_count < 1 || header.group_count > (1u << 24)) return damaged("group count");
   if (header.slot_chunks < 1 || header.slot_chunks > (1u << 21)) return damaged("slots");
-  for (const float number : {header.scale, header.greatest_norm, header.add_step, header.error_bias,
-                             header.error_spread}) {
-    if (!std::isfinite(number)) return damaged("numbers");
+  if (!are_finite({header.scale, header.greatest_norm, header.add_step, header.error_bias,
+                   header.error_spread})) {
+    return damaged("numbers");
   }
   return Status::ok();
 }
@@ -241,10 +256,9 @@ Status check_parts(const std::string& path, const Header& header, const Parts& p
   };
   if (!are_starts(parts.cells.group_starts, header.cell_count)) return damaged(kGroupStarts);
   if (!are_starts(parts.cell_pages, header.page_count)) return damaged(kCellPages);
-  for (const std::vector<float>* numbers : {&parts.origin, &parts.codebook, &parts.cells.offsets}) {
-    if (!std::all_of(numbers->begin(), numbers->end(), [](float x) { return std::isfinite(x); })) {
-      return Status::corruption(path + ": a number is not finite");
-    }
+  if (!are_finite(parts.origin) || !are_finite(parts.codebook) ||
+      !are_finite(parts.cells.offsets)) {
+    return Status::corruption(path + ": a number is not finite");
   }
   return Status::ok();
 }
@@ -289,6 +303,9 @@ Status DiskCodesWriter::append(std::span<const std::byte> codes) {
 }
 
 Status DiskCodesWriter::finish(const DiskGraph& graph, const LiveSet& slots) {
+  if (!has_finite_numbers(graph)) {
+    return Status::unsupported("vectors are too large for a graph on disk");
+  }
   const DiskShape& shape = graph.shape;
   const auto slot_chunks = static_cast<uint32_t>(slots.chunk_count());
   const Layout layout = layout_of(shape, slot_chunks);

@@ -35,7 +35,8 @@ class DiskCodesWriter {
   // Codes of the next places; whole blocks of block_places() but for the last.
   size_t block_places() const { return block_places_; }
   Status append(std::span<const std::byte> codes);
-  // The rest, synced. Error and list sizes are taken from `graph`.
+  // The rest, synced. Error and list sizes are taken from `graph`. kUnsupported where its numbers
+  // are not finite.
   Status finish(const DiskGraph& graph, const LiveSet& slots);
   uint64_t bytes() const { return file_bytes_; }
 

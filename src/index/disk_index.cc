@@ -98,7 +98,8 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
   const storage::PageSnapshot snapshot = pages_->snapshot();
   std::atomic<size_t> next_query{0};
   const size_t lane_count = std::max<size_t>(1, std::min(options.thread_count, queries.rows()));
-  pool.run(lane_count, [&](size_t) {
+  std::vector<Status> statuses(lane_count);
+  pool.run(lane_count, [&](size_t lane_number) {
     std::vector<size_t> taken;  // query by the lane's number for it
     auto lane = take_lane();
     const auto next = [&]() -> std::optional<DiskQuery::Request> {
@@ -115,17 +116,17 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
       outcome.stats.search_list_size_used = size;
       outcomes[taken[number]] = std::move(outcome);
     };
-    const Status ran = lane->run(snapshot, next, done);
-    if (ran.is_ok()) {
-      give_back(std::move(lane));
-      return;
-    }
-    // The ring is of no use any more; its reads are waited for before the buffers go.
-    lane.reset();
-    for (const size_t q : taken) {
-      if (outcomes[q].stats.queries == 0) outcomes[q].status = ran;
-    }
+    statuses[lane_number] = lane->run(snapshot, next, done);
+    // Else the ring is of no use any more; its reads are waited for before the buffers go.
+    if (statuses[lane_number].is_ok()) give_back(std::move(lane));
   });
+  // Queries under way on a ring that failed, and those that nobody was left to take.
+  for (const Status& status : statuses) {
+    if (status.is_ok()) continue;
+    for (DiskOutcome& outcome : outcomes) {
+      if (outcome.stats.queries == 0) outcome.status = status;
+    }
+  }
   return outcomes;
 }
 

@@ -134,6 +134,7 @@ void DiskLane::receive(Running& running, size_t place,
   Status status = completion.status;
   if (status.is_ok()) status = check(running, page, completion.bytes_read, bytes);
   if (!status.is_ok()) {
+    status = status.with_context(pages_.path() + ": page " + std::to_string(page));
     if (running.outcome.status.is_ok()) running.outcome.status = std::move(status);
     return;
   }

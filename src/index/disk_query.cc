@@ -14,12 +14,20 @@ constexpr float kInfinite = std::numeric_limits<float>::infinity();
 // Codes scanned before anything is read. A code in a row of them costs a fifth of one that is found
 // through an edge.
 constexpr size_t kScanCodes = 4000;
-// Where too few answers were found, more cells are scanned, so many times twice as many.
-constexpr size_t kScanDoublingsMax = 6;
+constexpr size_t kScanCodesPerRank = 16;
+// Where too few of the points that were read may be answers, the search goes on as if k were twice
+// as large, so many times: enough where one point in a hundred may.
+constexpr size_t kWideningsMax = 8;
 // A page is read when it promises (k / search_list_size) ^ this many answers: recall then grows
 // with search_list_size much as it does in memory.
 constexpr float kGainExponent = 1.7f;
 constexpr size_t kPagesAtOnceLeast = 8;
+// Where pages promised so many answers together and brought none, but so many points as far away as
+// the k-th best, what is left is more of these: copies, say.
+constexpr float kBrokenPromisesMax = 16;
+constexpr uint64_t kTiesMin = 16;
+// ... unless the codes say too little about distances: then nothing was promised.
+constexpr float kTrustedSpreadMost = 0.3f;
 // Neighbours of points up to so much farther than the k-th best become known, as a share of its
 // distance: more for each doubling of search_list_size, which must not miss anything.
 constexpr float kExpandMargin = 0.2f;
@@ -95,6 +103,10 @@ void DiskQuery::start(const Request& request) {
   kth_ = kInfinite;
   candidate_limit_ = kInfinite;
   is_exact_ = false;
+  rank_ = request.k;
+  widenings_ = 0;
+  promised_ = 0;
+  ties_ = asked_ = accepted_ = 0;
   best_estimates_.clear();
   counts_ = {};
   scan_cells(std::max(kScanCodes, 4 * request.k));
@@ -161,14 +173,14 @@ void DiskQuery::offer(float estimate, uint32_t node) {
   if (!(estimate <= candidate_limit_)) return;
   candidates_.push_back({estimate, node});
   if (is_exact_) return;
-  if (best_estimates_.size() == request_.k) {
+  if (best_estimates_.size() == rank_) {
     if (!(estimate < best_estimates_.front())) return;
     std::pop_heap(best_estimates_.begin(), best_estimates_.end());
     best_estimates_.pop_back();
   }
   best_estimates_.push_back(estimate);
   std::push_heap(best_estimates_.begin(), best_estimates_.end());
-  if (best_estimates_.size() == request_.k) set_kth(best_estimates_.front());
+  if (best_estimates_.size() == rank_) set_kth(best_estimates_.front());
 }
 
 void DiskQuery::set_kth(float distance) {
@@ -177,9 +189,26 @@ void DiskQuery::set_kth(float distance) {
   candidate_limit_ = distance + margin * std::abs(distance);
 }
 
+// Looks farther where slots that may not be answers left too few others; false where that was done
+// often enough. Codes are scanned again, since points that were hopeless were forgotten.
+bool DiskQuery::widen() {
+  if (widenings_ == kWideningsMax) return false;
+  ++widenings_;
+  rank_ *= 2;
+  kth_ = kInfinite;
+  candidate_limit_ = kInfinite;
+  best_estimates_.clear();
+  candidates_.clear();
+  scanned_cells_.clear();
+  known_nodes_.clear();
+  codes_scanned_ = 0;
+  scan_cells(std::max(kScanCodes, kScanCodesPerRank * rank_));
+  return !candidates_.empty();
+}
+
 // Makes the neighbours of near points known, and lets go of the pages' bytes.
 void DiskQuery::expand() {
-  const float limit = is_exact_ ? kth_ + expand_margin_ * std::abs(kth_) : kInfinite;
+  const float limit = kth_ + expand_margin_ * std::abs(kth_);
   noted_.clear();
   for (const Seen& seen : seen_) {
     if (!(seen.distance <= limit)) continue;
@@ -232,18 +261,22 @@ float DiskQuery::base_of(uint32_t cell) {
 void DiskQuery::add_answer(float distance, uint32_t slot, uint64_t tag) {
   const DiskAnswer answer{distance, slot, tag};
   const bool is_full = answers_.size() == request_.k;
+  const bool is_tie = is_full && distance == answers_.back().distance;
+  if (is_tie) ++ties_;
   if (is_full && !(answer < answers_.back())) return;
+  ++asked_;
   if (request_.accepts != nullptr && !(*request_.accepts)(slot)) return;
+  ++accepted_;
+  if (!is_tie) {
+    promised_ = 0;
+    ties_ = 0;
+  }
   if (is_full) answers_.pop_back();
   answers_.insert(std::upper_bound(answers_.begin(), answers_.end(), answer), answer);
 }
 
 void DiskQuery::update_bound() {
-  if (answers_.size() < request_.k) {
-    kth_ = kInfinite;
-    candidate_limit_ = kInfinite;
-    return;
-  }
+  if (answers_.size() < request_.k) return;
   set_kth(place_.distance_here(answers_.back().distance));
   is_exact_ = true;
 }
@@ -263,19 +296,28 @@ void DiskQuery::drop_hopeless() {
   });
 }
 
+bool DiskQuery::has_only_ties() const {
+  return is_exact_ && promised_ > kBrokenPromisesMax && ties_ >= kTiesMin &&
+         graph_.error.spread <= kTrustedSpreadMost;
+}
+
 void DiskQuery::choose_pages() {
   wanted_.clear();
-  for (size_t doublings = 0;; ++doublings) {
+  do {
     drop_hopeless();
     add_gains();
-    const bool has_enough = is_exact_ || codes_scanned_ >= graph_.shape.node_count;
-    if (!page_gains_.empty() || has_enough || doublings == kScanDoublingsMax) break;
-    scan_cells(std::max<size_t>(codes_scanned_, 1));
-  }
+  } while (page_gains_.empty() && !is_exact_ && widen());
+  if (has_only_ties()) return;
   const size_t count = std::min(pages_at_once_, page_gains_.size());
   std::partial_sort(page_gains_.begin(), page_gains_.begin() + static_cast<ptrdiff_t>(count),
                     page_gains_.end());
-  for (size_t i = 0; i < count; ++i) wanted_.push_back(page_gains_[i].page);
+  // Gains do not know which slots may be answers.
+  const float share =
+      static_cast<float>(accepted_) / static_cast<float>(std::max<uint64_t>(1, asked_));
+  for (size_t i = 0; i < count; ++i) {
+    wanted_.push_back(page_gains_[i].page);
+    promised_ += page_gains_[i].gain * share;
+  }
   if (count > 0) ++counts_.rounds;
 }
 

@@ -86,6 +86,7 @@ class DiskQuery {
 
   void scan_cells(size_t wanted_codes);
   void scan_cell(uint32_t cell, float base);
+  bool widen();
   void expand();
   void note_neighbours(const uint32_t* neighbours);
   void estimate_noted();
@@ -95,6 +96,7 @@ class DiskQuery {
   void add_answer(float distance, uint32_t slot, uint64_t tag);
   void update_bound();
   void drop_hopeless();
+  bool has_only_ties() const;
   void choose_pages();
   void add_gains();
   float probability(float estimate) const;
@@ -125,10 +127,16 @@ class DiskQuery {
   std::vector<uint32_t> wanted_;
   std::vector<float> distances_;
   std::vector<DiskAnswer> answers_;
+  size_t rank_ = 0;            // of the estimate that stands for the k-th best until that is known
+  size_t widenings_ = 0;       // how often that was doubled
+  float promised_ = 0;         // answers, by the pages read since there was one
+  uint64_t ties_ = 0;          // points as far away as the k-th best, since then
+  uint64_t asked_ = 0;         // slots of near points
+  uint64_t accepted_ = 0;      // of these, that may be answers
   float kth_ = 0;              // distance of the k-th best in the search space: exact, or estimated
   bool is_exact_ = false;      // which of the two
   float candidate_limit_ = 0;  // estimates above it are of no use
-  std::vector<float> best_estimates_;  // a heap of the k least, until kth_ is exact
+  std::vector<float> best_estimates_;  // a heap of the rank_ least, until kth_ is exact
   DiskQueryCounts counts_;
 };
 
