@@ -40,7 +40,7 @@ uint64_t resident_set_of_process() {
 MemoryShares share_memory(uint64_t limit_bytes) {
   constexpr uint64_t kOwnBytes = 16u << 20;
   const uint64_t limit = std::max(limit_bytes, kMemoryLimitMin);
-  const uint64_t store = std::clamp<uint64_t>(limit / 12, 4u << 20, 128u << 20);
+  const uint64_t store = std::clamp<uint64_t>(limit / 16, 4u << 20, 128u << 20);
   return {store, limit - kOwnBytes - store};
 }
 

@@ -301,11 +301,14 @@ class DiskBuild {
   // As many parts as memory allows when the index serves.
   size_t choose_parts() const {
     const size_t wanted = parts_wanted(collection_.dim);
-    if (options_.serving_bytes == 0) return wanted;
     const uint64_t places = uint64_t{page_count()} * layout_.nodes;
     const uint64_t shared = shared_bytes(collection_, count_);
-    if (options_.serving_bytes <= shared) return parts_least(collection_.dim);
-    const uint64_t code_bytes = (options_.serving_bytes - shared) / places;
+    // The codes are whole before the build ends, beside its own tables.
+    uint64_t allowed = memory();
+    if (options_.memory_bytes != 0) allowed -= std::min(allowed, kScratchBytes + shared);
+    if (options_.serving_bytes != 0) allowed = std::min(allowed, options_.serving_bytes);
+    if (allowed <= shared) return parts_least(collection_.dim);
+    const uint64_t code_bytes = (allowed - shared) / places;
     const uint64_t parts = code_bytes > sizeof(int16_t) ? code_bytes - sizeof(int16_t) : 0;
     return std::clamp<size_t>(parts, parts_least(collection_.dim), wanted);
   }
