@@ -308,6 +308,7 @@ std::vector<Step> make_disk_graph_script() {
       erase({.collection = "small", .keys = range(0, 8)}),
       upsert({.collection = "small", .keys = range(60, 12), .version = 3}),
       build_index("small", kOnDisk),
+      build_index("small"),  // the other form, beside it
       upsert({.collection = "small", .keys = range(80, 15), .version = 4}),
       close_and_open(),
       erase({.collection = "small", .keys = range(10, 8)}),
