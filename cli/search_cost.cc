@@ -25,7 +25,7 @@ std::string counted(uint64_t count, const char* one, const char* many) {
 double whole_nanoseconds(double us) { return std::round(us * 1000) / 1000; }
 
 std::string searched_regime(const Collection& collection, const SearchStats& cost) {
-  return cost.hops == 0 ? "exact" : take(collection.info()).regime;
+  return cost.search_list_size_used == 0 ? "exact" : take(collection.info()).regime;
 }
 
 std::string explanation_json(const SearchStats& cost, const std::string& regime) {
