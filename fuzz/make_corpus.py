@@ -97,6 +97,33 @@ SEEDS["fuzz_graph"] = {
 }
 
 
+# Codes of nodes of 4 bytes with 32 neighbours, 28 a page; without checksums and what lies between
+# sections. Three nodes in one cell, and forty in two.
+def codes_file(nodes, cell_ends):
+    pages, parts = cell_ends[-1], 4
+    header = struct.pack("<8sII BBH 9I 5f I", b"RDSKMEM1", 1, 4, 2, 0, 0, nodes, pages, 32, parts, 1,
+                         len(cell_ends), 20, 130, 1, 0.01, 0, 0.001, 0, 0.05, 0)
+    slots = sum(1 << slot for slot in range(nodes)).to_bytes(256, "little")
+    return b"".join((
+        header.ljust(152, b"\0"),
+        struct.pack("<4f", 100, 100, 100, 100),  # origin
+        struct.pack("<1024f", *(entry / 256 - 0.5 for _ in range(4) for entry in range(256))),
+        bytes(2 * 4), struct.pack("<2I", 0, len(cell_ends)),  # one group
+        bytes(2 * 4 * len(cell_ends)), bytes(4 * len(cell_ends)),
+        struct.pack(f"<{len(cell_ends) + 1}I", 0, *cell_ends),
+        slots,
+        bytes(8),  # checksum of the codes' only block
+        bytes(range(6)) * (28 * pages),
+    ))
+
+
+SEEDS["fuzz_disk_codes"] = {
+    "one_cell": codes_file(3, [1]),
+    "two_cells": codes_file(40, [1, 2]),
+    "empty": b"",
+}
+
+
 # Two pages in a file of 4096-byte pages, without checksums; and an empty one.
 def page_header(kind, number):
     return struct.pack("<Q4sIQQ", 0, kind, number, 1, 0)

@@ -308,6 +308,7 @@ std::vector<Step> make_disk_graph_script() {
       erase({.collection = "small", .keys = range(0, 8)}),
       upsert({.collection = "small", .keys = range(60, 12), .version = 3}),
       build_index("small", kOnDisk),
+      build_index("small"),  // the other form, beside it
       upsert({.collection = "small", .keys = range(80, 15), .version = 4}),
       close_and_open(),
       erase({.collection = "small", .keys = range(10, 8)}),
@@ -539,7 +540,7 @@ TEST_P(PowerCutTest, EveryCrashPointLeavesTheOldGraphOrTheNew) {
 TEST_P(PowerCutTest, EveryCrashPointLeavesTheOldDiskGraphOrTheNew) {
   const bool is_harshest =
       GetParam().durability == Durability::kFull && GetParam().policy == PowerCutPolicy::kDropAll;
-  cut_everywhere({make_disk_graph_script(), kBothFormsBytes, is_harshest ? 1u : 7u}, GetParam());
+  cut_everywhere({make_disk_graph_script(), kBothFormsBytes, is_harshest ? 2u : 9u}, GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, PowerCutTest,
@@ -591,7 +592,7 @@ TEST_P(FaultTest, EveryFailingOperationLeavesTheOldGraphOrTheNew) {
 }
 
 TEST_P(FaultTest, EveryFailingOperationLeavesTheOldDiskGraphOrTheNew) {
-  fail_everywhere({make_disk_graph_script(), kBothFormsBytes, 3}, std::get<0>(GetParam()),
+  fail_everywhere({make_disk_graph_script(), kBothFormsBytes, 5}, std::get<0>(GetParam()),
                   std::get<1>(GetParam()));
 }
 

@@ -12,16 +12,19 @@
 #include <thread>
 
 #include "roxanne/roxanne.h"
+#include "small_graphs.h"
 #include "temporary_directory.h"
 
 namespace roxanne {
 namespace {
 
+using testing_support::checked_recall;
+using testing_support::numbers;
+using testing_support::RowMaker;
 using testing_support::TemporaryDirectory;
 
 constexpr size_t kDim = 24;
 constexpr uint64_t kPointsMin = 200;
-constexpr size_t kClusters = 12;
 constexpr size_t kGraphFiles = 3;  // of a graph in both forms
 // Small clustered collections: a graph should find nearly everything in them.
 constexpr double kRecallMin = 0.9;
@@ -38,95 +41,6 @@ Database open_or_die(const std::string& path, const DatabaseOptions& options = s
   auto database = Database::open(path, options);
   if (!database.is_ok()) ADD_FAILURE() << database.status().to_string();
   return std::move(database).value();
-}
-
-uint16_t half_of(float value) {  // of 0 and normal halves only
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  if (value == 0) return 0;
-  const uint32_t exponent = ((bits >> 23) & 0xff) - 127 + 15;
-  return static_cast<uint16_t>(((bits >> 16) & 0x8000) | (exponent << 10) | ((bits >> 13) & 0x3ff));
-}
-
-// Vectors in clusters, all different, none zero.
-class RowMaker {
- public:
-  RowMaker(ScalarType type, uint32_t seed) : type_(type), random_(seed) {
-    for (float& value : centers_) value = static_cast<float>(10 + random_() % 80);
-  }
-  void append(std::vector<std::byte>& out) {
-    const size_t cluster = random_() % kClusters;
-    for (size_t i = 0; i < kDim; ++i) {
-      append_scalar(out, centers_[cluster * kDim + i] + static_cast<float>(random_() % 21) - 10);
-    }
-  }
-  std::vector<std::byte> rows(size_t count) {
-    std::vector<std::byte> out;
-    for (size_t i = 0; i < count; ++i) append(out);
-    return out;
-  }
-
- private:
-  void append_scalar(std::vector<std::byte>& out, float value) const {
-    const auto half = half_of(value);
-    const auto narrow = static_cast<uint8_t>(value);
-    const void* from = type_ == ScalarType::kF32   ? static_cast<const void*>(&value)
-                       : type_ == ScalarType::kF16 ? static_cast<const void*>(&half)
-                                                   : &narrow;
-    const size_t at = out.size();
-    out.resize(at + scalar_bytes(type_));
-    std::memcpy(out.data() + at, from, scalar_bytes(type_));
-  }
-
-  ScalarType type_;
-  std::mt19937 random_;
-  float centers_[kClusters * kDim];
-};
-
-std::vector<uint64_t> numbers(size_t count, uint64_t first = 0) {
-  std::vector<uint64_t> keys(count);
-  for (size_t i = 0; i < count; ++i) keys[i] = first + i;
-  return keys;
-}
-
-// What a search says must be true: each answer is a live point at its true distance, in order, and
-// nothing is left out that the count asks for. Returns the recall@k of the queries.
-double checked_recall(const Collection& collection, const MatrixView& queries,
-                      SearchOptions options = {}) {
-  SearchOptions exact = options;
-  exact.exact = true;
-  exact.k = std::min<size_t>(kSearchKMax, std::max<uint64_t>(1, collection.size()));
-  const auto truth = collection.search(queries, exact);
-  const auto found = collection.search(queries, options);
-  if (!truth.is_ok() || !found.is_ok()) {
-    ADD_FAILURE() << truth.status().to_string() << " " << found.status().to_string();
-    return 0;
-  }
-  size_t hits = 0, wanted = 0;
-  for (size_t q = 0; q < queries.rows(); ++q) {
-    const auto& answers = (*found)[q];
-    std::map<Key, float> distances;
-    for (const Neighbor& neighbor : (*truth)[q]) distances[neighbor.key] = neighbor.distance;
-    const size_t expected = std::min<size_t>(options.k, distances.size());
-    EXPECT_EQ(answers.size(), expected);
-    if (answers.empty()) continue;
-    const float bound = (*truth)[q][expected - 1].distance;
-    std::set<Key> seen;
-    for (size_t i = 0; i < answers.size(); ++i) {
-      EXPECT_TRUE(seen.insert(answers[i].key).second) << "twice: " << answers[i].key.to_string();
-      const auto true_one = distances.find(answers[i].key);
-      EXPECT_NE(true_one, distances.end()) << answers[i].key.to_string() << " is not there";
-      if (true_one == distances.end()) continue;
-      EXPECT_NEAR(answers[i].distance, true_one->second,
-                  1e-4f * std::max(1.0f, std::abs(true_one->second)));
-      if (i > 0) {
-        EXPECT_LE(answers[i - 1].distance, answers[i].distance);
-      }
-      hits += answers[i].distance <= bound + 1e-4f * std::max(1.0f, std::abs(bound)) ? 1 : 0;
-    }
-    wanted += expected;
-  }
-  return wanted == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(wanted);
 }
 
 class GraphTest : public testing::Test {
@@ -189,8 +103,8 @@ class GraphTest : public testing::Test {
 
   TemporaryDirectory directory_;
   Database database_;
-  RowMaker maker_{ScalarType::kU8, 1};
-  RowMaker queries_{ScalarType::kU8, 1};
+  RowMaker maker_{ScalarType::kU8, kDim, 1};
+  RowMaker queries_{ScalarType::kU8, kDim, 1};
 };
 
 struct TypeCase {
@@ -205,7 +119,7 @@ TEST_P(GraphTypeTest, FindsWhatAnExactSearchFinds) {
   Database database = open_or_die(directory.database());
   auto collection = database.create_collection("default", {kDim, type, metric, KeyType::kU64});
   ASSERT_TRUE(collection.is_ok());
-  RowMaker maker(type, 5);
+  RowMaker maker(type, kDim, 5);
   const size_t count = 1500;
   const auto rows = maker.rows(count);
   ASSERT_TRUE(collection->upsert(numbers(count), MatrixView(type, rows.data(), count, kDim)));
@@ -807,7 +721,7 @@ TEST_F(GraphTest, SearchesGoOnWhileGraphsAreBuiltAndPointsChange) {
   std::vector<std::thread> searchers;
   for (uint32_t t = 0; t < 2; ++t) {
     searchers.emplace_back([&, t] {
-      RowMaker maker(ScalarType::kU8, 1);
+      RowMaker maker(ScalarType::kU8, kDim, 1);
       std::mt19937 random(t);
       while (!stop) {
         const auto rows = maker.rows(4);

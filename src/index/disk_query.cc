@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 namespace roxanne::index {
 namespace {
@@ -14,7 +15,7 @@ constexpr float kInfinite = std::numeric_limits<float>::infinity();
 // Codes scanned before anything is read. A code in a row of them costs a fifth of one that is found
 // through an edge.
 constexpr size_t kScanCodes = 4000;
-constexpr size_t kScanCodesPerRank = 16;
+constexpr size_t kScanCodesPerRank = 4;
 // Where too few of the points that were read may be answers, the search goes on as if k were twice
 // as large, so many times: enough where one point in a hundred may.
 constexpr size_t kWideningsMax = 8;
@@ -35,8 +36,9 @@ constexpr float kExpandMarginADoubling = 0.12f;
 constexpr float kExpandMarginMost = 1.2f;
 // Estimates that are so many standard deviations too far are forgotten.
 constexpr float kDeviationsMax = 4;
-// The k-th best is not known before anything was read; as estimates go, it is a little farther.
-constexpr float kGuessMargin = 0.0f;
+// ... so many, while the k-th best is a guess.
+constexpr float kGuessDeviationsMax = 6;
+constexpr float kGuessShareLeast = 0.1f;
 
 // The normal distribution's P(X < z) in steps of 1/16, for |z| up to kDeviationsMax.
 constexpr int kStepsPerDeviation = 16;
@@ -92,12 +94,8 @@ void DiskQuery::start(const Request& request) {
   expand_margin_ =
       std::min(kExpandMargin + kExpandMarginADoubling * std::log2(list_share), kExpandMarginMost);
   pages_at_once_ = std::clamp(request.k, kPagesAtOnceLeast, kPagesAtOnceMax);
-  codes_scanned_ = 0;
-  scanned_cells_.clear();
   read_pages_.clear();
-  known_nodes_.clear();
   cell_bases_.clear();
-  candidates_.clear();
   seen_.clear();
   answers_.clear();
   kth_ = kInfinite;
@@ -109,7 +107,7 @@ void DiskQuery::start(const Request& request) {
   ties_ = asked_ = accepted_ = 0;
   best_estimates_.clear();
   counts_ = {};
-  scan_cells(std::max(kScanCodes, 4 * request.k));
+  scan_again();
   choose_pages();
 }
 
@@ -180,12 +178,18 @@ void DiskQuery::offer(float estimate, uint32_t node) {
   }
   best_estimates_.push_back(estimate);
   std::push_heap(best_estimates_.begin(), best_estimates_.end());
-  if (best_estimates_.size() == rank_) set_kth(best_estimates_.front());
+  if (best_estimates_.size() == rank_) guess_kth(best_estimates_.front());
 }
 
-void DiskQuery::set_kth(float distance) {
+// As far away as a point with such an estimate is.
+void DiskQuery::guess_kth(float estimate) {
+  const float bias = estimate < 0 ? -graph_.error.bias : graph_.error.bias;
+  set_kth(estimate / std::max(kGuessShareLeast, 1 + bias), kGuessDeviationsMax);
+}
+
+void DiskQuery::set_kth(float distance, float deviations) {
   kth_ = distance;
-  const float margin = graph_.error.bias + kDeviationsMax * graph_.error.spread;
+  const float margin = graph_.error.bias + deviations * graph_.error.spread;
   candidate_limit_ = distance + margin * std::abs(distance);
 }
 
@@ -198,12 +202,16 @@ bool DiskQuery::widen() {
   kth_ = kInfinite;
   candidate_limit_ = kInfinite;
   best_estimates_.clear();
+  scan_again();
+  return !candidates_.empty();
+}
+
+void DiskQuery::scan_again() {
   candidates_.clear();
   scanned_cells_.clear();
   known_nodes_.clear();
   codes_scanned_ = 0;
   scan_cells(std::max(kScanCodes, kScanCodesPerRank * rank_));
-  return !candidates_.empty();
 }
 
 // Makes the neighbours of near points known, and lets go of the pages' bytes.
@@ -277,8 +285,11 @@ void DiskQuery::add_answer(float distance, uint32_t slot, uint64_t tag) {
 
 void DiskQuery::update_bound() {
   if (answers_.size() < request_.k) return;
-  set_kth(place_.distance_here(answers_.back().distance));
-  is_exact_ = true;
+  const float limit_before = candidate_limit_;
+  set_kth(place_.distance_here(answers_.back().distance), kDeviationsMax);
+  if (std::exchange(is_exact_, true)) return;
+  // Where the guess was too low, points were forgotten that may be answers.
+  if (candidate_limit_ > limit_before) scan_again();
 }
 
 float DiskQuery::probability(float estimate) const {

@@ -86,13 +86,15 @@ class DiskQuery {
 
   void scan_cells(size_t wanted_codes);
   void scan_cell(uint32_t cell, float base);
+  void scan_again();
   bool widen();
   void expand();
   void note_neighbours(const uint32_t* neighbours);
   void estimate_noted();
   float base_of(uint32_t cell);
   void offer(float estimate, uint32_t node);
-  void set_kth(float distance);
+  void guess_kth(float estimate);
+  void set_kth(float distance, float deviations);
   void add_answer(float distance, uint32_t slot, uint64_t tag);
   void update_bound();
   void drop_hopeless();
