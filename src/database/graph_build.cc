@@ -226,7 +226,12 @@ class GraphBuild {
     return database_.committer().run_alone([this] { return put_in_force(); });
   }
 
-  uint32_t last_slot() const { return index::slots_of(version_->live).back(); }
+  // Without a list of all slots: it would be the largest thing in memory beside the codes.
+  uint32_t last_slot() const {
+    auto slot = static_cast<uint32_t>(version_->live.slot_end());
+    while (!version_->live.contains(slot - 1)) --slot;
+    return slot - 1;
+  }
 
   void note_disk_form(const index::DiskIndex& index) {
     record_.disk = {index.bytes_on_disk(), index.memory().at_rest(),

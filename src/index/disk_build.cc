@@ -42,6 +42,7 @@ constexpr uint64_t kSampleBytesLeast = 8u << 20;
 constexpr size_t kRowsAtOnce = 512;
 constexpr uint64_t kGroupBytesWanted = 32u << 20;  // of a group's rows while they are sorted
 constexpr uint64_t kScratchBytes = 32u << 20;
+constexpr uint64_t kTableBytes = 4;  // a row's share of the build's own tables
 
 // Of the whole build's time.
 constexpr double kGroupEnd = 0.05;
@@ -305,7 +306,9 @@ class DiskBuild {
     const uint64_t shared = shared_bytes(collection_, count_);
     // The codes are whole before the build ends, beside its own tables.
     uint64_t allowed = memory();
-    if (options_.memory_bytes != 0) allowed -= std::min(allowed, kScratchBytes + shared);
+    if (options_.memory_bytes != 0) {
+      allowed -= std::min(allowed, kScratchBytes + shared + count_ * kTableBytes);
+    }
     if (options_.serving_bytes != 0) allowed = std::min(allowed, options_.serving_bytes);
     if (allowed <= shared) return parts_least(collection_.dim);
     const uint64_t code_bytes = (allowed - shared) / places;
