@@ -86,6 +86,7 @@ class DiskQuery {
 
   void scan_cells(size_t wanted_codes);
   void scan_cell(uint32_t cell, float base);
+  size_t scan_codes() const;
   void scan_again();
   bool widen();
   void expand();
