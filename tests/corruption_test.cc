@@ -317,7 +317,7 @@ class DamagedGraphTest : public testing::TestWithParam<const char*> {
 
 TEST_P(DamagedGraphTest, FlippedBytesAreToldOrHarmless) {
   std::mt19937_64 random(29);
-  for (size_t i = 0; i < 150; ++i) {
+  for (size_t i = 0; i < 90; ++i) {
     const auto& file = serving_[i % serving_.size()];
     const uint64_t offset = random() % (i % 3 == 0 ? 4096 : file.size);
     const auto damaged = original_.clone();
@@ -332,7 +332,7 @@ TEST_P(DamagedGraphTest, FlippedBytesAreToldOrHarmless) {
 // The form that does not serve: answers are as before, but the damage is found before it is needed.
 TEST_P(DamagedGraphTest, FlippedBytesOfTheOtherFormAreFoundByVerify) {
   std::mt19937_64 random(37);
-  for (size_t i = 0; i < 60 * idle_.size(); ++i) {
+  for (size_t i = 0; i < 30 * idle_.size(); ++i) {
     const auto& file = idle_[i % idle_.size()];
     const uint64_t offset = random() % file.size;
     const auto damaged = original_.clone();
@@ -347,9 +347,9 @@ TEST_P(DamagedGraphTest, FlippedBytesOfTheOtherFormAreFoundByVerify) {
 
 TEST_P(DamagedGraphTest, CutAndMissingFilesAreTold) {
   std::mt19937_64 random(31);
-  for (size_t i = 0; i < 25 * serving_.size(); ++i) {
-    const auto& file = serving_[i / 25];
-    const uint64_t size = i % 25 == 0 ? 0 : i % 25 == 1 ? file.size - 1 : random() % file.size;
+  for (size_t i = 0; i < 15 * serving_.size(); ++i) {
+    const auto& file = serving_[i / 15];
+    const uint64_t size = i % 15 == 0 ? 0 : i % 15 == 1 ? file.size - 1 : random() % file.size;
     const auto damaged = original_.clone();
     auto opened = damaged->open(file.path, OpenMode::kReadWrite);
     ASSERT_TRUE(opened.is_ok());
