@@ -15,6 +15,7 @@
 #include "graph/build.h"
 #include "index/test_cells.h"
 #include "kernels/distance.h"
+#include "kernels/widen.h"
 #include "storage/simulated_file_system.h"
 
 namespace roxanne::index {
