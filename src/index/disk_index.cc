@@ -12,6 +12,14 @@
 namespace roxanne::index {
 namespace {
 
+// A query with a long list knows many points, and computes more than it waits: fewer are kept under
+// way then, at least two.
+size_t places_for(size_t list_share) {
+  constexpr size_t kUsualShare = 8;  // search_list_size / k
+  if (list_share <= kUsualShare) return DiskLane::kQueriesMax;
+  return std::max<size_t>(2, DiskLane::kQueriesMax * kUsualShare / list_share);
+}
+
 // Pages that are read in one call where all are read.
 constexpr uint32_t kPagesTogether = 256;
 
@@ -97,6 +105,7 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
   std::vector<std::function<bool(uint32_t)>> accepts(queries.rows());
   const storage::PageSnapshot snapshot = pages_->snapshot();
   std::atomic<size_t> next_query{0};
+  const size_t places = places_for(size / k);
   const size_t lane_count = std::max<size_t>(1, std::min(options.thread_count, queries.rows()));
   std::vector<Status> statuses(lane_count);
   pool.run(lane_count, [&](size_t lane_number) {
@@ -116,7 +125,7 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
       outcome.stats.search_list_size_used = size;
       outcomes[taken[number]] = std::move(outcome);
     };
-    statuses[lane_number] = lane->run(snapshot, next, done);
+    statuses[lane_number] = lane->run(snapshot, places, next, done);
     // Else the ring is of no use any more; its reads are waited for before the buffers go.
     if (statuses[lane_number].is_ok()) give_back(std::move(lane));
   });

@@ -40,7 +40,8 @@ std::span<std::byte> DiskLane::buffer(size_t place, size_t number) {
   return arena_.span().subspan((place * kPagesAtOnce + number) * page_bytes, page_bytes);
 }
 
-Status DiskLane::run(const storage::PageSnapshot& snapshot, const Next& next, const Done& done) {
+Status DiskLane::run(const storage::PageSnapshot& snapshot, size_t places, const Next& next,
+                     const Done& done) {
   if (arena_.size() == 0) {
     arena_ = base::AlignedBuffer(kDepth * graph_.layout.page_bytes);
     (void)reader_->register_buffers(arena_.span());  // faster, where the system lets us
@@ -59,7 +60,7 @@ Status DiskLane::run(const storage::PageSnapshot& snapshot, const Next& next, co
     }
     return Status::ok();
   };
-  for (size_t place = 0; place < kQueriesMax; ++place) ROX_RETURN_IF_ERROR(refill(place));
+  for (size_t place = 0; place < places; ++place) ROX_RETURN_IF_ERROR(refill(place));
   std::array<storage::AsyncReader::Completion, kCompletionsAtOnce> completions;
   while (active > 0) {
     ROX_ASSIGN_OR_RETURN(const size_t count, reader_->wait_some(completions));
@@ -161,6 +162,7 @@ void DiskLane::end(Running& running) {
       outcome.found.push_back({answer.distance, answer.slot, answer.tag});
     }
   }
+  running.query->trim();
   (*done_)(running.number, std::move(outcome));
 }
 

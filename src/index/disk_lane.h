@@ -41,9 +41,11 @@ class DiskLane {
   using Next = std::function<std::optional<DiskQuery::Request>()>;
   // Hears of each query, by the order in which they were given.
   using Done = std::function<void(size_t number, DiskOutcome outcome)>;
+  // Keeps `places` queries under way, at most kQueriesMax: fewer where each takes much memory.
   // Reads pages as `snapshot` has them. A failure of the ring itself is returned; what a query
   // meets is in its outcome.
-  Status run(const storage::PageSnapshot& snapshot, const Next& next, const Done& done);
+  Status run(const storage::PageSnapshot& snapshot, size_t places, const Next& next,
+             const Done& done);
 
   uint64_t bytes() const;
   // About the same before there is one.

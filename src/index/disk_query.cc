@@ -12,6 +12,9 @@ namespace {
 
 constexpr float kInfinite = std::numeric_limits<float>::infinity();
 
+// Scratch of a query at recall 0.95, and some more.
+constexpr uint64_t kUsualBytes = 160u << 10;
+
 // Codes scanned before anything is read: so many of a million points, and more of more as the root
 // grows. A code in a row of them costs a fifth of one that is found through an edge, and at 10M
 // points four times as many save a fifth of the reads.
@@ -79,10 +82,18 @@ DiskQuery::DiskQuery(const DiskGraph& graph)
 }
 
 uint64_t DiskQuery::bytes() const {
-  return graph_.code.part_count() * kernels::kCodebookEntries * sizeof(float) +
-         scanned_cells_.bytes() + read_pages_.bytes() + known_nodes_.bytes() + cell_bases_.bytes() +
-         gains_.bytes() + candidates_.capacity() * sizeof(Candidate) +
+  return code_bytes() + scanned_cells_.bytes() + read_pages_.bytes() + known_nodes_.bytes() +
+         cell_bases_.bytes() + gains_.bytes() + candidates_.capacity() * sizeof(Candidate) +
          near_cells_.capacity() * sizeof(NearCell) + seen_.capacity() * sizeof(Seen);
+}
+
+void DiskQuery::trim() {
+  if (bytes() <= kUsualBytes + code_bytes()) return;
+  for (NumberSet* set : {&scanned_cells_, &read_pages_, &known_nodes_}) set->reset();
+  for (NumberMap* map : {&cell_bases_, &gains_}) map->reset();
+  std::vector<Candidate>().swap(candidates_);
+  std::vector<NearCell>().swap(near_cells_);
+  std::vector<Seen>().swap(seen_);
 }
 
 void DiskQuery::start(const Request& request) {

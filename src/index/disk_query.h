@@ -65,6 +65,8 @@ class DiskQuery {
   const DiskQueryCounts& counts() const { return counts_; }
   // Bytes of scratch, for the memory budget.
   uint64_t bytes() const;
+  // Lets go of scratch that grew far beyond what usual queries need.
+  void trim();
 
  private:
   struct Candidate {
@@ -86,6 +88,9 @@ class DiskQuery {
 
   void scan_cells(size_t wanted_codes);
   void scan_cell(uint32_t cell, float base);
+  uint64_t code_bytes() const {
+    return graph_.code.part_count() * kernels::kCodebookEntries * sizeof(float);
+  }
   size_t scan_codes() const;
   void scan_again();
   bool widen();

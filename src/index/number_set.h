@@ -19,6 +19,8 @@ class NumberMap {
     for (Place& place : places_) place.stamp = 0;  // once in 2^32 times
     stamp_ = 1;
   }
+  // Forgets all, and the memory too.
+  void reset() { *this = NumberMap(); }
   size_t size() const { return size_; }
   uint64_t bytes() const { return places_.capacity() * sizeof(Place); }
 
@@ -78,6 +80,7 @@ class NumberMap {
 class NumberSet {
  public:
   void clear() { map_.clear(); }
+  void reset() { map_.reset(); }
   uint64_t bytes() const { return map_.bytes(); }
   bool contains(uint32_t number) const { return map_.contains(number); }
   // False where it was there.
