@@ -14,6 +14,12 @@
 namespace roxanne::quantize {
 namespace {
 
+void train(ResidualProductCode& code, const ResidualProductCode::Sample& sample, uint64_t seed) {
+  base::ThreadPool pool(0);
+  code.train(sample, seed, pool, 1);
+}
+
+
 constexpr size_t kEntries = kernels::kCodebookEntries;
 
 std::vector<float> gaussian(Random& random, size_t count, float scale) {
@@ -72,7 +78,7 @@ TEST(ResidualProductCode, EstimatesAreDistancesFromWhatTheCodeSays) {
        {std::pair<size_t, size_t>{1, 1}, {5, 5}, {7, 3}, {24, 4}, {40, 40}, {100, 48}, {130, 7}}) {
     const Points points = make_points(dim, 600, dim);
     ResidualProductCode code(dim, parts);
-    code.train(points.sample(), 5);
+    train(code, points.sample(), 5);
     Random random(dim + 1);
     const std::vector<float> query = gaussian(random, dim, 1);
     ResidualProductCode::Query prepared;
@@ -95,7 +101,7 @@ TEST(ResidualProductCode, EstimatesAreDistancesFromWhatTheCodeSays) {
 TEST(ResidualProductCode, EachPartNamesItsNearestEntry) {
   const Points points = make_points(12, 400, 3);
   ResidualProductCode code(12, 4);
-  code.train(points.sample(), 1);
+  train(code, points.sample(), 1);
   std::vector<uint8_t> bytes(code.code_bytes());
   for (size_t i = 0; i < points.count; i += 7) {
     code.encode(points.residual(i), points.centroid(i), 0, bytes.data());
@@ -116,7 +122,7 @@ TEST(ResidualProductCode, EachPartNamesItsNearestEntry) {
 TEST(ResidualProductCode, ErrorsAreSmallOnClusteredPoints) {
   const Points points = make_points(64, 4000, 9);
   ResidualProductCode code(64, 32);
-  code.train(points.sample(), 2);
+  train(code, points.sample(), 2);
   Random random(10);
   std::vector<uint8_t> bytes(code.code_bytes());
   ResidualProductCode::Query prepared;
@@ -145,7 +151,7 @@ TEST(ResidualProductCode, ErrorsAreSmallOnClusteredPoints) {
 TEST(ResidualProductCode, RestoredOnesAreTheSame) {
   const Points points = make_points(10, 300, 4);
   ResidualProductCode code(10, 3);
-  code.train(points.sample(), 8);
+  train(code, points.sample(), 8);
   ResidualProductCode restored(10, 3);
   restored.restore({code.codebook().begin(), code.codebook().end()}, code.add_step());
   ResidualProductCode::Query one, other;
@@ -159,7 +165,7 @@ TEST(ResidualProductCode, RestoredOnesAreTheSame) {
     ASSERT_EQ(one.estimate(bytes.data(), 3), other.estimate(bytes.data(), 3));
   }
   ResidualProductCode again(10, 3);
-  again.train(points.sample(), 8);
+  train(again, points.sample(), 8);
   EXPECT_TRUE(std::ranges::equal(again.codebook(), code.codebook())) << "one seed, one codebook";
 }
 
@@ -167,7 +173,7 @@ TEST(ResidualProductCode, RestoredOnesAreTheSame) {
 TEST(ResidualProductCode, NoCodeIsVacant) {
   const Points points = make_points(6, 300, 6);
   ResidualProductCode code(6, 2);
-  code.train(points.sample(), 3);
+  train(code, points.sample(), 3);
   std::vector<uint8_t> bytes(code.code_bytes());
   const float huge = std::numeric_limits<float>::max();
   const float inf = std::numeric_limits<float>::infinity();
@@ -189,7 +195,7 @@ TEST(ResidualProductCode, EqualPointsAndFewPointsCanBeTrained) {
     std::fill(points.residuals.begin(), points.residuals.end(), 0.0f);
     std::fill(points.extras.begin(), points.extras.end(), 0.0f);
     ResidualProductCode code(8, 4);
-    code.train(points.sample(), 1);
+    train(code, points.sample(), 1);
     EXPECT_GT(code.add_step(), 0);
     ResidualProductCode::Query query;
     query.prepare(code, points.centroid(0));
