@@ -171,6 +171,7 @@ EvalCommand::Row EvalCommand::measure(const Collection& collection,
   row.search_list_size = search_list_size;
   row.measured = take(eval::measure_search(search, queries.view(), options));
   row.recall = take(eval::measure_recall(truth_, row.measured.answers, k_));
+  row.measured.answers = {};  // many settings are measured in turn
   row.regime = searched_regime(collection, row.measured.stats);
   return row;
 }

@@ -87,7 +87,7 @@ class InfoCommand final : public Command {
            "a few\n"
            "pages; \"damaged\": it cannot be opened, verify says why. Memory is that of this "
            "process at\n"
-           "this moment: a graph is loaded by the first search.";
+           "this moment: a graph is loaded by the first search, or by --load.";
   }
   std::string subject() const override { return arguments_.path; }
 
@@ -96,12 +96,14 @@ class InfoCommand final : public Command {
     arguments_.collection.clear();
     app.add_option("--collection", arguments_.collection, "this collection only (default: all)")
         ->type_name("NAME");
+    app.add_flag("--load", load_, "load graphs first, to see what memory they take");
     add_memory_limit(app, arguments_);
     add_json(app, arguments_.json);
   }
 
   int run() override {
     const Database database = open_to_read(arguments_);
+    if (load_) load_graphs(database);
     DatabaseInfo info = take(database.info());
     if (!arguments_.collection.empty()) {
       info.collections = {take(open_collection(database, arguments_).info())};
@@ -115,6 +117,17 @@ class InfoCommand final : public Command {
   }
 
  private:
+  // By searching each collection for something.
+  static void load_graphs(const Database& database) {
+    for (const CollectionInfo& one : take(database.info()).collections) {
+      const Collection collection = take(database.collection(one.name));
+      // A number of each scalar type, neither huge nor so small that its square is zero.
+      const std::vector<std::byte> row(one.options.dim * scalar_bytes(one.options.type),
+                                       std::byte{0x3c});
+      take(collection.search(VectorView(one.options.type, row.data(), one.options.dim), {.k = 1}));
+    }
+  }
+
   static void print_json(const DatabaseInfo& info) {
     std::vector<std::string> collections;
     for (const CollectionInfo& collection : info.collections) {
@@ -163,6 +176,7 @@ class InfoCommand final : public Command {
   }
 
   StoreArguments arguments_;
+  bool load_ = false;
 };
 
 }  // namespace

@@ -66,6 +66,10 @@ void CellSorter::add_cell(const std::vector<uint32_t>& members, SortedGroup& gro
   for (size_t d = 0; d < dim; ++d) group.centroids.push_back(static_cast<float>(sums[d] / count));
   group.offsets.push_back(static_cast<float>(offset / count));
   group.cell_sizes.push_back(static_cast<uint32_t>(members.size()));
+  if (!packs_cells_) {
+    group.order.insert(group.order.end(), members.begin(), members.end());
+    return;
+  }
   for (const uint32_t i : packer_.pack(members_.data(), members.size(), dim, page_rows_)) {
     group.order.push_back(members[i]);
   }

@@ -25,7 +25,9 @@ class CellSorter {
   static constexpr size_t kCellRows = 200;
   static constexpr size_t kCellRowsMost = 800;
 
-  CellSorter(const SearchSpace& space, size_t page_rows) : space_(space), page_rows_(page_rows) {}
+  // Without packing, the rows of a cell stay in their order.
+  CellSorter(const SearchSpace& space, size_t page_rows, bool packs_cells = true)
+      : space_(space), page_rows_(page_rows), packs_cells_(packs_cells) {}
 
   // At least one row. Deterministic for a seed.
   SortedGroup sort(MatrixView rows, uint64_t seed);
@@ -36,6 +38,7 @@ class CellSorter {
 
   const SearchSpace& space_;
   const size_t page_rows_;
+  const bool packs_cells_;
   CellPacker packer_;
   std::vector<float> places_;   // of the rows, in the search space
   std::vector<float> offsets_;  // of the rows

@@ -94,6 +94,7 @@ class DiskBuild {
                                       " are allowed");
     }
     graph_ = std::make_unique<DiskGraph>();
+    graph_->tuning = options_.tuning;
     ROX_RETURN_IF_ERROR(make_groups());
     ROX_RETURN_IF_ERROR(fill_groups());
     ROX_RETURN_IF_ERROR(sort_groups());
@@ -225,7 +226,7 @@ class DiskBuild {
       const size_t count = std::min(at_once, groups() - first);
       std::atomic<size_t> next{0};
       pool_.run(count, [&](size_t) {
-        CellSorter sorter(graph_->space, layout_.nodes);
+        CellSorter sorter(graph_->space, layout_.nodes, options_.tuning.packs_cells);
         for (size_t i = next++; i < count; i = next++) {
           const size_t group = first + i;
           sorted[i] = {};
@@ -287,13 +288,13 @@ class DiskBuild {
       bool is_loaded = false;
       for (uint32_t i = 0; i < sorted.cell_sizes[cell]; ++i, ++row) {
         if (rows_seen_++ % step != 0) continue;
-        if (!is_loaded) graph_->cells.centroid(number, centroid.data());
+        if (!is_loaded) graph_->code_centroid(number, centroid.data());
         is_loaded = true;
         float offset = 0;
         graph_->space.map_rows(rows.slice(sorted.order[row], 1), place.data(), &offset);
         for (size_t d = 0; d < dim; ++d) residuals_.push_back(place[d] - centroid[d]);
         residual_centroids_.insert(residual_centroids_.end(), centroid.begin(), centroid.end());
-        residual_offsets_.push_back(offset - graph_->cells.offset(number));
+        residual_offsets_.push_back(offset - graph_->code_offset(number));
       }
     }
     return Status::ok();
@@ -301,6 +302,7 @@ class DiskBuild {
 
   // As many parts as memory allows when the index serves.
   size_t choose_parts() const {
+    if (options_.tuning.part_count != 0) return options_.tuning.part_count;
     const size_t wanted = parts_wanted(collection_.dim);
     const uint64_t places = uint64_t{page_count()} * layout_.nodes;
     const uint64_t shared = shared_bytes(collection_, count_);

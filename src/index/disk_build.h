@@ -11,6 +11,7 @@
 #include "base/thread_pool.h"
 #include "graph/adjacency.h"
 #include "index/disk_index.h"
+#include "index/disk_tuning.h"
 #include "index/resident_index.h"
 #include "index/row_source.h"
 #include "roxanne/options.h"
@@ -27,6 +28,7 @@ struct DiskBuildOptions {
   uint64_t seed = 1;
   // Edges that are known already: node i is the source's row i. Null = they are found.
   const graph::Adjacency* adjacency = nullptr;
+  DiskTuning tuning;
   // Phases "sample", "group", "sort", "link", "encode", "calibrate". As in BuildOptions.
   std::function<bool(const BuildProgress&)> progress;
 };

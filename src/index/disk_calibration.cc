@@ -98,7 +98,7 @@ class Calibration {
       for (size_t j = 0; j < near; ++j) {
         const uint32_t node = places_.node(static_cast<uint32_t>(truth_[i][j].id));
         const uint32_t cell = graph.page_cells[graph.page_of(node)];
-        const float base = graph.cells.distance(place.place(), cell) + graph.cells.offset(cell);
+        const float base = graph.code_base(place.place(), cell);
         const float estimate = code.estimate(graph.code_of(node), base);
         const double error = (estimate - place.distance_here(truth_[i][j].distance)) / size;
         sum += error;

@@ -1,13 +1,16 @@
 // What a search of a disk graph holds in memory: cells, and a code for each place in each page.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "base/aligned_buffer.h"
 #include "index/cells.h"
+#include "index/disk_tuning.h"
 #include "index/node_page.h"
 #include "index/resident_graph.h"
 #include "index/search_space.h"
@@ -47,6 +50,21 @@ struct DiskGraph {
   std::vector<uint32_t> cell_pages;  // first page of each cell, and the end
   std::vector<uint32_t> page_cells;  // cell of each page
   base::AlignedBuffer codes;         // code_bytes() a place
+
+  DiskTuning tuning;  // not kept in files
+
+  // What the codes of a cell's points are relative to: its centroid, and the mean of what is added
+  // to their distances; or the origin, and nothing.
+  void code_centroid(uint32_t cell, float* out) const {
+    if (tuning.codes_residuals) return cells.centroid(cell, out);
+    std::fill_n(out, cells.dim(), 0.0f);
+  }
+  float code_offset(uint32_t cell) const { return tuning.codes_residuals ? cells.offset(cell) : 0; }
+  // What estimates of a cell's points begin with: its squared distance from a query.
+  float code_base(const float* query, uint32_t cell) const {
+    if (tuning.codes_residuals) return cells.distance(query, cell) + cells.offset(cell);
+    return std::inner_product(query, query + cells.dim(), query, 0.0f);
+  }
 
   uint32_t place_count() const { return shape.page_count * layout.nodes; }
   const uint8_t* code_of(uint32_t node) const {

@@ -35,10 +35,7 @@ constexpr float kBrokenPromisesMax = 16;
 constexpr uint64_t kTiesMin = 16;
 // ... unless the codes say too little about distances: then nothing was promised.
 constexpr float kTrustedSpreadMost = 0.3f;
-// Neighbours of points up to so much farther than the k-th best become known, as a share of its
-// distance: more for each doubling of search_list_size, which must not miss anything.
-constexpr float kExpandMargin = 0.2f;
-constexpr float kExpandMarginADoubling = 0.12f;
+// Of DiskTuning::expand_margin and what is added to it.
 constexpr float kExpandMarginMost = 1.2f;
 // Estimates that are so many standard deviations too far are forgotten.
 constexpr float kDeviationsMax = 4;
@@ -105,9 +102,13 @@ void DiskQuery::start(const Request& request) {
   const float list_share =
       static_cast<float>(request.search_list_size) / static_cast<float>(request.k);
   gain_least_ = std::pow(list_share, -kGainExponent);
+  const DiskTuning& tuning = graph_.tuning;
   expand_margin_ =
-      std::min(kExpandMargin + kExpandMarginADoubling * std::log2(list_share), kExpandMarginMost);
-  pages_at_once_ = std::clamp(request.k, kPagesAtOnceLeast, kPagesAtOnceMax);
+      std::min(tuning.expand_margin + tuning.expand_margin_a_doubling * std::log2(list_share),
+               kExpandMarginMost);
+  pages_at_once_ = tuning.pages_at_once != 0
+                       ? tuning.pages_at_once
+                       : std::clamp(request.k, kPagesAtOnceLeast, kPagesAtOnceMax);
   read_pages_.clear();
   cell_bases_.clear();
   seen_.clear();
@@ -120,6 +121,7 @@ void DiskQuery::start(const Request& request) {
   promised_ = 0;
   ties_ = asked_ = accepted_ = 0;
   best_estimates_.clear();
+  compared_.clear();
   counts_ = {};
   scan_again();
   choose_pages();
@@ -127,15 +129,40 @@ void DiskQuery::start(const Request& request) {
 
 void DiskQuery::take(uint32_t page, const std::byte* bytes) {
   const NodePageLayout& layout = graph_.layout;
-  const uint64_t taken = storage::load_page_header(bytes).record_bitmap;
+  using Companions = DiskTuning::Companions;
+  const DiskTuning& tuning = graph_.tuning;
+  uint64_t compared = storage::load_page_header(bytes).record_bitmap;
+  uint64_t expanded = tuning.follows_edges ? compared : 0;
+  if (tuning.companions != Companions::kExpanded) expanded &= candidates_on(page);
+  if (tuning.companions == Companions::kIgnored) {
+    compared &= candidates_on(page);
+    std::erase_if(candidates_, [&](const Candidate& candidate) {
+      return graph_.page_of(candidate.node) == page;
+    });
+  } else {
+    read_pages_.insert(page);
+  }
   exact_.to_rows(layout.row(bytes, 0), layout.nodes, layout.norms(bytes), distances_.data());
-  read_pages_.insert(page);
   for (size_t place = 0; place < layout.nodes; ++place) {
-    if (((taken >> place) & 1) == 0) continue;
+    if (((compared >> place) & 1) == 0) continue;
     ++counts_.exact_distances;
-    seen_.push_back({place_.distance_here(distances_[place]), layout.neighbours(bytes, place)});
+    const float distance = place_.distance_here(distances_[place]);
+    if (!tuning.reads_by_gain) compared_.push_back(distance);
+    if (((expanded >> place) & 1) != 0) {
+      seen_.push_back({distance, layout.neighbours(bytes, place)});
+    }
     add_answer(distances_[place], layout.slot(bytes, place), layout.tag(bytes, place));
   }
+}
+
+// The places in a page, as bits, of points that are known and were not read.
+uint64_t DiskQuery::candidates_on(uint32_t page) const {
+  uint64_t places = 0;
+  for (const Candidate& candidate : candidates_) {
+    if (graph_.page_of(candidate.node) != page) continue;
+    places |= uint64_t{1} << candidate.node % graph_.layout.nodes;
+  }
+  return places;
 }
 
 void DiskQuery::advance() {
@@ -162,6 +189,7 @@ void DiskQuery::scan_cells(size_t wanted_codes) {
 }
 
 void DiskQuery::scan_cell(uint32_t cell, float base) {
+  if (!graph_.tuning.codes_residuals) base = base_of(cell);
   const uint32_t first_page = graph_.cell_pages[cell];
   const uint32_t end_page = graph_.cell_pages[cell + 1];
   for (uint32_t page = first_page; page < end_page; ++page) {
@@ -203,6 +231,7 @@ void DiskQuery::guess_kth(float estimate) {
 
 void DiskQuery::set_kth(float distance, float deviations) {
   kth_ = distance;
+  if (!graph_.tuning.reads_by_gain) return;
   const float margin = graph_.error.bias + deviations * graph_.error.spread;
   candidate_limit_ = distance + margin * std::abs(distance);
 }
@@ -221,6 +250,7 @@ bool DiskQuery::widen() {
 }
 
 size_t DiskQuery::scan_codes() const {
+  if (graph_.tuning.scan_codes != 0) return graph_.tuning.scan_codes;
   const double millions = graph_.shape.node_count / 1e6;
   const auto codes = static_cast<size_t>(kScanCodesOfMillion * std::sqrt(millions));
   return std::clamp(codes, kScanCodesLeast, kScanCodesMost);
@@ -282,7 +312,7 @@ void DiskQuery::estimate_noted() {
 float DiskQuery::base_of(uint32_t cell) {
   bool is_new;
   float& base = cell_bases_.at(cell, is_new);
-  if (is_new) base = graph_.cells.distance(place_.place(), cell) + graph_.cells.offset(cell);
+  if (is_new) base = graph_.code_base(place_.place(), cell);
   return base;
 }
 
@@ -308,7 +338,9 @@ void DiskQuery::update_bound() {
   const float limit_before = candidate_limit_;
   set_kth(place_.distance_here(answers_.back().distance), kDeviationsMax);
   if (std::exchange(is_exact_, true)) return;
-  // Where the guess was too low, points were forgotten that may be answers.
+  // Where the guess was too low, points were forgotten that may be answers. (Without pages that are
+  // done with as a whole, those read would be known again.)
+  if (graph_.tuning.companions == DiskTuning::Companions::kIgnored) return;
   if (candidate_limit_ > limit_before) scan_again();
 }
 
@@ -356,6 +388,7 @@ void DiskQuery::choose_pages() {
 void DiskQuery::add_gains() {
   gains_.clear();
   page_gains_.clear();
+  if (!graph_.tuning.reads_by_gain) return add_listed();
   for (const Candidate& candidate : candidates_) {
     const uint32_t page = graph_.page_of(candidate.node);
     bool is_new;
@@ -363,6 +396,30 @@ void DiskQuery::add_gains() {
     const float before = gain;
     gain += probability(candidate.estimate);
     if (before < gain_least_ && gain >= gain_least_) page_gains_.push_back({0, page});
+  }
+  for (PageGain& page : page_gains_) {
+    bool is_new;
+    page.gain = gains_.at(page.page, is_new);
+  }
+}
+
+// The same with the pages of points among the search_list_size best known, the nearest first.
+void DiskQuery::add_listed() {
+  std::vector<float> known = compared_;
+  for (const Candidate& candidate : candidates_) known.push_back(candidate.estimate);
+  float limit = kInfinite;
+  if (known.size() > request_.search_list_size) {
+    const auto last = known.begin() + static_cast<ptrdiff_t>(request_.search_list_size) - 1;
+    std::nth_element(known.begin(), last, known.end());
+    limit = *last;
+  }
+  for (const Candidate& candidate : candidates_) {
+    if (candidate.estimate > limit) continue;
+    const uint32_t page = graph_.page_of(candidate.node);
+    bool is_new;
+    float& gain = gains_.at(page, is_new);
+    if (is_new) page_gains_.push_back({0, page});
+    gain = is_new ? -candidate.estimate : std::max(gain, -candidate.estimate);
   }
   for (PageGain& page : page_gains_) {
     bool is_new;

@@ -107,6 +107,8 @@ class DiskQuery {
   bool has_only_ties() const;
   void choose_pages();
   void add_gains();
+  void add_listed();
+  uint64_t candidates_on(uint32_t page) const;
   float probability(float estimate) const;
 
   const DiskGraph& graph_;
@@ -134,6 +136,7 @@ class DiskQuery {
   std::vector<PageGain> page_gains_;
   std::vector<uint32_t> wanted_;
   std::vector<float> distances_;
+  std::vector<float> compared_;  // distances of all points compared, where no gain is reckoned
   std::vector<DiskAnswer> answers_;
   size_t rank_ = 0;            // of the estimate that stands for the k-th best until that is known
   size_t widenings_ = 0;       // how often that was doubled

@@ -37,7 +37,7 @@ class PageWriter::Encoder {
     const uint32_t cell = graph_.page_cells[page];
     if (cell == cell_) return;
     cell_ = cell;
-    graph_.cells.centroid(cell, centroid_.data());
+    graph_.code_centroid(cell, centroid_.data());
   }
 
   void encode(const std::byte* row, uint8_t* code) {
@@ -45,7 +45,7 @@ class PageWriter::Encoder {
     float offset = 0;
     graph_.space.map_rows(VectorView(options.type, row, options.dim), place_.data(), &offset);
     for (size_t d = 0; d < place_.size(); ++d) place_[d] -= centroid_[d];
-    graph_.code.encode(place_.data(), centroid_.data(), offset - graph_.cells.offset(cell_), code);
+    graph_.code.encode(place_.data(), centroid_.data(), offset - graph_.code_offset(cell_), code);
   }
 
   float norm(const std::byte* row) const { return exact_.row_norm(row); }
