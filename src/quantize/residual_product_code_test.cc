@@ -19,7 +19,6 @@ void train(ResidualProductCode& code, const ResidualProductCode::Sample& sample,
   code.train(sample, seed, pool, 1);
 }
 
-
 constexpr size_t kEntries = kernels::kCodebookEntries;
 
 std::vector<float> gaussian(Random& random, size_t count, float scale) {
