@@ -85,18 +85,20 @@ def memory(results, sizes, target):
 
 
 def build_hours(results, sizes, target):
-    """Hours on one core, by the power of the number of vectors that the sizes show; None without two."""
+    """Hours of one core: (by the power of the number of vectors that the sizes show, at the rate of the largest);
+    None without two sizes.
+    """
     usable = [n for n in sizes if "seconds" in results[n]["import"]]
     if len(usable) < 2:
         return None
     core_seconds = [results[n]["import"]["seconds"] * results[n]["import"]["threads"] for n in usable]
     logs = [math.log(n) for n in usable]
     intercept, power, worst = line(logs, [math.log(seconds) for seconds in core_seconds])
-    hours = math.exp(intercept + power * math.log(target)) / 3600
     print_table(["import", *(f"{n:,}" for n in usable)],
-                [["us a vector and core", *(f"{1e6 * s / n:,.0f}" for n, s in zip(usable, core_seconds))]])
+                [["us a vector, of each thread", *(f"{1e6 * s / n:,.0f}" for n, s in zip(usable, core_seconds))]])
     print(f"Seconds grow as N^{power:.2f} (worst residual {100 * (math.exp(worst) - 1):.0f} %).\n")
-    return hours
+    return (math.exp(intercept + power * math.log(target)) / 3600,
+            core_seconds[-1] / usable[-1] * target / 3600)
 
 
 def main():
@@ -120,11 +122,11 @@ def main():
     hours = build_hours(results, sizes, arguments.to)
     rate = arguments.device_iops * arguments.share
     rows = [["memory, without search buffers and page cache", f"{resident / 1e9:.1f} GB"],
-            ["build on one core", "-" if hours is None else f"{hours:,.0f} h"]]
+            ["build with one thread", "-" if hours is None else "{:,.0f} to {:,.0f} h".format(*sorted(hours))]]
     for recall, (straight, bent) in reads.items():
-        rows.append([f"reads at {recall}", f"{straight:.0f} to {bent:.0f}"])
+        rows.append([f"reads at {recall}", "{:.0f} to {:.0f}".format(*sorted((straight, bent)))])
         rows.append([f"queries/s of {arguments.device_iops:,} reads/s at {recall}",
-                     f"{rate / bent:,.0f} to {rate / straight:,.0f}"])
+                     "{:,.0f} to {:,.0f}".format(*sorted((rate / bent, rate / straight)))])
     print_table([f"{arguments.to:,} vectors", "needed"], rows)
 
 
