@@ -506,7 +506,7 @@ TEST(PageStoreThreads, PagesAreReadThroughAnAsyncReader) {
   ASSERT_TRUE(store.is_ok());
   const auto pages = page_range(0, 64);
   ASSERT_TRUE(write_pages(**store, pages, 9).is_ok());
-  const auto reader = make_async_reader(64);
+  const auto reader = make_async_reader({.depth = 64});
   const PageSnapshot snapshot = (*store)->snapshot();
   base::AlignedBuffer buffer(64 * 4096);
   for (const uint32_t page : pages) {
