@@ -253,6 +253,25 @@ TEST_F(DiskTest, AFolderOfBothFormsServesByTheMemoryThereIs) {
   EXPECT_EQ(graph_files(), files);
 }
 
+TEST_F(DiskTest, AGraphOnDiskBecomesResidentWhereMemoryAllows) {
+  Collection collection = make(1500);
+  ASSERT_TRUE(collection.build_index(kOnDisk));
+  const MatrixView some = queries(30);
+  EXPECT_GE(checked_recall(collection, some), kRecallMin);
+  EXPECT_EQ(regime_of(collection), "disk");
+  // Of the edges in the pages: the files of the disk form stay as they are, under the same number.
+  ASSERT_TRUE(collection.build_index());
+  EXPECT_EQ(regime_of(collection), "resident");
+  EXPECT_EQ(graph_files().size(), 3u);
+  EXPECT_GE(checked_recall(collection, some), kRecallMin);
+  collection = reopen();
+  EXPECT_GE(checked_recall(collection, some), kRecallMin);
+  EXPECT_EQ(regime_of(collection), "resident");
+  const auto report = database_.verify();
+  ASSERT_TRUE(report.is_ok());
+  EXPECT_TRUE(report->problems.empty());
+}
+
 TEST_F(DiskTest, ACopiedFolderGivesTheSameAnswers) {
   Collection collection = make(1500);
   ASSERT_TRUE(collection.build_index(kOnDisk));
