@@ -415,7 +415,7 @@ TEST_F(DatabaseTest, VectorsBeyondTheMemoryLimitAreStreamed) {
       }
     }
   }
-  EXPECT_LT(collection.info()->bytes_in_memory, 13u << 20);
+  EXPECT_LT(collection.info()->bytes_in_memory, 8u << 20);
 }
 
 TEST(SearchStats, SumsAddEveryFieldAndKeepTheLongestList) {

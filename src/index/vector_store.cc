@@ -10,6 +10,8 @@ namespace roxanne::index {
 namespace {
 // Blocks in flight a lane while streaming: 1-2 MiB keep a flash drive busy.
 constexpr size_t kStreamDepth = 4;
+// Left for what a scan takes beside the blocks in memory: read buffers, panels, candidates.
+constexpr uint64_t kScanBytes = 12u << 20;
 constexpr size_t kHugePageBytes = 2u << 20;
 constexpr size_t kSlabBytesMax = 32u << 20;
 
@@ -138,7 +140,7 @@ VectorStore::Place VectorStore::place_for(uint64_t block) {
   if (slabs_[slab] == nullptr) {
     const size_t bytes = blocks_per_slab_ * file_->layout().block_bytes;
     const size_t mapped_bytes = (bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
-    if (!budget_.take(mapped_bytes)) return {};
+    if (budget_.left() < mapped_bytes + kScanBytes || !budget_.take(mapped_bytes)) return {};
     resident_bytes_ += mapped_bytes;
     slabs_[slab] = std::make_shared<Slab>();
     slabs_[slab]->reservation = MemoryReservation(budget_, mapped_bytes);
