@@ -7,6 +7,7 @@
 
 #include "base/checksum.h"
 #include "base/status_macros.h"
+#include "index/section_file.h"
 
 namespace roxanne::index {
 namespace {
@@ -62,11 +63,7 @@ struct Header {
 };
 static_assert(sizeof(Header) == 80 + 8 * kCodes + 8);
 
-struct Layout {
-  std::array<uint64_t, kSectionCount> offsets;
-  std::array<uint64_t, kSectionCount> sizes;
-  uint64_t file_bytes;
-};
+using Layout = SectionLayout<kSectionCount>;
 
 size_t block_places_of(size_t code_bytes) { return std::max<size_t>(1, kBlockBytes / code_bytes); }
 
@@ -86,31 +83,8 @@ Layout layout_of(const DiskShape& shape, uint32_t slot_chunks) {
   layout.sizes[kSlots] = uint64_t{slot_chunks} * sizeof(LiveChunk);
   layout.sizes[kChecksums] = (places + block_places - 1) / block_places * sizeof(uint64_t);
   layout.sizes[kCodes] = places * code_bytes;
-  uint64_t at = kPageBytes;
-  for (size_t s = 0; s < kSectionCount; ++s) {
-    layout.offsets[s] = at;
-    at += (layout.sizes[s] + kPageBytes - 1) / kPageBytes * kPageBytes;
-  }
-  layout.file_bytes = layout.offsets[kCodes] + layout.sizes[kCodes];
+  layout.place();
   return layout;
-}
-
-// Seeded with its place, so that exchanged pieces are found out.
-uint64_t piece_checksum(std::span<const std::byte> bytes, uint64_t place) {
-  return base::checksum64(bytes.data(), bytes.size(), place);
-}
-
-template <typename T>
-std::span<const std::byte> bytes_of_vector(const std::vector<T>& values) {
-  return std::as_bytes(std::span(values));
-}
-
-Status read_exactly(const storage::File& file, const std::string& path, uint64_t offset,
-                    std::span<std::byte> out) {
-  ROX_ASSIGN_OR_RETURN(const size_t got, file.read(offset, out));
-  if (got == out.size()) return Status::ok();
-  return Status::corruption(path + ": ends at byte " + std::to_string(offset + got) +
-                            ", more is expected");
 }
 
 std::vector<std::byte> pack_slots(const LiveSet& slots) {

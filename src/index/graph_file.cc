@@ -6,6 +6,7 @@
 
 #include "base/checksum.h"
 #include "base/status_macros.h"
+#include "index/section_file.h"
 #include "kernels/distance.h"
 
 namespace roxanne::index {
@@ -51,11 +52,7 @@ struct Header {
 };
 static_assert(sizeof(Header) == 48 + 8 * kRecords + 8);
 
-struct Layout {
-  uint64_t offsets[kSectionCount];
-  uint64_t sizes[kSectionCount];
-  uint64_t file_bytes;
-};
+using Layout = SectionLayout<kSectionCount>;
 
 size_t nodes_of_block(const GraphShape& shape) {
   return std::clamp<size_t>(kBlockBytes / shape.record().bytes, 1, kBlockNodesMax);
@@ -75,31 +72,8 @@ Layout layout_of(const GraphShape& shape) {
   layout.sizes[kTags] = uint64_t{shape.node_count} * sizeof(uint64_t);
   layout.sizes[kChecksums] = blocks_of(shape) * sizeof(uint64_t);
   layout.sizes[kRecords] = uint64_t{shape.node_count} * shape.record().bytes;
-  uint64_t at = kPageBytes;
-  for (size_t s = 0; s < kSectionCount; ++s) {
-    layout.offsets[s] = at;
-    at += (layout.sizes[s] + kPageBytes - 1) / kPageBytes * kPageBytes;
-  }
-  layout.file_bytes = layout.offsets[kRecords] + layout.sizes[kRecords];
+  layout.place();
   return layout;
-}
-
-// Seeded with its place, so that exchanged pieces are found out.
-uint64_t piece_checksum(std::span<const std::byte> bytes, uint64_t place) {
-  return base::checksum64(bytes.data(), bytes.size(), place);
-}
-
-template <typename T>
-std::span<const std::byte> bytes_of(const std::vector<T>& values) {
-  return std::as_bytes(std::span(values));
-}
-
-Status read_exactly(const storage::File& file, const std::string& path, uint64_t offset,
-                    std::span<std::byte> out) {
-  ROX_ASSIGN_OR_RETURN(const size_t got, file.read(offset, out));
-  if (got == out.size()) return Status::ok();
-  return Status::corruption(path + ": ends at byte " + std::to_string(offset + got) +
-                            ", more is expected");
 }
 
 // Whether the numbers are such as a build makes: every size that follows from them is sane.
@@ -204,10 +178,12 @@ Status GraphFileWriter::write_block(size_t block, std::span<const std::byte> rec
 Status GraphFileWriter::finish(const ResidentGraph& graph) {
   std::lock_guard lock(mutex_);
   const Layout layout = layout_of(shape_);
-  const std::span<const std::byte> sections[kRecords] = {
-      bytes_of(graph.origin), std::as_bytes(graph.subspace.basis()),
-      graph.root.span(),      bytes_of(graph.slots),
-      bytes_of(graph.tags),   bytes_of(checksums_)};
+  const std::span<const std::byte> sections[kRecords] = {bytes_of_vector(graph.origin),
+                                                         std::as_bytes(graph.subspace.basis()),
+                                                         graph.root.span(),
+                                                         bytes_of_vector(graph.slots),
+                                                         bytes_of_vector(graph.tags),
+                                                         bytes_of_vector(checksums_)};
   Header header = {};
   header.magic = kMagic;
   header.version = kVersion;

@@ -1,9 +1,9 @@
 #include "index/grouped_rows.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/status_macros.h"
+#include "index/scratch_record.h"
 
 namespace roxanne::index {
 namespace {
@@ -11,13 +11,6 @@ namespace {
 // Shorter pieces cost a disk more than they bring; longer ones bring no more.
 constexpr uint64_t kPieceBytesLeast = 4u << 10;
 constexpr uint64_t kPieceBytesMost = 256u << 10;
-
-struct RecordHeader {
-  uint64_t tag;
-  uint32_t slot;
-  uint32_t zero;
-};
-static_assert(sizeof(RecordHeader) == 16);
 
 }  // namespace
 
@@ -47,15 +40,11 @@ Result<std::unique_ptr<GroupedRows>> GroupedRows::create(storage::FileSystem& fi
   return rows;
 }
 
-size_t GroupedRows::record_bytes() const { return sizeof(RecordHeader) + row_bytes_; }
+size_t GroupedRows::record_bytes() const { return sizeof(ScratchRecordHeader) + row_bytes_; }
 
 Status GroupedRows::add(size_t group_number, const Row& row) {
   Group& group = groups_[group_number];
-  const RecordHeader header{row.tag, row.slot, 0};
-  const size_t at = group.pending.size();
-  group.pending.resize(at + record_bytes());
-  std::memcpy(group.pending.data() + at, &header, sizeof header);
-  std::memcpy(group.pending.data() + at + sizeof header, row.bytes, row_bytes_);
+  append_scratch_record({row.tag, row.slot, 0}, row.bytes, row_bytes_, group.pending);
   ++group.count;
   if (group.pending.size() < piece_records_ * record_bytes()) return Status::ok();
   return flush(group);
@@ -91,10 +80,8 @@ Status GroupedRows::read(size_t group_number, Rows& out) const {
     ROX_ASSIGN_OR_RETURN(const size_t got, file_->read(piece.offset, bytes));
     if (got != bytes.size()) return Status::io_error(path_ + ": a scratch file was cut short");
     for (size_t i = 0; i < piece.count; ++i, ++row) {
-      RecordHeader header;
-      const std::byte* record = buffer.data() + i * record_bytes();
-      std::memcpy(&header, record, sizeof header);
-      std::memcpy(out.bytes.data() + row * row_bytes_, record + sizeof header, row_bytes_);
+      const ScratchRecordHeader header = load_scratch_record(
+          buffer.data() + i * record_bytes(), row_bytes_, out.bytes.data() + row * row_bytes_);
       out.slots[row] = header.slot;
       out.tags[row] = header.tag;
     }

@@ -5,19 +5,13 @@
 #include <limits>
 
 #include "base/status_macros.h"
+#include "index/scratch_record.h"
 
 namespace roxanne::index {
 namespace {
 
 // What is written and read at a time: long enough for a disk's full speed.
 constexpr size_t kTransferBytes = 1u << 20;
-
-struct RecordHeader {
-  uint64_t tag;
-  uint32_t slot;
-  uint32_t zero;
-};
-static_assert(sizeof(RecordHeader) == 16);
 
 }  // namespace
 
@@ -39,7 +33,7 @@ Result<std::unique_ptr<OrderedRows>> OrderedRows::create(storage::FileSystem& fi
   return rows;
 }
 
-size_t OrderedRows::record_bytes() const { return sizeof(RecordHeader) + row_bytes(); }
+size_t OrderedRows::record_bytes() const { return sizeof(ScratchRecordHeader) + row_bytes(); }
 
 Status OrderedRows::append(MatrixView rows, std::span<const uint32_t> slots,
                            std::span<const uint64_t> tags) {
@@ -50,11 +44,7 @@ Status OrderedRows::append(MatrixView rows, std::span<const uint32_t> slots,
   ROX_ASSERT(tags.size() == rows.rows());
   ROX_CHECK(count_ + rows.rows() < std::numeric_limits<uint32_t>::max());
   for (size_t i = 0; i < rows.rows(); ++i) {
-    const RecordHeader header{tags[i], slots[i], 0};
-    const size_t at = pending_.size();
-    pending_.resize(at + record_bytes());
-    std::memcpy(pending_.data() + at, &header, sizeof header);
-    std::memcpy(pending_.data() + at + sizeof header, rows.row(i), row_bytes());
+    append_scratch_record({tags[i], slots[i], 0}, rows.row(i), row_bytes(), pending_);
     if (pending_.size() >= kTransferBytes) ROX_RETURN_IF_ERROR(flush());
   }
   count_ += rows.rows();
@@ -100,17 +90,16 @@ Status OrderedRows::read(size_t first, size_t count, Block& out) const {
   out.slots_.resize(count);
   out.tags_.resize(count);
   return read_records(first, count, [&](size_t i, const std::byte* record) {
-    RecordHeader header;
-    std::memcpy(&header, record, sizeof header);
+    const ScratchRecordHeader header =
+        load_scratch_record(record, row_bytes(), out.rows_.data() + i * row_bytes());
     out.slots_[i] = header.slot;
     out.tags_[i] = header.tag;
-    std::memcpy(out.rows_.data() + i * row_bytes(), record + sizeof header, row_bytes());
   });
 }
 
 Status OrderedRows::read_rows(size_t first, size_t count, std::byte* out) const {
   return read_records(first, count, [&](size_t i, const std::byte* record) {
-    std::memcpy(out + i * row_bytes(), record + sizeof(RecordHeader), row_bytes());
+    std::memcpy(out + i * row_bytes(), record + sizeof(ScratchRecordHeader), row_bytes());
   });
 }
 
