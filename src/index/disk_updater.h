@@ -1,0 +1,69 @@
+// Changes a disk graph in place: new nodes are linked to their neighbours, dead ones are cut out and
+// those that led to them are mended, page by page, while searches go on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/thread_pool.h"
+#include "index/disk_index.h"
+#include "roxanne/status.h"
+
+namespace roxanne::index {
+
+struct NewNode {
+  uint32_t slot = 0;
+  uint64_t tag = 0;
+  const std::byte* row = nullptr;  // of the collection's scalar type and dimension, finite
+};
+
+struct DiskChanges {
+  std::span<const NewNode> added;     // slots that the index does not hold, each once
+  std::span<const uint32_t> removed;  // slots; those that the index does not hold are passed over
+};
+
+struct DiskUpdateOptions {
+  size_t thread_count = 1;
+  uint64_t memory_bytes = 0;  // for pages under way; 0 = as it likes
+};
+
+// Since the updater was made.
+struct DiskUpdateStats {
+  uint64_t added = 0;
+  uint64_t removed = 0;
+  uint64_t reads = 0;       // pages read from disk
+  uint64_t cache_hits = 0;  // pages that were in memory
+  uint64_t pages_written = 0;
+  uint64_t bytes_written = 0;  // pages, page maps and codes
+  uint64_t distance_computations = 0;
+  uint64_t checkpoints = 0;
+};
+
+class DiskUpdater {
+ public:
+  // Both outlive it. One updater an index.
+  DiskUpdater(DiskIndex& index, base::ThreadPool& pool, const DiskUpdateOptions& options);
+  ~DiskUpdater();
+
+  // One call at a time, of either. Searches go on meanwhile, and find each node as it was before or
+  // is after. Takes changes in the order, and in pieces, that suit it: after an error (kIoError,
+  // kCorruption, kDiskFull) index.slots() tells which are in; what is there can be searched.
+  Status apply(const DiskChanges& changes);
+  // Makes all that was applied durable and gives space back. After a failed sync, or a write that
+  // failed for another reason than a full disk, both calls are refused with kReadOnly.
+  Status checkpoint(uint64_t log_sequence_number);
+  // Whether so much was written since the last one that another pays.
+  bool is_checkpoint_due() const;
+
+  DiskUpdateStats stats() const;
+  // Of memory that an updater takes beside the index; about.
+  static uint64_t bytes_of(const CollectionOptions& options, const DiskUpdateOptions& update);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace roxanne::index
