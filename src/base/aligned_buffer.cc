@@ -5,6 +5,7 @@
 #endif
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -20,10 +21,31 @@ void give_memory_back() {
 
 namespace {
 constexpr size_t kHugePageBytes = 2u << 20;
+// A buffer that grows gets one part in so many more than it needs.
+constexpr size_t kReserveShare = 8;
+// The sanitizers do not follow memory that moves.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kMovesPages = false;
+#else
+constexpr bool kMovesPages = true;
+#endif
 
 size_t round_up(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
+
+std::byte* map_huge(size_t bytes) {
+  void* memory = mmap(nullptr, bytes + kHugePageBytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  auto* begin = static_cast<std::byte*>(memory);
+  const size_t head =
+      (kHugePageBytes - reinterpret_cast<uintptr_t>(begin) % kHugePageBytes) % kHugePageBytes;
+  if (head != 0) munmap(begin, head);
+  if (head != kHugePageBytes) munmap(begin + head + bytes, kHugePageBytes - head);
+  return begin + head;
+}
+
 }  // namespace
 
 AlignedBuffer::AlignedBuffer(size_t size) : size_(size) {
@@ -31,22 +53,42 @@ AlignedBuffer::AlignedBuffer(size_t size) : size_(size) {
   if (size < kHugePageBytes) {
     void* memory = std::aligned_alloc(kPageBytes, round_up(size, kPageBytes));
     if (memory == nullptr) throw std::bad_alloc();
-    std::memset(memory, 0, size);
+    capacity_ = round_up(size, kPageBytes);
+    std::memset(memory, 0, capacity_);
     data_ = static_cast<std::byte*>(memory);
     return;
   }
   // Over-allocates address space by one huge page and cuts the ends off, for the alignment.
   mapped_bytes_ = round_up(size, kHugePageBytes);
-  void* memory = mmap(nullptr, mapped_bytes_ + kHugePageBytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) throw std::bad_alloc();
-  auto* begin = static_cast<std::byte*>(memory);
-  const size_t head =
-      (kHugePageBytes - reinterpret_cast<uintptr_t>(begin) % kHugePageBytes) % kHugePageBytes;
-  if (head != 0) munmap(begin, head);
-  if (head != kHugePageBytes) munmap(begin + head + mapped_bytes_, kHugePageBytes - head);
-  data_ = begin + head;
+  capacity_ = mapped_bytes_;
+  data_ = map_huge(mapped_bytes_);
   madvise(data_, mapped_bytes_, MADV_HUGEPAGE);  // a hint: refusal costs speed only
+}
+
+void AlignedBuffer::grow(size_t size) {
+  if (size <= capacity_) {
+    size_ = std::max(size_, size);
+    return;
+  }
+  const size_t wanted = size_ == 0 ? size : size + size / kReserveShare;
+  if (mapped_bytes_ != 0 && kMovesPages) {
+    const size_t bytes = round_up(wanted, kHugePageBytes);
+    std::byte* place = map_huge(bytes);
+    void* moved =
+        mremap(data_, mapped_bytes_, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, static_cast<void*>(place));
+    if (moved == MAP_FAILED) {
+      munmap(place, bytes);
+      throw std::bad_alloc();
+    }
+    data_ = static_cast<std::byte*>(moved);
+    mapped_bytes_ = capacity_ = bytes;
+    madvise(data_, mapped_bytes_, MADV_HUGEPAGE);
+  } else {
+    AlignedBuffer larger(wanted);
+    if (size_ > 0) std::memcpy(larger.data_, data_, size_);
+    *this = std::move(larger);
+  }
+  size_ = size;
 }
 
 AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept { *this = std::move(other); }
@@ -56,6 +98,7 @@ AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {
     release();
     data_ = std::exchange(other.data_, nullptr);
     size_ = std::exchange(other.size_, 0);
+    capacity_ = std::exchange(other.capacity_, 0);
     mapped_bytes_ = std::exchange(other.mapped_bytes_, 0);
   }
   return *this;

@@ -15,40 +15,81 @@ constexpr size_t kCellsFactor = 6;
 // Beyond what halves hold lie points that are thousands of times as far out as others are.
 constexpr float kHalfMost = 65504;
 
-void append_halves(const float* values, size_t count, std::vector<uint16_t>& to) {
-  const size_t at = to.size();
-  to.resize(at + count);
+void write_halves(const float* values, size_t count, uint16_t* to) {
   std::vector<float> clamped(count);
   for (size_t i = 0; i < count; ++i) clamped[i] = std::clamp(values[i], -kHalfMost, kHalfMost);
-  kernels::kernels().f32_to_f16(clamped.data(), count, to.data() + at);
+  kernels::kernels().f32_to_f16(clamped.data(), count, to);
+}
+
+uint16_t* append_row(std::vector<uint16_t>& rows, size_t dim) {
+  rows.resize(rows.size() + dim);
+  return rows.data() + rows.size() - dim;
 }
 
 }  // namespace
 
 void Cells::add_group(const float* centroid) {
-  append_halves(centroid, dim_, parts_.group_centroids);
-  if (parts_.group_starts.empty()) parts_.group_starts.push_back(0);
-  parts_.group_starts.push_back(static_cast<uint32_t>(cell_count()));
+  write_halves(centroid, dim_, append_row(group_centroids_, dim_));
+  groups_.emplace_back();
 }
 
-void Cells::add_cell(const float* centroid, float offset) {
-  append_halves(centroid, dim_, parts_.centroids);
-  parts_.offsets.push_back(offset);
-  ++parts_.group_starts.back();
+void Cells::add_cell(uint32_t group, const float* centroid, float offset) {
+  Group& to = groups_[group];
+  places_.push_back({group, static_cast<uint32_t>(to.cells.size())});
+  to.cells.push_back(static_cast<uint32_t>(places_.size() - 1));
+  to.offsets.push_back(offset);
+  write_halves(centroid, dim_, append_row(to.centroids, dim_));
+}
+
+void Cells::move_cell(uint32_t cell, const float* centroid, float offset) {
+  const Place place = places_[cell];
+  Group& group = groups_[place.group];
+  write_halves(centroid, dim_, group.centroids.data() + place.index * dim_);
+  group.offsets[place.index] = offset;
+}
+
+Cells::Parts Cells::parts() const {
+  Parts parts;
+  parts.group_centroids = group_centroids_;
+  parts.centroids.reserve(cell_count() * dim_);
+  for (uint32_t cell = 0; cell < cell_count(); ++cell) {
+    parts.cell_groups.push_back(places_[cell].group);
+    parts.centroids.insert(parts.centroids.end(), centroid_of(cell), centroid_of(cell) + dim_);
+    parts.offsets.push_back(offset(cell));
+  }
+  return parts;
+}
+
+Cells::Cells(size_t dim, const Parts& parts) : dim_(dim), group_centroids_(parts.group_centroids) {
+  groups_.resize(group_centroids_.size() / dim);
+  for (size_t cell = 0; cell < parts.cell_groups.size(); ++cell) {
+    const uint32_t group = parts.cell_groups[cell];
+    Group& to = groups_[group];
+    places_.push_back({group, static_cast<uint32_t>(to.cells.size())});
+    to.cells.push_back(static_cast<uint32_t>(cell));
+    to.offsets.push_back(parts.offsets[cell]);
+    const uint16_t* centroid = parts.centroids.data() + cell * dim;
+    to.centroids.insert(to.centroids.end(), centroid, centroid + dim);
+  }
 }
 
 uint64_t Cells::bytes() const {
-  return (parts_.group_centroids.size() + parts_.centroids.size()) * sizeof(uint16_t) +
-         parts_.group_starts.size() * sizeof(uint32_t) + parts_.offsets.size() * sizeof(float);
+  uint64_t bytes = group_centroids_.capacity() * sizeof(uint16_t) +
+                   places_.capacity() * sizeof(Place) + groups_.capacity() * sizeof(Group);
+  for (const Group& group : groups_) {
+    bytes += group.centroids.capacity() * sizeof(uint16_t) +
+             group.cells.capacity() * (sizeof(uint32_t) + sizeof(float));
+  }
+  return bytes;
 }
 
 void Cells::centroid(uint32_t cell, float* out) const {
-  kernels::kernels().f16_to_f32(parts_.centroids.data() + cell * dim_, dim_, out);
+  kernels::kernels().f16_to_f32(centroid_of(cell), dim_, out);
 }
 
 float Cells::distance(const float* query, uint32_t cell) const {
   float distance;
-  kernels::kernels().l2_f16(query, parts_.centroids.data() + cell * dim_, 1, dim_, &distance);
+  kernels::kernels().l2_f16(query, centroid_of(cell), 1, dim_, &distance);
   return distance;
 }
 
@@ -56,21 +97,19 @@ void Cells::nearest(const float* query, size_t wanted, Scratch& scratch,
                     std::vector<NearCell>& found) const {
   const kernels::KernelTable& kernels = kernels::kernels();
   scratch.distances.resize(group_count());
-  kernels.l2_f16(query, parts_.group_centroids.data(), group_count(), dim_,
-                 scratch.distances.data());
+  kernels.l2_f16(query, group_centroids_.data(), group_count(), dim_, scratch.distances.data());
   scratch.groups.clear();
   for (uint32_t g = 0; g < group_count(); ++g) scratch.groups.push_back({scratch.distances[g], g});
   std::sort(scratch.groups.begin(), scratch.groups.end());
   found.clear();
   for (size_t i = 0; i < scratch.groups.size(); ++i) {
     if (i >= kGroupsLeast && found.size() >= kCellsFactor * wanted) break;
-    const uint32_t first = parts_.group_starts[scratch.groups[i].cell];
-    const uint32_t end = parts_.group_starts[scratch.groups[i].cell + 1];
-    scratch.distances.resize(end - first);
-    kernels.l2_f16(query, parts_.centroids.data() + first * dim_, end - first, dim_,
+    const Group& group = groups_[scratch.groups[i].cell];
+    scratch.distances.resize(group.cells.size());
+    kernels.l2_f16(query, group.centroids.data(), group.cells.size(), dim_,
                    scratch.distances.data());
-    for (uint32_t cell = first; cell < end; ++cell) {
-      found.push_back({scratch.distances[cell - first] + parts_.offsets[cell], cell});
+    for (size_t c = 0; c < group.cells.size(); ++c) {
+      found.push_back({scratch.distances[c] + group.offsets[c], group.cells[c]});
     }
   }
   const size_t kept = std::min(wanted, found.size());

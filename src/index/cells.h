@@ -4,10 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
-
-#include "base/aligned_buffer.h"
 
 namespace roxanne::index {
 
@@ -19,37 +16,43 @@ struct NearCell {
   }
 };
 
-// Centroids are halves: 2 bytes a coordinate are kept for each cell.
+// Centroids are halves: 2 bytes a coordinate are kept for each cell. Cells are numbered in the order
+// in which they came; they may come, and move, while the graph lives.
 class Cells {
  public:
   Cells() = default;
   explicit Cells(size_t dim) : dim_(dim) {}
 
-  // While a graph is built: groups in order, each followed by its cells. `offset` is the mean of
-  // what is added to the distances of the cell's points (SearchSpace::map_rows).
+  // A new, empty group.
   void add_group(const float* centroid);
-  void add_cell(const float* centroid, float offset);
+  // A new cell of a group. `offset` is the mean of what is added to the distances of the cell's
+  // points (SearchSpace::map_rows).
+  void add_cell(uint32_t group, const float* centroid, float offset);
+  // A cell's points have another mean now.
+  void move_cell(uint32_t cell, const float* centroid, float offset);
+
   // What a file keeps.
   struct Parts {
     std::vector<uint16_t> group_centroids;  // group_count x dim
-    std::vector<uint32_t> group_starts;     // first cell of each group, and the end
+    std::vector<uint32_t> cell_groups;      // cell_count
     std::vector<uint16_t> centroids;        // cell_count x dim
     std::vector<float> offsets;             // cell_count
   };
-  const Parts& parts() const { return parts_; }
+  Parts parts() const;
   // Parts that fit each other.
-  Cells(size_t dim, Parts parts) : dim_(dim), parts_(std::move(parts)) {}
+  Cells(size_t dim, const Parts& parts);
 
   size_t dim() const { return dim_; }
-  size_t cell_count() const { return parts_.offsets.size(); }
-  size_t group_count() const {
-    return parts_.group_starts.empty() ? 0 : parts_.group_starts.size() - 1;
-  }
+  size_t cell_count() const { return places_.size(); }
+  size_t group_count() const { return groups_.size(); }
+  uint32_t group_of(uint32_t cell) const { return places_[cell].group; }
   uint64_t bytes() const;
 
   // A centroid as floats, as distances see it.
   void centroid(uint32_t cell, float* out) const;
-  float offset(uint32_t cell) const { return parts_.offsets[cell]; }
+  float offset(uint32_t cell) const {
+    return groups_[places_[cell].group].offsets[places_[cell].index];
+  }
   // Squared, without the offset.
   float distance(const float* query, uint32_t cell) const;
 
@@ -64,8 +67,24 @@ class Cells {
                std::vector<NearCell>& found) const;
 
  private:
+  // Cells of a group lie together: a query compares with all of them in one go.
+  struct Group {
+    std::vector<uint16_t> centroids;  // cells.size() x dim
+    std::vector<float> offsets;
+    std::vector<uint32_t> cells;
+  };
+  struct Place {
+    uint32_t group;
+    uint32_t index;
+  };
+  const uint16_t* centroid_of(uint32_t cell) const {
+    return groups_[places_[cell].group].centroids.data() + places_[cell].index * dim_;
+  }
+
   size_t dim_ = 0;
-  Parts parts_;
+  std::vector<uint16_t> group_centroids_;
+  std::vector<Group> groups_;
+  std::vector<Place> places_;  // by cell
 };
 
 }  // namespace roxanne::index

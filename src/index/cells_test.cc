@@ -28,7 +28,7 @@ Cells make_cells(size_t groups, size_t cells_each, bool has_offsets, uint32_t se
     const size_t count = cells_each == 0 ? 0 : random() % (2 * cells_each);
     for (size_t c = 0; c < count; ++c) {
       for (size_t d = 0; d < kDim; ++d) cell[d] = group[d] + 0.3f * values(random);
-      cells.add_cell(cell.data(), has_offsets ? std::abs(values(random)) * 0.3f : 0);
+      cells.add_cell(static_cast<uint32_t>(g), cell.data(), has_offsets ? std::abs(values(random)) * 0.3f : 0);
     }
   }
   return cells;
@@ -110,7 +110,7 @@ TEST(Cells, CentroidsBeyondHalvesStayFinite) {
   std::vector<float> far(kDim, 1e7f), centroid(kDim);
   far[1] = -3e38f;
   cells.add_group(far.data());
-  cells.add_cell(far.data(), 0);
+  cells.add_cell(static_cast<uint32_t>(cells.group_count() - 1), far.data(), 0);
   cells.centroid(0, centroid.data());
   EXPECT_EQ(centroid[0], 65504.0f);
   EXPECT_EQ(centroid[1], -65504.0f);
@@ -146,7 +146,7 @@ TEST(Cells, EmptyGroupsAndFewCellsAreNoMatter) {
   for (size_t g = 0; g < 20; ++g) cells.add_group(centre.data());
   cells.nearest(query.data(), 5, scratch, found);
   EXPECT_TRUE(found.empty());
-  cells.add_cell(centre.data(), 0.5f);
+  cells.add_cell(static_cast<uint32_t>(cells.group_count() - 1), centre.data(), 0.5f);
   cells.nearest(query.data(), 5, scratch, found);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].distance, cells.distance(query.data(), 0) + 0.5f);

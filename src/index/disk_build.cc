@@ -42,7 +42,7 @@ constexpr uint64_t kSampleBytesLeast = 8u << 20;
 constexpr size_t kRowsAtOnce = 512;
 constexpr uint64_t kGroupBytesWanted = 32u << 20;  // of a group's rows while they are sorted
 constexpr uint64_t kScratchBytes = 32u << 20;
-constexpr uint64_t kTableBytes = 4;  // a row's share of the build's own tables
+constexpr uint64_t kTableBytes = 8;  // a row's share of the build's own tables
 
 // Of the whole build's time.
 constexpr double kGroupEnd = 0.05;
@@ -60,8 +60,8 @@ uint64_t shared_bytes(const CollectionOptions& options, uint64_t row_count) {
   const NodePageLayout layout(options, kMaxDegree);
   const uint64_t cells = row_count / CellSorter::kCellRows + 1;
   const uint64_t pages = row_count / std::max(1u, layout.nodes) + cells;
-  return cells * (options.dim * sizeof(uint16_t) + 16) + pages * 3 * sizeof(uint32_t) +
-         row_count / 4 + options.dim * kernels::kCodebookEntries * sizeof(float);
+  return cells * (options.dim * sizeof(uint16_t) + 64) + pages * 3 * sizeof(uint32_t) +
+         row_count / 4 + row_count * sizeof(uint32_t) + options.dim * kernels::kCodebookEntries * sizeof(float);
 }
 
 // Places, those that stay vacant at the ends of cells included.
@@ -244,7 +244,7 @@ class DiskBuild {
     }
     row_starts_.push_back(static_cast<uint32_t>(ordered_->count()));
     cell_starts_.push_back(row_starts_.back());
-    graph_->cell_pages.push_back(static_cast<uint32_t>(row_starts_.size() - 1));
+    cell_pages_.push_back(static_cast<uint32_t>(row_starts_.size() - 1));
     grouped_.reset();
     return ordered_->finish();
   }
@@ -255,12 +255,13 @@ class DiskBuild {
 
   Status append_group(size_t group, const GroupedRows::Rows& rows, const SortedGroup& sorted) {
     graph_->cells.add_group(group_centroids_.data() + group * collection_.dim);
+    const auto cell_group = static_cast<uint32_t>(graph_->cells.group_count() - 1);
     auto at = static_cast<uint32_t>(ordered_->count());
     for (size_t cell = 0; cell < sorted.cell_sizes.size(); ++cell) {
-      graph_->cells.add_cell(sorted.centroids.data() + cell * collection_.dim,
+      graph_->cells.add_cell(cell_group, sorted.centroids.data() + cell * collection_.dim,
                              sorted.offsets[cell]);
       cell_starts_.push_back(at);
-      graph_->cell_pages.push_back(static_cast<uint32_t>(row_starts_.size()));
+      cell_pages_.push_back(static_cast<uint32_t>(row_starts_.size()));
       const uint32_t end = at + sorted.cell_sizes[cell];
       for (; at < end; at += std::min(layout_.nodes, end - at)) row_starts_.push_back(at);
     }
@@ -268,7 +269,7 @@ class DiskBuild {
     for (const uint32_t i : sorted.order) {
       ROX_RETURN_IF_ERROR(
           ordered_->append(view.slice(i, 1), {&rows.slots[i], 1}, {&rows.tags[i], 1}));
-      all_slots_.push_back(rows.slots[i]);
+      row_slots_.push_back(rows.slots[i]);
     }
     return sample_residuals(view, sorted);
   }
@@ -321,9 +322,6 @@ class DiskBuild {
   uint32_t page_count() const { return static_cast<uint32_t>(row_starts_.size() - 1); }
 
   void train_code() {
-    std::sort(all_slots_.begin(), all_slots_.end());
-    slots_ = set_of_slots(all_slots_);
-    std::vector<uint32_t>().swap(all_slots_);
     graph_->code = quantize::ResidualProductCode(collection_.dim, choose_parts());
     graph_->code.train({residuals_.data(), residual_centroids_.data(), residual_offsets_.data(),
                         residual_offsets_.size()},
@@ -338,11 +336,13 @@ class DiskBuild {
                      static_cast<uint32_t>(graph_->cells.group_count()),
                      static_cast<uint32_t>(graph_->cells.cell_count())};
     graph_->layout = layout_;
-    graph_->page_cells.resize(page_count());
+    graph_->page_cells.grow(page_count());
     for (uint32_t cell = 0; cell < graph_->shape.cell_count; ++cell) {
-      std::fill(graph_->page_cells.begin() + graph_->cell_pages[cell],
-                graph_->page_cells.begin() + graph_->cell_pages[cell + 1], cell);
+      std::fill(graph_->page_cells.begin() + cell_pages_[cell],
+                graph_->page_cells.begin() + cell_pages_[cell + 1], cell);
     }
+    std::vector<uint32_t>().swap(cell_pages_);
+    list_cell_pages(*graph_);
   }
 
   Status link() {
@@ -384,31 +384,44 @@ class DiskBuild {
     ROX_ASSIGN_OR_RETURN(pages_, storage::PageStore::create(file_system_, paths_.pages,
                                                             {.page_bytes = layout_.page_bytes}));
     ROX_ASSIGN_OR_RETURN(codes_,
-                         DiskCodesWriter::create(file_system_, paths_.codes, *graph_, slots_));
+                         DiskCodesWriter::create(file_system_, paths_.codes, *graph_));
     graph_->codes = base::AlignedBuffer(size_t{graph_->place_count()} * graph_->code.code_bytes());
-    PageWriter writer(*graph_, *ordered_, row_starts_, pool_, options_.thread_count);
+    PageWriter writer(*graph_, *ordered_, row_starts_, row_slots_, pool_, options_.thread_count);
     const auto on_page = [this](double fraction) {
       return report("encode", kLinkEnd + (kEncodeEnd - kLinkEnd) * fraction);
     };
     if (options_.adjacency != nullptr) {
-      ROX_RETURN_IF_ERROR(writer.take_adjacency(*options_.adjacency, slots_));
+      writer.take_adjacency(*options_.adjacency);
     } else {
       writer.take_edges(*edges_);
     }
     ROX_RETURN_IF_ERROR(writer.write(*pages_, *codes_, on_page));
     ROX_RETURN_IF_ERROR(pages_->checkpoint({}));
     edges_.reset();
+    place_slots();
     return Status::ok();
+  }
+
+  void place_slots() {
+    const uint32_t highest = *std::max_element(row_slots_.begin(), row_slots_.end());
+    graph_->node_of_slot.grow(size_t{highest} + 1, kNoNode);
+    for (uint32_t page = 0; page < page_count(); ++page) {
+      for (uint32_t row = row_starts_[page]; row < row_starts_[page + 1]; ++row) {
+        graph_->node_of_slot[row_slots_[row]] = page * layout_.nodes + row - row_starts_[page];
+      }
+    }
+    std::vector<uint32_t>().swap(row_slots_);
   }
 
   Result<std::unique_ptr<DiskIndex>> finish() {
     ROX_RETURN_IF_ERROR(report("calibrate", kEncodeEnd));
     const PlaceOfRow places(row_starts_, layout_.nodes);
     auto index =
-        std::make_unique<DiskIndex>(std::move(graph_), slots_, std::move(pages_), codes_->bytes());
+        std::make_unique<DiskIndex>(std::move(graph_), std::move(pages_), codes_->bytes());
     ROX_RETURN_IF_ERROR(calibrate_disk(*index, *ordered_, places, pool_, options_.thread_count,
                                        graph::mix_seeds(options_.seed, 4)));
-    ROX_RETURN_IF_ERROR(codes_->finish(index->graph(), slots_));
+    index->note_changed(std::nullopt, codes_->bytes());
+    ROX_RETURN_IF_ERROR(codes_->finish(index->graph()));
     ordered_.reset();
     ROX_RETURN_IF_ERROR(report("calibrate", 1));
     return index;
@@ -429,8 +442,8 @@ class DiskBuild {
   std::unique_ptr<OrderedRows> ordered_;
   std::vector<uint32_t> cell_starts_;  // first row of each cell, and the end
   std::vector<uint32_t> row_starts_;   // first row of each page, and the end
-  std::vector<uint32_t> all_slots_;
-  LiveSet slots_;
+  std::vector<uint32_t> cell_pages_;   // first page of each cell, and the end
+  std::vector<uint32_t> row_slots_;    // by row
   size_t rows_seen_ = 0;
   std::vector<float> residuals_, residual_centroids_, residual_offsets_;
   std::unique_ptr<EdgeFile> edges_;

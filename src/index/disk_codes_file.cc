@@ -13,27 +13,29 @@ namespace roxanne::index {
 namespace {
 
 constexpr uint64_t kMagic = 0x314d454d4b534452;  // "RDSKMEM1"
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kPageBytes = base::kPageBytes;
 constexpr size_t kBlockBytes = 1u << 20;
 constexpr uint32_t kPartsMax = 1024;
+constexpr uint32_t kCellsMax = 1u << 28;
+constexpr uint64_t kCellListBytes = sizeof(std::vector<uint32_t>) + 16;  // a cell's list, empty
 
 enum Section : size_t {
   kOrigin,
   kCodebook,
   kGroupCentroids,
-  kGroupStarts,
+  kCellGroups,
   kCellCentroids,
   kCellOffsets,
-  kCellPages,
+  kPageCells,
   kSlots,
   kChecksums,
   kCodes,
   kSectionCount
 };
 constexpr const char* kSectionNames[] = {
-    "origin",       "codebook",   "group centroids", "group starts", "cell centroids",
-    "cell offsets", "cell pages", "slots",           "checksums",    "codes"};
+    "origin",       "codebook",   "group centroids", "cell groups", "cell centroids",
+    "cell offsets", "page cells", "slots",           "checksums",   "codes"};
 
 // As it lies in page 0; no padding between the fields.
 struct Header {
@@ -51,7 +53,7 @@ struct Header {
   uint32_t cell_count;
   uint32_t list_size_at_10;
   uint32_t list_size_at_100;
-  uint32_t slot_chunks;
+  uint32_t slot_end;  // above every slot
   float scale;
   float greatest_norm;
   float add_step;
@@ -67,7 +69,7 @@ using Layout = SectionLayout<kSectionCount>;
 
 size_t block_places_of(size_t code_bytes) { return std::max<size_t>(1, kBlockBytes / code_bytes); }
 
-Layout layout_of(const DiskShape& shape, uint32_t slot_chunks) {
+Layout layout_of(const DiskShape& shape) {
   const uint64_t dim = shape.options.dim;
   const uint64_t places = uint64_t{shape.page_count} * shape.page().nodes;
   const size_t code_bytes = shape.part_count + sizeof(int16_t);
@@ -76,33 +78,23 @@ Layout layout_of(const DiskShape& shape, uint32_t slot_chunks) {
   layout.sizes[kOrigin] = dim * sizeof(float);
   layout.sizes[kCodebook] = dim * kernels::kCodebookEntries * sizeof(float);
   layout.sizes[kGroupCentroids] = shape.group_count * dim * sizeof(uint16_t);
-  layout.sizes[kGroupStarts] = (uint64_t{shape.group_count} + 1) * sizeof(uint32_t);
+  layout.sizes[kCellGroups] = uint64_t{shape.cell_count} * sizeof(uint32_t);
   layout.sizes[kCellCentroids] = shape.cell_count * dim * sizeof(uint16_t);
   layout.sizes[kCellOffsets] = uint64_t{shape.cell_count} * sizeof(float);
-  layout.sizes[kCellPages] = (uint64_t{shape.cell_count} + 1) * sizeof(uint32_t);
-  layout.sizes[kSlots] = uint64_t{slot_chunks} * sizeof(LiveChunk);
+  layout.sizes[kPageCells] = uint64_t{shape.page_count} * sizeof(uint32_t);
+  layout.sizes[kSlots] = places * sizeof(uint32_t);
   layout.sizes[kChecksums] = (places + block_places - 1) / block_places * sizeof(uint64_t);
   layout.sizes[kCodes] = places * code_bytes;
   layout.place();
   return layout;
 }
 
-std::vector<std::byte> pack_slots(const LiveSet& slots) {
-  std::vector<std::byte> packed(slots.chunk_count() * sizeof(LiveChunk));
-  for (size_t chunk = 0; chunk < slots.chunk_count(); ++chunk) {
-    const uint64_t* words = slots.chunk_words(chunk);
-    if (words == nullptr) continue;
-    std::memcpy(packed.data() + chunk * sizeof(LiveChunk), words, sizeof(LiveChunk));
-  }
-  return packed;
-}
-
-LiveSet unpack_slots(std::span<const std::byte> packed) {
-  LiveSet slots;
-  for (size_t chunk = 0; chunk * sizeof(LiveChunk) < packed.size(); ++chunk) {
-    auto words = std::make_shared<LiveChunk>();
-    std::memcpy(words->data(), packed.data() + chunk * sizeof(LiveChunk), sizeof(LiveChunk));
-    slots.set_chunk(chunk, std::move(words));
+// The slot of each place; kNoNode where it is vacant.
+std::vector<uint32_t> slots_by_place(const DiskGraph& graph) {
+  std::vector<uint32_t> slots(graph.place_count(), kNoNode);
+  for (size_t slot = 0; slot < graph.node_of_slot.size(); ++slot) {
+    const uint32_t node = graph.node_of_slot[slot];
+    if (node != kNoNode) slots[node] = static_cast<uint32_t>(slot);
   }
   return slots;
 }
@@ -147,15 +139,15 @@ Status check_header(const std::string& path, const Header& header,
   if (header.page_count < 1 || header.page_count >= kNoNode / layout.nodes) {
     return damaged("page count");
   }
-  if (header.node_count < 1 || header.node_count > header.page_count * layout.nodes) {
+  if (header.node_count > header.page_count * layout.nodes) {
     return damaged("node count");
   }
   if (header.part_count < 1 || header.part_count > kPartsMax || header.part_count > options.dim) {
     return damaged("part count");
   }
-  if (header.cell_count < 1 || header.cell_count > header.page_count) return damaged("cell count");
+  if (header.cell_count < 1 || header.cell_count > kCellsMax) return damaged("cell count");
   if (header.group_count < 1 || header.group_count > (1u << 24)) return damaged("group count");
-  if (header.slot_chunks < 1 || header.slot_chunks > (1u << 21)) return damaged("slots");
+  if (header.slot_end < 1 || header.slot_end == kNoNode) return damaged("slots");
   if (!are_finite({header.scale, header.greatest_norm, header.add_step, header.error_bias,
                    header.error_spread})) {
     return damaged("numbers");
@@ -163,10 +155,9 @@ Status check_header(const std::string& path, const Header& header,
   return Status::ok();
 }
 
-// Ascending from 0 to `end`.
-bool are_starts(const std::vector<uint32_t>& starts, uint32_t end) {
-  return starts.front() == 0 && starts.back() == end &&
-         std::is_sorted(starts.begin(), starts.end());
+bool are_below(const std::vector<uint32_t>& numbers, uint32_t end, uint32_t none) {
+  return std::all_of(numbers.begin(), numbers.end(),
+                     [&](uint32_t number) { return number < end || number == none; });
 }
 
 Status read_codes(const storage::File& file, const std::string& path, const Layout& layout,
@@ -195,18 +186,18 @@ DiskShape shape_of(const Header& header, const CollectionOptions& options) {
 struct Parts {
   std::vector<float> origin, codebook;
   Cells::Parts cells;
-  std::vector<uint32_t> cell_pages;
-  std::vector<std::byte> slots;
+  std::vector<uint32_t> page_cells;
+  std::vector<uint32_t> slots;
   std::vector<uint64_t> checksums;
 
   explicit Parts(const Layout& layout)
       : origin(layout.sizes[kOrigin] / sizeof(float)),
         codebook(layout.sizes[kCodebook] / sizeof(float)),
-        cell_pages(layout.sizes[kCellPages] / sizeof(uint32_t)),
-        slots(layout.sizes[kSlots]),
+        page_cells(layout.sizes[kPageCells] / sizeof(uint32_t)),
+        slots(layout.sizes[kSlots] / sizeof(uint32_t)),
         checksums(layout.sizes[kChecksums] / sizeof(uint64_t)) {
     cells.group_centroids.resize(layout.sizes[kGroupCentroids] / sizeof(uint16_t));
-    cells.group_starts.resize(layout.sizes[kGroupStarts] / sizeof(uint32_t));
+    cells.cell_groups.resize(layout.sizes[kCellGroups] / sizeof(uint32_t));
     cells.centroids.resize(layout.sizes[kCellCentroids] / sizeof(uint16_t));
     cells.offsets.resize(layout.sizes[kCellOffsets] / sizeof(float));
   }
@@ -215,10 +206,10 @@ struct Parts {
     return {of(origin),
             of(codebook),
             of(cells.group_centroids),
-            of(cells.group_starts),
+            of(cells.cell_groups),
             of(cells.centroids),
             of(cells.offsets),
-            of(cell_pages),
+            of(page_cells),
             of(slots),
             of(checksums)};
   }
@@ -228,8 +219,11 @@ Status check_parts(const std::string& path, const Header& header, const Parts& p
   const auto damaged = [&](Section section) {
     return Status::corruption(path + ": section " + kSectionNames[section] + ": out of order");
   };
-  if (!are_starts(parts.cells.group_starts, header.cell_count)) return damaged(kGroupStarts);
-  if (!are_starts(parts.cell_pages, header.page_count)) return damaged(kCellPages);
+  if (!are_below(parts.cells.cell_groups, header.group_count, header.group_count)) {
+    return damaged(kCellGroups);
+  }
+  if (!are_below(parts.page_cells, header.cell_count, kNoCell)) return damaged(kPageCells);
+  if (!are_below(parts.slots, header.slot_end, kNoNode)) return damaged(kSlots);
   if (!are_finite(parts.origin) || !are_finite(parts.codebook) ||
       !are_finite(parts.cells.offsets)) {
     return Status::corruption(path + ": a number is not finite");
@@ -237,29 +231,50 @@ Status check_parts(const std::string& path, const Header& header, const Parts& p
   return Status::ok();
 }
 
-void number_page_cells(DiskGraph& graph) {
-  graph.page_cells.resize(graph.shape.page_count);
-  for (uint32_t cell = 0; cell < graph.shape.cell_count; ++cell) {
-    std::fill(graph.page_cells.begin() + graph.cell_pages[cell],
-              graph.page_cells.begin() + graph.cell_pages[cell + 1], cell);
+// Each slot once, and as many as there are nodes.
+Status place_slots(const std::string& path, const Header& header,
+                   const std::vector<uint32_t>& slots, DiskGraph& graph) {
+  graph.node_of_slot.grow(header.slot_end, kNoNode);
+  uint32_t count = 0;
+  for (size_t node = 0; node < slots.size(); ++node) {
+    if (slots[node] == kNoNode) continue;
+    uint32_t& node_of_slot = graph.node_of_slot[slots[node]];
+    if (node_of_slot != kNoNode) {
+      return Status::corruption(path + ": section slots: slot " + std::to_string(slots[node]) +
+                                " is there twice");
+    }
+    node_of_slot = static_cast<uint32_t>(node);
+    ++count;
   }
+  if (count == header.node_count) return Status::ok();
+  return Status::corruption(path + ": section slots: " + std::to_string(count) + " slots of " +
+                            std::to_string(header.node_count) + " nodes");
 }
 
 }  // namespace
 
 DiskGraphBytes bytes_of(const DiskGraph& graph) {
   return {uint64_t{graph.place_count()} * graph.code.code_bytes(),
-          graph.cells.bytes() +
-              (graph.cell_pages.size() + graph.page_cells.size()) * sizeof(uint32_t) +
-              graph.code.codebook().size() * sizeof(float)};
+          graph.cells.bytes() + graph.cell_pages.size() * kCellListBytes +
+              2 * graph.page_cells.size() * sizeof(uint32_t) +
+              graph.code.codebook().size() * sizeof(float),
+          graph.node_of_slot.size() * sizeof(uint32_t)};
+}
+
+void list_cell_pages(DiskGraph& graph) {
+  graph.cell_pages.assign(graph.cells.cell_count(), {});
+  for (uint32_t page = 0; page < graph.page_cells.size(); ++page) {
+    const uint32_t cell = graph.page_cells[page];
+    if (cell != kNoCell) graph.cell_pages[cell].push_back(page);
+  }
+  for (auto& pages : graph.cell_pages) pages.shrink_to_fit();
 }
 
 Result<std::unique_ptr<DiskCodesWriter>> DiskCodesWriter::create(storage::FileSystem& file_system,
                                                                  const std::string& path,
-                                                                 const DiskGraph& graph,
-                                                                 const LiveSet& slots) {
+                                                                 const DiskGraph& graph) {
   ROX_ASSIGN_OR_RETURN(auto file, file_system.open(path, storage::OpenMode::kCreate));
-  const Layout layout = layout_of(graph.shape, static_cast<uint32_t>(slots.chunk_count()));
+  const Layout layout = layout_of(graph.shape);
   // Says at once where there is no room for it.
   ROX_RETURN_IF_ERROR(file->allocate(0, layout.file_bytes));
   std::unique_ptr<DiskCodesWriter> writer(
@@ -276,23 +291,24 @@ Status DiskCodesWriter::append(std::span<const std::byte> codes) {
   return Status::ok();
 }
 
-Status DiskCodesWriter::finish(const DiskGraph& graph, const LiveSet& slots) {
+Status DiskCodesWriter::finish(const DiskGraph& graph) {
   if (!has_finite_numbers(graph)) {
     return Status::unsupported("vectors are too large for a graph on disk");
   }
   const DiskShape& shape = graph.shape;
-  const auto slot_chunks = static_cast<uint32_t>(slots.chunk_count());
-  const Layout layout = layout_of(shape, slot_chunks);
-  const std::vector<std::byte> packed = pack_slots(slots);
-  const Cells::Parts& cells = graph.cells.parts();
+  const Layout layout = layout_of(shape);
+  const std::vector<uint32_t> slots = slots_by_place(graph);
+  const Cells::Parts cells = graph.cells.parts();
   const std::span<const std::byte> sections[kCodes] = {bytes_of_vector(graph.space.origin()),
                                                        std::as_bytes(graph.code.codebook()),
                                                        bytes_of_vector(cells.group_centroids),
-                                                       bytes_of_vector(cells.group_starts),
+                                                       bytes_of_vector(cells.cell_groups),
                                                        bytes_of_vector(cells.centroids),
                                                        bytes_of_vector(cells.offsets),
-                                                       bytes_of_vector(graph.cell_pages),
-                                                       packed,
+                                                       std::as_bytes(std::span(
+                                                           graph.page_cells.data(),
+                                                           graph.page_cells.size())),
+                                                       bytes_of_vector(slots),
                                                        bytes_of_vector(checksums_)};
   Header header = {};
   header.magic = kMagic;
@@ -308,7 +324,7 @@ Status DiskCodesWriter::finish(const DiskGraph& graph, const LiveSet& slots) {
   header.cell_count = shape.cell_count;
   header.list_size_at_10 = graph.list_sizes.at_small_k;
   header.list_size_at_100 = graph.list_sizes.at_large_k;
-  header.slot_chunks = slot_chunks;
+  header.slot_end = static_cast<uint32_t>(graph.node_of_slot.size());
   header.scale = graph.space.scale();
   header.greatest_norm = graph.space.greatest_norm();
   header.add_step = graph.code.add_step();
@@ -326,7 +342,7 @@ Status DiskCodesWriter::finish(const DiskGraph& graph, const LiveSet& slots) {
   return file_->sync();
 }
 
-Result<DiskGraphFile> read_disk_codes(storage::FileSystem& file_system, const std::string& path,
+Result<std::unique_ptr<DiskGraph>> read_disk_codes(storage::FileSystem& file_system, const std::string& path,
                                       const CollectionOptions& options) {
   ROX_ASSIGN_OR_RETURN(const auto file, file_system.open(path, storage::OpenMode::kRead));
   std::vector<std::byte> page(kPageBytes);
@@ -339,7 +355,7 @@ Result<DiskGraphFile> read_disk_codes(storage::FileSystem& file_system, const st
     return Status::corruption(path + ": header: bytes after its end");
   }
   const DiskShape shape = shape_of(header, options);
-  const Layout layout = layout_of(shape, header.slot_chunks);
+  const Layout layout = layout_of(shape);
   ROX_ASSIGN_OR_RETURN(const uint64_t size, file->size());
   if (size != layout.file_bytes) {
     return Status::corruption(path + ": " + std::to_string(size) + " bytes long, expected " +
@@ -354,12 +370,8 @@ Result<DiskGraphFile> read_disk_codes(storage::FileSystem& file_system, const st
     }
   }
   ROX_RETURN_IF_ERROR(check_parts(path, header, parts));
-  DiskGraphFile read{std::make_unique<DiskGraph>(), unpack_slots(parts.slots)};
-  if (read.slots.count() != header.node_count) {
-    return Status::corruption(path + ": section slots: " + std::to_string(read.slots.count()) +
-                              " slots of " + std::to_string(header.node_count) + " nodes");
-  }
-  DiskGraph& graph = *read.graph;
+  auto read = std::make_unique<DiskGraph>();
+  DiskGraph& graph = *read;
   graph.shape = shape;
   graph.layout = shape.page();
   graph.list_sizes = {header.list_size_at_10, header.list_size_at_100};
@@ -368,9 +380,11 @@ Result<DiskGraphFile> read_disk_codes(storage::FileSystem& file_system, const st
       SearchSpace(options.metric, std::move(parts.origin), header.scale, header.greatest_norm);
   graph.code = quantize::ResidualProductCode(options.dim, header.part_count);
   graph.code.restore(std::move(parts.codebook), header.add_step);
-  graph.cells = Cells(options.dim, std::move(parts.cells));
-  graph.cell_pages = std::move(parts.cell_pages);
-  number_page_cells(graph);
+  graph.cells = Cells(options.dim, parts.cells);
+  graph.page_cells.grow(header.page_count);
+  std::copy(parts.page_cells.begin(), parts.page_cells.end(), graph.page_cells.begin());
+  list_cell_pages(graph);
+  ROX_RETURN_IF_ERROR(place_slots(path, header, parts.slots, graph));
   ROX_RETURN_IF_ERROR(read_codes(*file, path, layout, parts.checksums, graph));
   return read;
 }

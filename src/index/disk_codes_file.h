@@ -1,9 +1,10 @@
-// The file of what a disk graph's searches hold in memory: written once, front to back, read whole.
+// The file of what a disk graph's searches hold in memory, as it was when the file was written:
+// front to back, once; read whole. What changed since is in a codes log beside it.
 // Bytes: docs/file_format.md.
 //
 //   page 0     header: magic, version, shape, numbers, checksums of the sections and its own
-//   sections   origin, codebook, groups, cells, their pages, slots of the nodes, checksums of
-//              blocks of codes, codes; each at the next multiple of 4096
+//   sections   origin, codebook, groups, cells, cells of the pages, slots of the nodes by place,
+//              checksums of blocks of codes, codes; each at the next multiple of 4096
 #pragma once
 
 #include <cstdint>
@@ -13,31 +14,22 @@
 #include <vector>
 
 #include "index/disk_graph.h"
-#include "index/live_set.h"
 #include "roxanne/status.h"
 #include "storage/file_system.h"
 
 namespace roxanne::index {
 
-// The file's bytes that are not in a DiskGraph.
-struct DiskGraphFile {
-  std::unique_ptr<DiskGraph> graph;
-  LiveSet slots;  // of the nodes
-};
-
 class DiskCodesWriter {
  public:
-  // All of `graph` but its codes, error and list sizes must be final. `slots` ascend.
+  // All of `graph` but its codes, slots, error and list sizes must be final.
   static Result<std::unique_ptr<DiskCodesWriter>> create(storage::FileSystem& file_system,
                                                          const std::string& path,
-                                                         const DiskGraph& graph,
-                                                         const LiveSet& slots);
+                                                         const DiskGraph& graph);
   // Codes of the next places; whole blocks of block_places() but for the last.
   size_t block_places() const { return block_places_; }
   Status append(std::span<const std::byte> codes);
-  // The rest, synced. Error and list sizes are taken from `graph`. kUnsupported where its numbers
-  // are not finite.
-  Status finish(const DiskGraph& graph, const LiveSet& slots);
+  // The rest, synced. kUnsupported where the graph's numbers are not finite.
+  Status finish(const DiskGraph& graph);
   uint64_t bytes() const { return file_bytes_; }
 
  private:
@@ -55,12 +47,14 @@ class DiskCodesWriter {
 struct DiskGraphBytes {
   uint64_t codes = 0;
   uint64_t cells = 0;
-  uint64_t total() const { return codes + cells; }
+  uint64_t slots = 0;
 };
 DiskGraphBytes bytes_of(const DiskGraph& graph);
+// Fills graph.cell_pages from graph.page_cells.
+void list_cell_pages(DiskGraph& graph);
 
 // Reads and checks all of it. kCorruption says where; kUnsupported for a newer version.
-Result<DiskGraphFile> read_disk_codes(storage::FileSystem& file_system, const std::string& path,
+Result<std::unique_ptr<DiskGraph>> read_disk_codes(storage::FileSystem& file_system, const std::string& path,
                                       const CollectionOptions& options);
 
 }  // namespace roxanne::index

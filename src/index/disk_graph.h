@@ -23,7 +23,7 @@ namespace roxanne::index {
 struct DiskShape {
   CollectionOptions options;  // key_type does not matter
   uint32_t node_count = 0;
-  uint32_t page_count = 0;
+  uint32_t page_count = 0;  // one past the highest that was ever used
   uint32_t max_degree = 0;
   uint32_t part_count = 0;  // of codes
   uint32_t group_count = 0;
@@ -39,6 +39,8 @@ struct EstimateError {
   float spread = 0;  // standard deviation
 };
 
+inline constexpr uint32_t kNoCell = UINT32_MAX;
+
 struct DiskGraph {
   DiskShape shape;
   NodePageLayout layout;  // shape.page(), kept
@@ -47,9 +49,10 @@ struct DiskGraph {
   SearchSpace space;
   quantize::ResidualProductCode code;
   Cells cells;
-  std::vector<uint32_t> cell_pages;  // first page of each cell, and the end
-  std::vector<uint32_t> page_cells;  // cell of each page
-  base::AlignedBuffer codes;         // code_bytes() a place
+  std::vector<std::vector<uint32_t>> cell_pages;  // of each cell
+  base::GrowingArray<uint32_t> page_cells;        // cell of each page; kNoCell where it is free
+  base::GrowingArray<uint32_t> node_of_slot;      // kNoNode where the graph has no such slot
+  base::AlignedBuffer codes;                      // code_bytes() a place
 
   DiskTuning tuning;  // not kept in files
 
@@ -66,6 +69,10 @@ struct DiskGraph {
     return std::inner_product(query, query + cells.dim(), query, 0.0f);
   }
 
+  // Where an edge leads; kNoNode where what it led to is gone.
+  uint32_t node_of(uint32_t slot) const {
+    return slot < node_of_slot.size() ? node_of_slot[slot] : kNoNode;
+  }
   uint32_t place_count() const { return shape.page_count * layout.nodes; }
   const uint8_t* code_of(uint32_t node) const {
     return reinterpret_cast<const uint8_t*>(codes.data()) + size_t{node} * code.code_bytes();

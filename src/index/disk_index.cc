@@ -25,41 +25,67 @@ constexpr uint32_t kPagesTogether = 256;
 
 }  // namespace
 
-DiskIndex::DiskIndex(std::unique_ptr<DiskGraph> graph, LiveSet slots,
-                     std::unique_ptr<storage::PageStore> pages, uint64_t codes_file_bytes)
-    : graph_(std::move(graph)),
-      slots_(std::move(slots)),
-      pages_(std::move(pages)),
-      codes_file_bytes_(codes_file_bytes) {
-  const Result<uint64_t> bytes = pages_->file_bytes();
-  if (bytes.is_ok()) page_file_bytes_ = *bytes;
+DiskIndex::DiskIndex(std::unique_ptr<DiskGraph> graph, std::unique_ptr<storage::PageStore> pages,
+                     uint64_t codes_file_bytes)
+    : graph_(std::move(graph)), pages_(std::move(pages)), codes_file_bytes_(codes_file_bytes) {
+  std::vector<uint32_t> slots;
+  for (uint32_t slot = 0; slot < graph_->node_of_slot.size(); ++slot) {
+    if (graph_->node_of_slot[slot] != kNoNode) slots.push_back(slot);
+  }
+  note_changed(set_of_slots(slots), codes_file_bytes);
 }
 
 DiskIndex::~DiskIndex() = default;
 
 Result<std::unique_ptr<DiskIndex>> DiskIndex::open(storage::FileSystem& file_system,
                                                    const DiskPaths& paths,
-                                                   const CollectionOptions& options) {
-  ROX_ASSIGN_OR_RETURN(DiskGraphFile file, read_disk_codes(file_system, paths.codes, options));
-  ROX_ASSIGN_OR_RETURN(auto pages,
-                       storage::PageStore::open(file_system, paths.pages, {.read_only = true}));
-  if (pages->page_bytes() != file.graph->layout.page_bytes ||
-      pages->snapshot()->logical_page_count() != file.graph->shape.page_count) {
+                                                   const CollectionOptions& options,
+                                                   const DiskOpenOptions& open_options) {
+  ROX_ASSIGN_OR_RETURN(auto graph, read_disk_codes(file_system, paths.codes, options));
+  ROX_ASSIGN_OR_RETURN(
+      auto pages,
+      storage::PageStore::open(file_system, paths.pages,
+                               {.read_only = open_options.read_only,
+                                .is_unread_elsewhere = open_options.is_unread_elsewhere}));
+  if (pages->page_bytes() != graph->layout.page_bytes ||
+      pages->snapshot()->logical_page_count() > graph->shape.page_count) {
     return Status::corruption(paths.pages + ": not the pages that " + paths.codes +
                               " was made for");
   }
   ROX_ASSIGN_OR_RETURN(const uint64_t codes_bytes, file_system.file_size(paths.codes));
-  return std::make_unique<DiskIndex>(std::move(file.graph), std::move(file.slots), std::move(pages),
-                                     codes_bytes);
+  return std::make_unique<DiskIndex>(std::move(graph), std::move(pages), codes_bytes);
+}
+
+LiveSet DiskIndex::slots() const {
+  const std::lock_guard lock(facts_mutex_);
+  return slots_;
+}
+
+DiskIndex::Facts DiskIndex::facts() const {
+  const std::lock_guard lock(facts_mutex_);
+  return facts_;
+}
+
+void DiskIndex::note_changed(std::optional<LiveSet> slots, uint64_t codes_file_bytes) {
+  codes_file_bytes_ = codes_file_bytes;
+  const Facts facts{graph_->list_sizes, bytes_of(*graph_)};
+  const std::lock_guard lock(facts_mutex_);
+  facts_ = facts;
+  if (slots.has_value()) slots_ = *std::move(slots);
+}
+
+uint64_t DiskIndex::page_bytes_on_disk() const {
+  const Result<uint64_t> bytes = pages_->file_bytes();
+  return bytes.is_ok() ? *bytes : 0;
 }
 
 DiskMemory DiskIndex::memory() const {
-  const DiskGraphBytes graph = bytes_of(*graph_);
+  const DiskGraphBytes graph = facts().bytes;
   DiskMemory memory;
   memory.codes = graph.codes;
   memory.cells = graph.cells;
   memory.page_map = pages_->stats().memory_bytes;
-  memory.slots = slots_.chunk_count() * (sizeof(LiveChunk) + 32);
+  memory.slots = graph.slots + slots().chunk_count() * (sizeof(LiveChunk) + 32);
   std::lock_guard lock(lanes_mutex_);
   memory.search_buffers = lane_bytes_;
   return memory;
@@ -83,7 +109,7 @@ std::unique_ptr<DiskLane> DiskIndex::take_lane() {
       return lane;
     }
   }
-  return std::make_unique<DiskLane>(*graph_, *pages_, cache_.get());
+  return std::make_unique<DiskLane>(*graph_, gate_, *pages_, cache_.get());
 }
 
 void DiskIndex::give_back(std::unique_ptr<DiskLane> lane) {
@@ -96,9 +122,9 @@ void DiskIndex::give_back(std::unique_ptr<DiskLane> lane) {
 std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& live,
                                            base::ThreadPool& pool,
                                            const DiskSearchOptions& options) {
-  const size_t k = std::min<size_t>(options.k, graph_->shape.node_count);
+  const size_t k = std::clamp<size_t>(options.k, 1, std::max<uint64_t>(1, node_count()));
   const size_t wanted = options.search_list_size != 0 ? options.search_list_size
-                                                      : graph_->list_sizes.for_k(options.k);
+                                                      : facts().list_sizes.for_k(options.k);
   const size_t size = std::max(wanted, options.k);
   std::vector<DiskOutcome> outcomes(queries.rows());
   // The filters outlive the queries that use them.
@@ -141,12 +167,16 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
 
 void DiskIndex::visit_pages(const VisitPage& visit, const Damaged& damaged) const {
   const size_t page_bytes = graph_->layout.page_bytes;
-  const uint32_t page_count = graph_->shape.page_count;
   const storage::PageSnapshot snapshot = pages_->snapshot();
+  const uint32_t page_count = snapshot->logical_page_count();
   base::AlignedBuffer buffer(kPagesTogether * page_bytes);
   for (uint32_t first = 0; first < page_count;) {
     const uint64_t offset = pages_->offset_of(*snapshot, first);
     uint32_t count = 1;
+    if (offset == 0) {  // no such page
+      ++first;
+      continue;
+    }
     while (count < kPagesTogether && first + count < page_count &&
            pages_->offset_of(*snapshot, first + count) == offset + count * page_bytes) {
       ++count;
@@ -174,36 +204,27 @@ Status DiskIndex::read_edges(std::span<const uint32_t> slots, graph::Adjacency& 
     status = found;
     return false;
   };
-  const auto for_each_node = [&](const std::byte* page, const auto& act) {
-    const uint64_t taken = storage::load_page_header(page).record_bitmap;
-    for (uint32_t place = 0; place < layout.nodes; ++place) {
-      if (((taken >> place) & 1) != 0) act(place);
-    }
+  const auto number_of = [&](uint32_t slot) {
+    const auto at = std::lower_bound(slots.begin(), slots.end(), slot);
+    return at == slots.end() || *at != slot ? kNoNode
+                                            : static_cast<uint32_t>(at - slots.begin());
   };
-  std::vector<uint32_t> number_of(graph_->place_count(), kNoNode);
-  const auto number = [&](uint32_t page, const std::byte* bytes) {
-    for_each_node(bytes, [&](uint32_t place) {
-      const auto at = std::lower_bound(slots.begin(), slots.end(), layout.slot(bytes, place));
-      if (at == slots.end() || *at != layout.slot(bytes, place)) return;
-      number_of[page * layout.nodes + place] = static_cast<uint32_t>(at - slots.begin());
-    });
-  };
-  visit_pages(number, damaged);
   std::vector<uint32_t> targets;
-  const auto link = [&](uint32_t page, const std::byte* bytes) {
-    for_each_node(bytes, [&](uint32_t place) {
-      const uint32_t source = number_of[page * layout.nodes + place];
+  const auto link = [&](uint32_t, const std::byte* bytes) {
+    const uint64_t taken = storage::load_page_header(bytes).record_bitmap;
+    for (uint32_t place = 0; place < layout.nodes; ++place) {
+      if (((taken >> place) & 1) == 0) continue;
+      const uint32_t source = number_of(layout.slot(bytes, place));
+      if (source == kNoNode) continue;
       targets.clear();
       for (size_t i = 0; i < layout.max_degree; ++i) {
-        const uint32_t node = layout.neighbours(bytes, place)[i];
-        if (node < number_of.size() && number_of[node] != kNoNode) {
-          targets.push_back(number_of[node]);
-        }
+        const uint32_t target = number_of(layout.neighbours(bytes, place)[i]);
+        if (target != kNoNode) targets.push_back(target);
       }
-      if (source != kNoNode) edges.set(source, targets);
-    });
+      edges.set(source, targets);
+    }
   };
-  if (status.is_ok()) visit_pages(link, damaged);
+  visit_pages(link, damaged);
   return status;
 }
 
@@ -224,9 +245,9 @@ void DiskIndex::verify(const RowOf& row_of, const TagOf& tag_of, const Damaged& 
   };
   bool is_whole = true;  // what is not was told by check() above
   if (goes_on) visit_pages(visit, [&](const Status&) { return !(is_whole = false); });
-  if (goes_on && is_whole && nodes != graph_->shape.node_count) {
+  if (goes_on && is_whole && nodes != node_count()) {
     report(Status::corruption(pages_->path() + ": " + std::to_string(nodes) + " nodes, expected " +
-                              std::to_string(graph_->shape.node_count)));
+                              std::to_string(node_count())));
   }
 }
 
@@ -236,13 +257,13 @@ Status DiskIndex::check_node(const std::byte* page, uint32_t node, const RowOf& 
   const uint32_t place = node % layout.nodes;
   const uint32_t slot = layout.slot(page, place);
   const std::string name = "node " + std::to_string(node) + " (slot " + std::to_string(slot) + ")";
-  if (!slots_.contains(slot)) {
+  if (graph_->node_of(slot) != node) {
     return Status::corruption(name + ": the codes do not name its slot");
   }
   for (size_t i = 0; i < layout.max_degree; ++i) {
     const uint32_t neighbour = layout.neighbours(page, place)[i];
-    if (neighbour == kNoNode || neighbour < graph_->place_count()) continue;
-    return Status::corruption(name + ": an edge leads to node " + std::to_string(neighbour));
+    if (neighbour == kNoNode || neighbour < graph_->node_of_slot.size()) continue;
+    return Status::corruption(name + ": an edge leads to slot " + std::to_string(neighbour));
   }
   const std::optional<uint64_t> tag = tag_of ? tag_of(slot) : std::nullopt;
   if (tag.has_value() && *tag != layout.tag(page, place)) {

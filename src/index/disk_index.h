@@ -1,7 +1,9 @@
 // A graph over a collection's vectors whose nodes lie in pages on disk: a search holds short codes
-// in memory and reads a few pages. Built once, opened without rebuilding.
+// in memory and reads a few pages. Built in bulk, opened without rebuilding, changed in place by a
+// DiskUpdater.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -14,6 +16,8 @@
 
 #include "base/thread_pool.h"
 #include "graph/adjacency.h"
+#include "base/reader_gate.h"
+#include "index/disk_codes_file.h"
 #include "index/disk_graph.h"
 #include "index/disk_lane.h"
 #include "index/exact_scan.h"
@@ -38,9 +42,15 @@ struct DiskMemory {
   uint64_t cells = 0;
   uint64_t page_map = 0;
   uint64_t search_buffers = 0;
-  uint64_t slots = 0;
+  uint64_t slots = 0;  // where each slot's node is
   uint64_t at_rest() const { return codes + cells + page_map + slots; }
   uint64_t total() const { return at_rest() + search_buffers; }
+};
+
+struct DiskOpenOptions {
+  bool read_only = true;
+  // Of a file that is written: see storage::PageStoreOptions.
+  std::function<bool()> is_unread_elsewhere;
 };
 
 struct DiskSearchOptions {
@@ -52,30 +62,38 @@ struct DiskSearchOptions {
   const uint32_t* without = nullptr;
 };
 
-// Searches may run at once.
+// Searches may run at once, and while it is changed.
 class DiskIndex {
  public:
   // Reads the codes and the page map. kCorruption names the place, kUnsupported a newer version.
   static Result<std::unique_ptr<DiskIndex>> open(storage::FileSystem& file_system,
                                                  const DiskPaths& paths,
-                                                 const CollectionOptions& options);
+                                                 const CollectionOptions& options,
+                                                 const DiskOpenOptions& open_options = {});
   // For the build.
-  DiskIndex(std::unique_ptr<DiskGraph> graph, LiveSet slots,
-            std::unique_ptr<storage::PageStore> pages, uint64_t codes_file_bytes);
+  DiskIndex(std::unique_ptr<DiskGraph> graph, std::unique_ptr<storage::PageStore> pages,
+            uint64_t codes_file_bytes);
   ~DiskIndex();
 
-  uint64_t node_count() const { return graph_->shape.node_count; }
+  uint64_t node_count() const { return slots().count(); }
   size_t max_degree() const { return graph_->shape.max_degree; }
   size_t code_bytes() const { return graph_->code.code_bytes(); }
-  const LiveSet& slots() const { return slots_; }  // of the nodes
-  size_t default_search_list_size() const { return graph_->list_sizes.for_k(ListSizes::kSmallK); }
+  LiveSet slots() const;  // of the nodes there are now
+  size_t default_search_list_size() const { return facts().list_sizes.for_k(ListSizes::kSmallK); }
   DiskMemory memory() const;
-  uint64_t bytes_on_disk() const { return codes_file_bytes_ + page_file_bytes_; }
-  uint64_t page_bytes_on_disk() const { return page_file_bytes_; }
+  uint64_t bytes_on_disk() const { return codes_file_bytes_ + page_bytes_on_disk(); }
+  uint64_t page_bytes_on_disk() const;
   // Of one thread's searches; about.
   uint64_t lane_bytes() const;
   const DiskGraph& graph() const { return *graph_; }
-  DiskGraph& graph() { return *graph_; }  // for the build, before anything is searched
+
+  // For who builds it, before anything is searched, and who changes it, at the gate.
+  DiskGraph& graph() { return *graph_; }
+  base::ReaderGate& gate() { return gate_; }
+  storage::PageStore& pages() { return *pages_; }
+  PageCache* cache() { return cache_.get(); }
+  // The graph's numbers have changed, and its slots, where they are given.
+  void note_changed(std::optional<LiveSet> slots, uint64_t codes_file_bytes);
 
   // Search buffers are kept for so many threads; more threads than that make their own each time.
   void keep_lanes(size_t count) { lanes_kept_ = count; }
@@ -83,9 +101,14 @@ class DiskIndex {
   void use_cache(uint64_t bytes);
   uint64_t cache_bytes() const { return cache_ == nullptr ? 0 : cache_->bytes(); }
 
+  // Lanes are kept for the next search; one thread's at a time.
+  std::unique_ptr<DiskLane> take_lane();
+  void give_back(std::unique_ptr<DiskLane> lane);
+
   // For each query at most k nearest nodes whose slots are in `live`, by (distance, slot); ids are
   // slots; distances are the exact ones. Queries are of the collection's scalar type and dimension,
   // finite. Each query's outcome is its own: a read that fails hurts that query alone.
+  // The pages are those of the newest moment.
   std::vector<DiskOutcome> search(MatrixView queries, const LiveSet& live, base::ThreadPool& pool,
                                   const DiskSearchOptions& options);
 
@@ -108,15 +131,21 @@ class DiskIndex {
   void visit_pages(const VisitPage& visit, const Damaged& damaged) const;
   Status check_node(const std::byte* page, uint32_t node, const RowOf& row_of,
                     const TagOf& tag_of) const;
-  std::unique_ptr<DiskLane> take_lane();
-  void give_back(std::unique_ptr<DiskLane> lane);
+  // What may be asked without a seat at the gate.
+  struct Facts {
+    ListSizes list_sizes;
+    DiskGraphBytes bytes;
+  };
+  Facts facts() const;
 
   const std::unique_ptr<DiskGraph> graph_;
-  const LiveSet slots_;
+  mutable base::ReaderGate gate_;  // to *graph_; before the lanes, which have seats
   const std::unique_ptr<storage::PageStore> pages_;
   std::unique_ptr<PageCache> cache_;
-  const uint64_t codes_file_bytes_;
-  uint64_t page_file_bytes_ = 0;
+  std::atomic<uint64_t> codes_file_bytes_;
+  mutable std::mutex facts_mutex_;  // guards the next two
+  Facts facts_;
+  LiveSet slots_;
   mutable std::mutex lanes_mutex_;  // guards idle_lanes_ and lane_bytes_
   std::vector<std::unique_ptr<DiskLane>> idle_lanes_;
   uint64_t lane_bytes_ = 0;  // of idle_lanes_

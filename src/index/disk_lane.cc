@@ -14,8 +14,9 @@ constexpr size_t kCompletionsAtOnce = 64;
 
 }  // namespace
 
-DiskLane::DiskLane(const DiskGraph& graph, const storage::PageStore& pages, PageCache* cache)
-    : graph_(graph), pages_(pages), cache_(cache), running_(kQueriesMax) {
+DiskLane::DiskLane(const DiskGraph& graph, base::ReaderGate& gate, const storage::PageStore& pages,
+                   PageCache* cache)
+    : graph_(graph), seat_(gate), pages_(pages), cache_(cache), running_(kQueriesMax) {
   reader_ = storage::make_async_reader({.depth = kDepth});
 }
 
@@ -70,7 +71,7 @@ Status DiskLane::run(const storage::PageSnapshot& snapshot, size_t places, const
       receive(running, place, completions[i]);
       if (running.pending > 0) continue;
       running.outcome.stats.read_wait_us += running.watch.lap_us();
-      if (running.outcome.status.is_ok()) running.query->advance();
+      advance(running);
       running.outcome.stats.walk_us += running.watch.lap_us();
       ROX_ASSIGN_OR_RETURN(const bool waits, ask(running, place));
       if (waits) continue;
@@ -89,7 +90,10 @@ bool DiskLane::begin(size_t place, const Next& next) {
   running.number = next_number_++;
   running.outcome = {};
   running.watch.lap_us();
-  running.query->start(*request);
+  {
+    const std::lock_guard lock(seat_);
+    running.query->start(*request);
+  }
   running.outcome.stats.seed_us += running.watch.lap_us();
   return true;
 }
@@ -98,7 +102,12 @@ Result<bool> DiskLane::ask(Running& running, size_t place) {
   while (running.outcome.status.is_ok() && !running.query->wanted().empty()) {
     const std::span<const uint32_t> wanted = running.query->wanted();
     for (size_t i = 0; i < wanted.size(); ++i) {
-      if (cache_ != nullptr && cache_->find(wanted[i], buffer(place, i))) {
+      const uint32_t physical = (*snapshot_)->physical_page(wanted[i]);
+      if (physical == storage::kNoPage) {
+        running.query->pass_over(wanted[i]);
+        continue;
+      }
+      if (cache_ != nullptr && cache_->find(physical, buffer(place, i))) {
         running.query->take(wanted[i], buffer(place, i).data());
         ++running.outcome.stats.cache_hits;
         continue;
@@ -114,11 +123,17 @@ Result<bool> DiskLane::ask(Running& running, size_t place) {
       running.outcome.stats.walk_us += running.watch.lap_us();
       return true;
     }
-    running.query->advance();
+    advance(running);
     running.outcome.stats.walk_us += running.watch.lap_us();
   }
   end(running);
   return false;
+}
+
+void DiskLane::advance(Running& running) {
+  if (!running.outcome.status.is_ok()) return;
+  const std::lock_guard lock(seat_);
+  running.query->advance();
 }
 
 Status DiskLane::submit(size_t place, size_t number, uint32_t page) {
@@ -141,7 +156,7 @@ void DiskLane::receive(Running& running, size_t place,
   }
   if (!running.outcome.status.is_ok()) return;
   running.query->take(page, bytes.data());
-  if (cache_ != nullptr) cache_->offer(page, bytes);
+  if (cache_ != nullptr) cache_->offer((*snapshot_)->physical_page(page), bytes);
 }
 
 // A page whose bytes are wrong is read once more: it may have been the way, not the disk.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "base/reader_gate.h"
 #include "base/stopwatch.h"
 #include "index/disk_query.h"
 #include "index/exact_scan.h"
@@ -34,7 +35,9 @@ class DiskLane {
   static constexpr size_t kQueriesMax = 10;  // under way at once
 
   // All outlive the lane; `cache` may be null.
-  DiskLane(const DiskGraph& graph, const storage::PageStore& pages, PageCache* cache);
+  // All that reads the graph is done in a seat of `gate`.
+  DiskLane(const DiskGraph& graph, base::ReaderGate& gate, const storage::PageStore& pages,
+           PageCache* cache);
   ~DiskLane();
 
   // Gives the next query, until there is none.
@@ -64,6 +67,7 @@ class DiskLane {
   // Asks for the pages that a query wants. Goes on while they are all in the cache. Returns whether
   // reads are under way; if not, the query has ended.
   Result<bool> ask(Running& running, size_t place);
+  void advance(Running& running);
   Status submit(size_t place, size_t buffer, uint32_t page);
   void receive(Running& running, size_t place, const storage::AsyncReader::Completion& completion);
   Status check(const Running& running, uint32_t page, size_t bytes_read,
@@ -72,6 +76,7 @@ class DiskLane {
   std::span<std::byte> buffer(size_t place, size_t number);
 
   const DiskGraph& graph_;
+  base::ReaderGate::Seat seat_;
   const storage::PageStore& pages_;
   PageCache* const cache_;
   const storage::PageSnapshot* snapshot_ = nullptr;

@@ -153,6 +153,7 @@ void DiskQuery::take(uint32_t page, const std::byte* bytes) {
     }
     add_answer(distances_[place], layout.slot(bytes, place), layout.tag(bytes, place));
   }
+  if (request_.on_page != nullptr) (*request_.on_page)(page, bytes, distances_.data());
 }
 
 // The places in a page, as bits, of points that are known and were not read.
@@ -173,7 +174,7 @@ void DiskQuery::advance() {
 
 // Scans about so many codes more, of the nearest cells that were not scanned.
 void DiskQuery::scan_cells(size_t wanted_codes) {
-  const size_t all = graph_.shape.cell_count;
+  const size_t all = graph_.cells.cell_count();
   const size_t codes_per_cell = std::max<size_t>(1, graph_.shape.node_count / all);
   const size_t target = codes_scanned_ + wanted_codes;
   size_t wanted = std::min(all, 3 * target / (2 * codes_per_cell) + 8);
@@ -190,9 +191,10 @@ void DiskQuery::scan_cells(size_t wanted_codes) {
 
 void DiskQuery::scan_cell(uint32_t cell, float base) {
   if (!graph_.tuning.codes_residuals) base = base_of(cell);
-  const uint32_t first_page = graph_.cell_pages[cell];
-  const uint32_t end_page = graph_.cell_pages[cell + 1];
-  for (uint32_t page = first_page; page < end_page; ++page) {
+  const std::vector<uint32_t>& pages = graph_.cell_pages[cell];
+  for (size_t i = 0; i < pages.size(); ++i) {
+    const uint32_t page = pages[i];
+    if (i + 1 < pages.size()) __builtin_prefetch(graph_.code_of(pages[i + 1] * graph_.layout.nodes));
     if (read_pages_.contains(page)) continue;
     const uint32_t first = page * graph_.layout.nodes;
     const uint8_t* code = graph_.code_of(first);
@@ -204,7 +206,7 @@ void DiskQuery::scan_cell(uint32_t cell, float base) {
       code += graph_.code.code_bytes();
     }
   }
-  counts_.estimates += uint64_t{end_page - first_page} * graph_.layout.nodes;
+  counts_.estimates += pages.size() * graph_.layout.nodes;
 }
 
 // Keeps a point that may be an answer. Before any exact distance is known, the k-th best estimate
@@ -279,18 +281,21 @@ void DiskQuery::expand() {
 
 void DiskQuery::note_neighbours(const uint32_t* neighbours) {
   const size_t degree = graph_.layout.max_degree;
-  // kNoNode is beyond all places.
-  const uint32_t end = graph_.place_count();
-  pages_.resize(degree);
+  neighbours_.clear();
   for (size_t i = 0; i < degree; ++i) {
-    if (neighbours[i] >= end) continue;
-    pages_[i] = graph_.page_of(neighbours[i]);
-    __builtin_prefetch(&graph_.page_cells[pages_[i]]);
+    if (neighbours[i] < graph_.node_of_slot.size()) {
+      __builtin_prefetch(&graph_.node_of_slot[neighbours[i]]);
+    }
   }
   for (size_t i = 0; i < degree; ++i) {
-    const uint32_t node = neighbours[i];
-    if (node >= end || read_pages_.contains(pages_[i]) ||
-        scanned_cells_.contains(graph_.page_cells[pages_[i]]) || !known_nodes_.insert(node)) {
+    const uint32_t node = graph_.node_of(neighbours[i]);
+    if (node == kNoNode) continue;
+    neighbours_.push_back({node, graph_.page_of(node)});
+    __builtin_prefetch(&graph_.page_cells[neighbours_.back().page]);
+  }
+  for (const auto [node, page] : neighbours_) {
+    if (read_pages_.contains(page) || scanned_cells_.contains(graph_.page_cells[page]) ||
+        !known_nodes_.insert(node)) {
       continue;
     }
     __builtin_prefetch(graph_.code_of(node));
@@ -302,7 +307,6 @@ void DiskQuery::note_neighbours(const uint32_t* neighbours) {
 void DiskQuery::estimate_noted() {
   for (const uint32_t node : noted_) {
     const uint8_t* code = graph_.code_of(node);
-    if (is_vacant(code, graph_.code.part_count())) continue;
     const float base = base_of(graph_.page_cells[graph_.page_of(node)]);
     offer(code_.estimate(code, base), node);
   }

@@ -51,12 +51,18 @@ class DiskQuery {
                                   // what follows from it
     // Whether a slot may be an answer; null = each may.
     const std::function<bool(uint32_t slot)>* accepts = nullptr;
+    // Hears of each page that is taken, and how far its points are (one distance a place, of the
+    // metric; meaningless where no point is). Null = nobody does.
+    const std::function<void(uint32_t page, const std::byte* bytes, const float* distances)>*
+        on_page = nullptr;
   };
   void start(const Request& request);
   // Pages to be read and given to take(), at most kPagesAtOnceMax; none: the answers are there.
   std::span<const uint32_t> wanted() const { return wanted_; }
   // The checked bytes of a wanted page; they stay where they are until advance() returns.
   void take(uint32_t page, const std::byte* bytes);
+  // Instead of take(), where the pages that are read are of a moment when it was not there yet.
+  void pass_over(uint32_t page) { read_pages_.insert(page); }
   // When all wanted pages were taken.
   void advance();
 
@@ -77,6 +83,10 @@ class DiskQuery {
   struct Seen {
     float distance;  // in the search space
     const uint32_t* neighbours;
+  };
+  struct NodeAndPage {
+    uint32_t node;
+    uint32_t page;
   };
   struct PageGain {
     float gain;
@@ -131,7 +141,7 @@ class DiskQuery {
 
   std::vector<Candidate> candidates_;  // points on pages that were not read
   std::vector<uint32_t> noted_;        // nodes to be estimated
-  std::vector<uint32_t> pages_;        // of one point's neighbours
+  std::vector<NodeAndPage> neighbours_;  // of one point
   std::vector<Seen> seen_;             // of the pages of this round
   std::vector<PageGain> page_gains_;
   std::vector<uint32_t> wanted_;

@@ -1,11 +1,11 @@
 // Where things lie in a page of a disk graph, after the page store's header. A page has places for
 // `nodes` nodes; the header's bitmap tells which are taken. Node numbers are
-// page x nodes + place.
+// page x nodes + place: a point's may change, its slot does not.
 //
 //   slots       nodes x u32
 //   norms       nodes x float: squared norms, under cosine only
 //   tags        nodes x u64, at a multiple of 8
-//   neighbours  nodes x max_degree x u32: node numbers; kNoNode where there are fewer
+//   neighbours  nodes x max_degree x u32: slots; kNoNode where there are fewer
 //   rows        nodes x row_bytes, at a multiple of 16
 #pragma once
 

@@ -48,6 +48,10 @@ void PageCache::offer(uint32_t page, std::span<const std::byte> bytes) {
     asked = page;
     return;
   }
+  put(shard, page, bytes);
+}
+
+void PageCache::put(Shard& shard, uint32_t page, std::span<const std::byte> bytes) {
   const size_t place = take_place(shard);
   std::memcpy(shard.pages.data() + place * page_bytes_, bytes.data(), page_bytes_);
   shard.page_of[place] = page;
@@ -55,14 +59,32 @@ void PageCache::offer(uint32_t page, std::span<const std::byte> bytes) {
   shard.places[page] = static_cast<uint32_t>(place);
 }
 
+void PageCache::move(uint32_t page, uint32_t next, std::span<const std::byte> bytes) {
+  drop(next);  // what was there before
+  bool was_here = false;
+  {
+    Shard& shard = shard_of(page);
+    std::lock_guard lock(shard.mutex);
+    was_here = forget(shard, page);
+  }
+  Shard& shard = shard_of(next);
+  std::lock_guard lock(shard.mutex);
+  if (was_here || shard.used < pages_per_shard_) put(shard, next, bytes);
+}
+
 void PageCache::drop(uint32_t page) {
   Shard& shard = shard_of(page);
   std::lock_guard lock(shard.mutex);
+  forget(shard, page);
+}
+
+bool PageCache::forget(Shard& shard, uint32_t page) {
   const auto found = shard.places.find(page);
-  if (found == shard.places.end()) return;
+  if (found == shard.places.end()) return false;
   shard.page_of[found->second] = kNone;
   shard.was_used[found->second] = false;
   shard.places.erase(found);
+  return true;
 }
 
 // A free place, or that of the first page that was not used since the hand passed it.

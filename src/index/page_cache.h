@@ -1,4 +1,5 @@
-// Pages of a disk graph that stay in memory, shared by all its searches.
+// Pages of a disk graph that stay in memory, shared by all its searches; numbered by their place in
+// the file, where bytes do not change while anybody may read them.
 //
 // A page is admitted when it is asked for the second time within a while: most pages of a search
 // are never wanted again, and would push out those that are (2Q, Johnson and Shasha, VLDB 1994,
@@ -27,6 +28,8 @@ class PageCache {
   bool find(uint32_t page, std::span<std::byte> out);
   // Tells of a page that was read, and checked.
   void offer(uint32_t page, std::span<const std::byte> bytes);
+  // What a page held is at `next` now, with new bytes: it stays here if it was here.
+  void move(uint32_t page, uint32_t next, std::span<const std::byte> bytes);
   // A page has new bytes.
   void drop(uint32_t page);
 
@@ -45,6 +48,8 @@ class PageCache {
     size_t hand = 0;
   };
   Shard& shard_of(uint32_t page) { return shards_[page % kShards]; }
+  void put(Shard& shard, uint32_t page, std::span<const std::byte> bytes);
+  bool forget(Shard& shard, uint32_t page);
   size_t take_place(Shard& shard);
 
   uint32_t page_bytes_;

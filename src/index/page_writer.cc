@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <numeric>
 
 #include "base/status_macros.h"
 #include "index/exact_distance.h"
@@ -59,33 +60,25 @@ class PageWriter::Encoder {
 };
 
 PageWriter::PageWriter(DiskGraph& graph, const OrderedRows& rows,
-                       const std::vector<uint32_t>& row_starts, base::ThreadPool& pool,
+                       const std::vector<uint32_t>& row_starts,
+                       const std::vector<uint32_t>& row_slots, base::ThreadPool& pool,
                        size_t thread_count)
     : graph_(graph),
       rows_(rows),
       row_starts_(row_starts),
       pool_(pool),
       thread_count_(thread_count),
-      places_(row_starts, graph.layout.nodes) {}
+      row_slots_(row_slots) {}
 
-Status PageWriter::take_adjacency(const graph::Adjacency& adjacency, const LiveSet& slots) {
+// The adjacency's nodes are the slots in ascending order.
+void PageWriter::take_adjacency(const graph::Adjacency& adjacency) {
   adjacency_ = &adjacency;
-  const std::vector<uint32_t> ascending = slots_of(slots);
-  source_of_.resize(rows_.count());
   row_of_.resize(rows_.count());
-  OrderedRows::Block block;
-  constexpr size_t kRowsAtOnce = 8192;
-  for (size_t first = 0; first < rows_.count(); first += kRowsAtOnce) {
-    const size_t count = std::min(kRowsAtOnce, rows_.count() - first);
-    ROX_RETURN_IF_ERROR(rows_.read(first, count, block));
-    for (size_t i = 0; i < count; ++i) {
-      const auto at = std::lower_bound(ascending.begin(), ascending.end(), block.slots()[i]);
-      const auto source = static_cast<uint32_t>(at - ascending.begin());
-      source_of_[first + i] = source;
-      row_of_[source] = static_cast<uint32_t>(first + i);
-    }
-  }
-  return Status::ok();
+  std::iota(row_of_.begin(), row_of_.end(), 0);
+  std::sort(row_of_.begin(), row_of_.end(),
+            [&](uint32_t a, uint32_t b) { return row_slots_[a] < row_slots_[b]; });
+  source_of_.resize(rows_.count());
+  for (uint32_t source = 0; source < row_of_.size(); ++source) source_of_[row_of_[source]] = source;
 }
 
 Status PageWriter::read_lists(uint32_t first_row, uint32_t row_count) {
@@ -148,7 +141,7 @@ Status PageWriter::write(storage::PageStore& pages, DiskCodesWriter& codes,
                              size_t{place} * layout.max_degree;
           for (size_t n = 0; n < layout.max_degree; ++n) {
             const uint32_t other = lists_[size_t{i} * layout.max_degree + n];
-            neighbours[n] = other == kNoEdge ? kNoNode : places_.node(other);
+            neighbours[n] = other == kNoEdge ? kNoNode : row_slots_[other];
           }
           encoder.encode(row, code);
         }

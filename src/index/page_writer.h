@@ -12,7 +12,6 @@
 #include "index/disk_codes_file.h"
 #include "index/disk_graph.h"
 #include "index/edge_file.h"
-#include "index/live_set.h"
 #include "index/ordered_rows.h"
 #include "roxanne/status.h"
 #include "storage/page_store.h"
@@ -39,14 +38,14 @@ class PlaceOfRow {
 
 class PageWriter {
  public:
-  // All outlive this. Fills graph.codes, which has room for all places.
+  // All outlive this. Fills graph.codes, which has room for all places. `row_slots`: by row.
   PageWriter(DiskGraph& graph, const OrderedRows& rows, const std::vector<uint32_t>& row_starts,
-             base::ThreadPool& pool, size_t thread_count);
+             const std::vector<uint32_t>& row_slots, base::ThreadPool& pool, size_t thread_count);
 
   // Where edges come from, one of the two: a file of them by row, or an adjacency whose nodes are
   // the slots in ascending order.
   void take_edges(const EdgeFile& edges) { edges_ = &edges; }
-  Status take_adjacency(const graph::Adjacency& adjacency, const LiveSet& slots);
+  void take_adjacency(const graph::Adjacency& adjacency);
 
   using Progress = std::function<Status(double fraction)>;
   Status write(storage::PageStore& pages, DiskCodesWriter& codes, const Progress& progress);
@@ -62,7 +61,7 @@ class PageWriter {
   const std::vector<uint32_t>& row_starts_;
   base::ThreadPool& pool_;
   const size_t thread_count_;
-  const PlaceOfRow places_;
+  const std::vector<uint32_t>& row_slots_;
   const EdgeFile* edges_ = nullptr;
   const graph::Adjacency* adjacency_ = nullptr;
   std::vector<uint32_t> source_of_;  // by row: the adjacency's node
