@@ -168,7 +168,7 @@ TEST_F(GraphTest, InfoSaysWhatServes) {
   EXPECT_GT(info->index.search_list_size, 0u);
   EXPECT_GT(info->index.max_degree, 0u);
   EXPECT_GT(info->index.bytes_in_memory, 1000 * kDim);
-  ASSERT_EQ(info->memory.size(), 3u);
+  ASSERT_EQ(info->memory.size(), 4u);
   EXPECT_EQ(info->memory[1].name, "graph");
   EXPECT_EQ(info->memory[1].bytes, info->index.bytes_in_memory);
   EXPECT_EQ(info->index.bytes_on_disk, graph_bytes());

@@ -7,6 +7,8 @@
 
 #include "base/status_macros.h"
 #include "database/door.h"
+#include "database/graph_maintainer.h"
+#include "database/graph_upkeep.h"
 #include "database/memory_limit.h"
 #include "database/recovery.h"
 #include "database/schema.h"
@@ -37,14 +39,28 @@ std::string format_text(uint32_t version) {
   return std::string(kFormatText) + std::to_string(version) + "\n";
 }
 
-// The number in the name of a graph file; absent for any other file.
-std::optional<uint32_t> graph_number(const std::string& name) {
-  if (!name.starts_with(kGraphFile)) return std::nullopt;
+// The name of a graph file in parts: "graph-NUMBER.ENDING"; absent for any other file.
+struct GraphFileName {
   uint32_t number = 0;
+  std::string ending;
+};
+std::optional<GraphFileName> parse_graph_file(const std::string& name) {
+  if (!name.starts_with(kGraphFile)) return std::nullopt;
+  GraphFileName parts;
   const char* end = name.data() + name.size();
-  const auto parsed = std::from_chars(name.data() + kGraphFile.size(), end, number);
+  const auto parsed = std::from_chars(name.data() + kGraphFile.size(), end, parts.number);
   if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != '.') return std::nullopt;
-  return number;
+  parts.ending = std::string(parsed.ptr + 1, end);
+  return parts;
+}
+
+// Whether a graph of that record needs the file: not where a build laid it by ("dat.pairs"). The
+// disk form may have more than one file of codes and changes.
+bool is_file_of(const GraphFileName& name, const schema::GraphRecord& record) {
+  if (name.number != record.file_number) return false;
+  if (name.ending == "dat") return record.resident.exists();
+  return record.disk.exists() && (name.ending == "pages" || name.ending.starts_with("codes") ||
+                                  name.ending.starts_with("log"));
 }
 
 }  // namespace
@@ -55,7 +71,8 @@ DatabaseImpl::DatabaseImpl(std::string path, const DatabaseOptions& options)
       file_system_(options.file_system != nullptr ? *options.file_system
                                                   : storage::posix_file_system()),
       committer_(std::make_unique<Committer>(*this)),
-      index_builder_(std::make_unique<IndexBuilder>(*this)) {
+      index_builder_(std::make_unique<IndexBuilder>(*this)),
+      maintainer_(std::make_unique<GraphMaintainer>(*this)) {
   if (options_.memory_limit_bytes == 0) options_.memory_limit_bytes = memory_of_process() / 2;
   if (options_.thread_count == 0) {
     options_.thread_count = static_cast<uint32_t>(base::processor_count());
@@ -120,7 +137,10 @@ Status DatabaseImpl::open_folder() {
   if (!options_.read_only && options_.durability == Durability::kGrouped) {
     syncer_ = std::thread([this] { sync_in_background(); });
   }
-  if (!options_.read_only && options_.automatic_index) index_builder_->start();
+  if (!options_.read_only && options_.automatic_index) {
+    index_builder_->start();
+    maintainer_->start();
+  }
   return Status::ok();
 }
 
@@ -257,18 +277,33 @@ Status DatabaseImpl::remove_stale_graphs(const CollectionImpl& collection) {
   // A record that this build cannot read may name any of them.
   if (!record.has_value() && !collection.index_error().empty()) return Status::ok();
   const std::string folder = collection_path(collection.id());
-  GraphPaths serving;
-  if (record.has_value()) serving = graph_paths(collection.id(), record->file_number);
   ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(folder));
   for (const std::string& name : names) {
-    const std::string path = folder + "/" + name;
-    if (!name.starts_with(kGraphFile) || path == serving.resident || path == serving.disk.pages ||
-        path == serving.disk.codes) {
-      continue;
-    }
-    ROX_RETURN_IF_ERROR(file_system_.remove(path));
+    const auto parts = parse_graph_file(name);
+    const bool is_needed = parts.has_value() && record.has_value() && is_file_of(*parts, *record);
+    if (!name.starts_with(kGraphFile) || is_needed) continue;
+    ROX_RETURN_IF_ERROR(file_system_.remove(folder + "/" + name));
   }
   return Status::ok();
+}
+
+uint64_t DatabaseImpl::graph_bytes_on_disk(uint32_t collection,
+                                           const schema::GraphRecord& record) const {
+  const std::string folder = collection_path(collection);
+  const auto names = file_system_.list(folder);
+  if (!names.is_ok()) return 0;  // dropped just now
+  uint64_t bytes = 0;
+  for (const std::string& name : *names) {
+    const auto parts = parse_graph_file(name);
+    if (!parts.has_value() || !is_file_of(*parts, record)) continue;
+    // Pages that are free may have given their space back.
+    const auto file = file_system_.open(folder + "/" + name, storage::OpenMode::kRead);
+    if (!file.is_ok()) continue;
+    const Result<uint64_t> size = (*file)->size();
+    const Result<uint64_t> allocated = (*file)->allocated_bytes();
+    if (size.is_ok() && allocated.is_ok()) bytes += std::min(*size, *allocated);
+  }
+  return bytes;
 }
 
 Result<uint32_t> DatabaseImpl::next_graph_number(const CollectionImpl& collection) {
@@ -276,7 +311,8 @@ Result<uint32_t> DatabaseImpl::next_graph_number(const CollectionImpl& collectio
   uint32_t highest = record.has_value() ? record->file_number : 0;
   ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(collection_path(collection.id())));
   for (const std::string& name : names) {
-    highest = std::max(highest, graph_number(name).value_or(0));
+    const auto parts = parse_graph_file(name);
+    if (parts.has_value()) highest = std::max(highest, parts->number);
   }
   if (highest == std::numeric_limits<uint32_t>::max()) {
     return Status::unsupported(collection_path(collection.id()) +
@@ -353,6 +389,7 @@ Status DatabaseImpl::flush() {
 Status DatabaseImpl::close() {
   if (closed_.exchange(true)) return Status::ok();
   index_builder_->stop();
+  maintainer_->stop();
   if (syncer_.joinable()) {
     {
       std::lock_guard lock(syncer_mutex_);
@@ -363,7 +400,7 @@ Status DatabaseImpl::close() {
   }
   Status status;
   if (!options_.read_only) {
-    status = committer_->failure();
+    status = close_graphs();
     if (status.is_ok()) status = committer_->run_alone([this] { return committer_->checkpoint(); });
   }
   std::map<std::string, std::shared_ptr<CollectionImpl>, std::less<>> collections;
@@ -390,6 +427,15 @@ Status DatabaseImpl::close() {
   }
   lock_.reset();
   return status;
+}
+
+// What is in a graph then need not be put in again by the next open.
+Status DatabaseImpl::close_graphs() {
+  for (const auto& collection : collections()) {
+    const auto held = collection->upkeep().hold();
+    collection->upkeep().close();
+  }
+  return committer_->failure();
 }
 
 void DatabaseImpl::sync_in_background() {
@@ -469,7 +515,12 @@ Status DatabaseImpl::drop_collection(std::string_view name) {
   // What a build writes into the folder must not come back after it is removed.
   const auto doomed = this->collection(name);
   std::optional<IndexBuilder::Ban> ban;
-  if (doomed.is_ok()) ban.emplace(*index_builder_, (*doomed)->id());
+  std::unique_lock<std::mutex> held;
+  if (doomed.is_ok()) {
+    ban.emplace(*index_builder_, (*doomed)->id());
+    held = (*doomed)->upkeep().hold();
+    (*doomed)->upkeep().let_go();
+  }
   return committer_->run_alone([&]() -> Status {
     std::shared_ptr<CollectionImpl> collection;
     {
