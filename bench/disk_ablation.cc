@@ -29,6 +29,7 @@
 #include "base/status_macros.h"
 #include "base/stopwatch.h"
 #include "base/thread_pool.h"
+#include "bench/disk_lab.h"
 #include "eval/vector_io.h"
 #include "graph/adjacency.h"
 #include "index/disk_build.h"
@@ -61,45 +62,6 @@ struct Options {
   std::string work = "disk-ablation";
   std::string only;
 };
-
-Result<VectorBatch> read_rows(const std::string& path, size_t row_count) {
-  ROX_ASSIGN_OR_RETURN(const auto reader, eval::open_vector_reader(path));
-  VectorBatch all;
-  all.type = reader->info().type;
-  all.dim = reader->info().dim;
-  VectorBatch batch;
-  while (all.rows < row_count) {
-    ROX_RETURN_IF_ERROR(reader->read(std::min<size_t>(row_count - all.rows, 65536), batch));
-    if (batch.rows == 0) break;
-    all.data.insert(all.data.end(), batch.data.begin(), batch.data.end());
-    all.rows += batch.rows;
-  }
-  return all;
-}
-
-// Means a query.
-struct Point {
-  double recall = 0;
-  double reads = 0, rounds = 0, comparisons = 0;
-};
-
-// A point at a recall between two measured ones, by rising recall.
-std::optional<Point> point_at(const std::vector<Point>& points, double recall, bool& is_bound) {
-  is_bound = !points.empty() && points.front().recall >= recall;
-  if (is_bound) return points.front();
-  for (size_t i = 1; i < points.size(); ++i) {
-    const Point& low = points[i - 1];
-    const Point& high = points[i];
-    if (high.recall < recall || low.recall >= recall) continue;
-    const auto missed = [](double r) { return std::log(std::max(1e-6, 1 - r)); };
-    const double share =
-        (missed(recall) - missed(low.recall)) / (missed(high.recall) - missed(low.recall));
-    const auto between = [share](double a, double b) { return a + share * (b - a); };
-    return Point{recall, between(low.reads, high.reads), between(low.rounds, high.rounds),
-                 between(low.comparisons, high.comparisons)};
-  }
-  return std::nullopt;
-}
 
 void print_row(const std::string& name, const std::vector<Point>& points) {
   std::string line = "| " + name;
@@ -204,21 +166,16 @@ class Ablation {
     const storage::PageSnapshot snapshot = pages->snapshot();
     const auto page_count = static_cast<uint32_t>(snapshot->logical_page_count());
     edges_ = std::make_unique<graph::Adjacency>(base_.rows, layout.max_degree);
-    std::vector<uint32_t> rows(size_t{page_count} * layout.nodes);
     base::AlignedBuffer buffer(layout.page_bytes);
-    for (const bool has_rows : {false, true}) {
-      for (uint32_t page = 0; page < page_count; ++page) {
-        ROX_RETURN_IF_ERROR(pages->read_page(*snapshot, page, buffer.span()));
-        const uint64_t taken = storage::load_page_header(buffer.data()).record_bitmap;
-        for (uint32_t place = 0; place < layout.nodes; ++place) {
-          if (((taken >> place) & 1) == 0) continue;
-          const uint32_t row = layout.slot(buffer.data(), place);
-          rows[page * layout.nodes + place] = row;
-          if (!has_rows) continue;
-          for (uint32_t i = 0; i < layout.max_degree; ++i) {
-            const uint32_t node = layout.neighbours(buffer.data(), place)[i];
-            if (node < rows.size()) edges_->append(row, rows[node]);
-          }
+    for (uint32_t page = 0; page < page_count; ++page) {
+      ROX_RETURN_IF_ERROR(pages->read_page(*snapshot, page, buffer.span()));
+      const uint64_t taken = storage::load_page_header(buffer.data()).record_bitmap;
+      for (uint32_t place = 0; place < layout.nodes; ++place) {
+        if (((taken >> place) & 1) == 0) continue;
+        const uint32_t row = layout.slot(buffer.data(), place);  // slots are rows here
+        for (uint32_t i = 0; i < layout.max_degree; ++i) {
+          const uint32_t other = layout.neighbours(buffer.data(), place)[i];
+          if (other != index::kNoNode) edges_->append(row, other);
         }
       }
     }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -76,6 +77,12 @@ struct DiskGraph {
   uint32_t place_count() const { return shape.page_count * layout.nodes; }
   const uint8_t* code_of(uint32_t node) const {
     return reinterpret_cast<const uint8_t*>(codes.data()) + size_t{node} * code.code_bytes();
+  }
+  // Whether no point is at a place.
+  bool is_vacant(uint32_t node) const {
+    int16_t add;
+    std::memcpy(&add, code_of(node) + code.part_count(), sizeof add);
+    return add == quantize::ResidualProductCode::kVacant;
   }
   uint32_t page_of(uint32_t node) const { return node / layout.nodes; }
 };

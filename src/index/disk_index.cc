@@ -131,7 +131,7 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
   std::vector<std::function<bool(uint32_t)>> accepts(queries.rows());
   const storage::PageSnapshot snapshot = pages_->snapshot();
   std::atomic<size_t> next_query{0};
-  const size_t places = places_for(size / k);
+  const DiskLane::RunOptions run_options{places_for(size / k), {}};
   const size_t lane_count = std::max<size_t>(1, std::min(options.thread_count, queries.rows()));
   std::vector<Status> statuses(lane_count);
   pool.run(lane_count, [&](size_t lane_number) {
@@ -151,7 +151,7 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
       outcome.stats.search_list_size_used = size;
       outcomes[taken[number]] = std::move(outcome);
     };
-    statuses[lane_number] = lane->run(snapshot, places, next, done);
+    statuses[lane_number] = lane->run(snapshot, run_options, next, done);
     // Else the ring is of no use any more; its reads are waited for before the buffers go.
     if (statuses[lane_number].is_ok()) give_back(std::move(lane));
   });

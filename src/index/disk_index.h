@@ -83,6 +83,7 @@ class DiskIndex {
   DiskMemory memory() const;
   uint64_t bytes_on_disk() const { return codes_file_bytes_ + page_bytes_on_disk(); }
   uint64_t page_bytes_on_disk() const;
+  uint64_t codes_bytes_on_disk() const { return codes_file_bytes_; }
   // Of one thread's searches; about.
   uint64_t lane_bytes() const;
   const DiskGraph& graph() const { return *graph_; }

@@ -41,13 +41,14 @@ std::span<std::byte> DiskLane::buffer(size_t place, size_t number) {
   return arena_.span().subspan((place * kPagesAtOnce + number) * page_bytes, page_bytes);
 }
 
-Status DiskLane::run(const storage::PageSnapshot& snapshot, size_t places, const Next& next,
-                     const Done& done) {
+Status DiskLane::run(const storage::PageSnapshot& snapshot, const RunOptions& options,
+                     const Next& next, const Done& done) {
   if (arena_.size() == 0) {
     arena_ = base::AlignedBuffer(kDepth * graph_.layout.page_bytes);
     (void)reader_->register_buffers(arena_.span());  // faster, where the system lets us
   }
   snapshot_ = &snapshot;
+  options_ = &options;
   done_ = &done;
   next_number_ = 0;
   size_t active = 0;
@@ -61,7 +62,7 @@ Status DiskLane::run(const storage::PageSnapshot& snapshot, size_t places, const
     }
     return Status::ok();
   };
-  for (size_t place = 0; place < places; ++place) ROX_RETURN_IF_ERROR(refill(place));
+  for (size_t place = 0; place < options.places; ++place) ROX_RETURN_IF_ERROR(refill(place));
   std::array<storage::AsyncReader::Completion, kCompletionsAtOnce> completions;
   while (active > 0) {
     ROX_ASSIGN_OR_RETURN(const size_t count, reader_->wait_some(completions));
@@ -107,7 +108,7 @@ Result<bool> DiskLane::ask(Running& running, size_t place) {
         running.query->pass_over(wanted[i]);
         continue;
       }
-      if (cache_ != nullptr && cache_->find(physical, buffer(place, i))) {
+      if (is_at_hand(wanted[i], physical, buffer(place, i))) {
         running.query->take(wanted[i], buffer(place, i).data());
         ++running.outcome.stats.cache_hits;
         continue;
@@ -128,6 +129,11 @@ Result<bool> DiskLane::ask(Running& running, size_t place) {
   }
   end(running);
   return false;
+}
+
+bool DiskLane::is_at_hand(uint32_t page, uint32_t physical, std::span<std::byte> out) {
+  if (options_->held && options_->held(page, out)) return true;
+  return cache_ != nullptr && cache_->find(physical, out);
 }
 
 void DiskLane::advance(Running& running) {

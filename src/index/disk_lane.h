@@ -44,10 +44,15 @@ class DiskLane {
   using Next = std::function<std::optional<DiskQuery::Request>()>;
   // Hears of each query, by the order in which they were given.
   using Done = std::function<void(size_t number, DiskOutcome outcome)>;
-  // Keeps `places` queries under way, at most kQueriesMax: fewer where each takes much memory.
+  struct RunOptions {
+    // Queries under way, at most kQueriesMax: fewer where each takes much memory.
+    size_t places = kQueriesMax;
+    // Copies a page to `out` where the caller has it; may be empty.
+    std::function<bool(uint32_t page, std::span<std::byte> out)> held;
+  };
   // Reads pages as `snapshot` has them. A failure of the ring itself is returned; what a query
   // meets is in its outcome.
-  Status run(const storage::PageSnapshot& snapshot, size_t places, const Next& next,
+  Status run(const storage::PageSnapshot& snapshot, const RunOptions& options, const Next& next,
              const Done& done);
 
   uint64_t bytes() const;
@@ -73,6 +78,7 @@ class DiskLane {
   Status check(const Running& running, uint32_t page, size_t bytes_read,
                std::span<std::byte> bytes) const;
   void end(Running& running);
+  bool is_at_hand(uint32_t page, uint32_t physical, std::span<std::byte> out);
   std::span<std::byte> buffer(size_t place, size_t number);
 
   const DiskGraph& graph_;
@@ -80,6 +86,7 @@ class DiskLane {
   const storage::PageStore& pages_;
   PageCache* const cache_;
   const storage::PageSnapshot* snapshot_ = nullptr;
+  const RunOptions* options_ = nullptr;
   const Done* done_ = nullptr;
   size_t next_number_ = 0;
   std::vector<Running> running_;

@@ -202,11 +202,11 @@ void DiskQuery::scan_cell(uint32_t cell, float base) {
       if (!is_vacant(code, graph_.code.part_count())) {
         offer(code_.estimate(code, base), first + place);
         ++codes_scanned_;
+        ++counts_.estimates;
       }
       code += graph_.code.code_bytes();
     }
   }
-  counts_.estimates += pages.size() * graph_.layout.nodes;
 }
 
 // Keeps a point that may be an answer. Before any exact distance is known, the k-th best estimate
@@ -333,8 +333,12 @@ void DiskQuery::add_answer(float distance, uint32_t slot, uint64_t tag) {
     promised_ = 0;
     ties_ = 0;
   }
+  // A point may be met twice while pages change.
+  const auto at = std::upper_bound(answers_.begin(), answers_.end(), answer);
+  if (at != answers_.begin() && (at - 1)->slot == slot) return;
+  const auto index = at - answers_.begin();
   if (is_full) answers_.pop_back();
-  answers_.insert(std::upper_bound(answers_.begin(), answers_.end(), answer), answer);
+  answers_.insert(answers_.begin() + index, answer);
 }
 
 void DiskQuery::update_bound() {

@@ -1,15 +1,410 @@
 #include "index/disk_updater.h"
 
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/status_macros.h"
+#include "index/cell_splitter.h"
+#include "index/page_fetcher.h"
+
 namespace roxanne::index {
+namespace {
 
-class DiskUpdater::Impl {};
+// Nodes of one piece, and pages that it holds, where memory allows.
+constexpr size_t kPieceNodes = 256;
+constexpr uint64_t kPieceBytesWanted = 16u << 20;
+constexpr size_t kPiecePagesLeast = 256;
+// A deleted node and its neighbours lie on about so many pages.
+constexpr size_t kPagesOfRemoved = 14;
+// A checkpoint is due when pages that only the last one needs come to one part in so many of the
+// file, and to so many at the least.
+constexpr uint64_t kRetiredShare = 24;
+constexpr uint64_t kRetiredPagesLeast = 1024;
 
-DiskUpdater::DiskUpdater(DiskIndex&, base::ThreadPool&, const DiskUpdateOptions&) {}
+}  // namespace
+
+class DiskUpdater::Impl {
+ public:
+  Impl(DiskIndex& index, base::ThreadPool& pool, const DiskUpdateOptions& options)
+      : index_(index),
+        graph_(index.graph()),
+        store_(index.pages()),
+        pool_(pool),
+        options_(options),
+        pages_(graph_),
+        editor_(graph_, pages_, numbers_),
+        fetcher_(graph_, store_, index.cache()),
+        splitter_(index, fetcher_) {
+    const uint64_t bytes = options.memory_bytes == 0 ? kPieceBytesWanted : options.memory_bytes;
+    pages_most_ = std::max<size_t>(kPiecePagesLeast, bytes / graph_.layout.page_bytes);
+    numbers_.end = graph_.shape.page_count;
+    for (uint32_t page = graph_.shape.page_count; page-- > 0;) {
+      if (graph_.page_cells[page] == kNoCell) numbers_.free.push_back(page);
+    }
+  }
+
+  Status apply(const DiskChanges& changes) {
+    ROX_RETURN_IF_ERROR(remove_all(changes.removed));
+    return add_all(changes.added);
+  }
+
+  Status checkpoint(uint64_t log_sequence_number) {
+    ROX_RETURN_IF_ERROR(store_.checkpoint({.log_sequence_number = log_sequence_number}));
+    ++stats_.checkpoints;
+    return Status::ok();
+  }
+
+  bool is_checkpoint_due() const {
+    const storage::PageStoreStats stats = store_.stats();
+    return stats.retired_pages > std::max(kRetiredPagesLeast, stats.file_pages / kRetiredShare);
+  }
+
+  DiskUpdateStats stats() const {
+    DiskUpdateStats stats = stats_;
+    stats.reads = search_reads_ + fetcher_.reads();
+    stats.cache_hits = search_hits_ + fetcher_.cache_hits();
+    stats.pages_written = store_.stats().pages_written;
+    stats.bytes_written = store_.stats().bytes_written;
+    stats.distance_computations += editor_.distance_computations();
+    return stats;
+  }
+
+ private:
+  // --- Removing.
+  Status remove_all(std::span<const uint32_t> slots) {
+    std::vector<std::pair<uint32_t, uint32_t>> nodes;  // and slots: those on a page together
+    for (const uint32_t slot : slots) {
+      const uint32_t node = graph_.node_of(slot);
+      if (node != kNoNode) nodes.push_back({node, slot});
+    }
+    std::sort(nodes.begin(), nodes.end());
+    nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+    const size_t together = std::clamp<size_t>(pages_most_ / kPagesOfRemoved, 1, kPieceNodes);
+    for (size_t first = 0; first < nodes.size(); first += together) {
+      const size_t count = std::min(together, nodes.size() - first);
+      begin_piece();
+      ROX_RETURN_IF_ERROR(remove_piece({nodes.data() + first, count}));
+      ROX_RETURN_IF_ERROR(end_piece());
+      stats_.removed += count;
+    }
+    return Status::ok();
+  }
+
+  Status remove_piece(std::span<const std::pair<uint32_t, uint32_t>> nodes) {
+    std::vector<uint32_t> numbers;
+    // Pieces before may have moved them.
+    for (const auto& [node, slot] : nodes) numbers.push_back(editor_.page_of(slot));
+    ROX_RETURN_IF_ERROR(fetch(numbers));
+    for (const auto& [node, slot] : nodes) {
+      for (const uint32_t neighbour : editor_.neighbours_of(slot)) {
+        numbers.push_back(editor_.page_of(neighbour));
+      }
+    }
+    ROX_RETURN_IF_ERROR(fetch(numbers));
+    for (const auto& [node, slot] : nodes) editor_.remove(slot);
+    return merge_thinned();
+  }
+
+  Status fetch(std::vector<uint32_t>& numbers) {
+    std::sort(numbers.begin(), numbers.end());
+    numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+    return fetcher_.fetch(numbers, pages_);
+  }
+
+  // Pages with few nodes give them to others of their cell, and go.
+  Status merge_thinned() {
+    std::vector<uint32_t> thinned = editor_.thinned_pages();
+    std::sort(thinned.begin(), thinned.end());
+    thinned.erase(std::unique(thinned.begin(), thinned.end()), thinned.end());
+    const uint32_t few = std::max(1u, graph_.layout.nodes / 3);
+    for (const uint32_t number : thinned) {
+      PageEdit& page = *pages_.find(number);
+      if (page.count() > few) continue;
+      if (page.count() > 0) {
+        const uint32_t partner = partner_of(page);
+        if (partner == kNoCell) continue;
+        ROX_RETURN_IF_ERROR(fetcher_.fetch({&partner, 1}, pages_));
+        editor_.merge(page, *pages_.find(partner));
+      }
+      page.set_cell(kNoCell);
+    }
+    return Status::ok();
+  }
+
+  uint32_t count_of(uint32_t number) {
+    if (PageEdit* const page = pages_.find(number); page != nullptr) return page->count();
+    uint32_t count = 0;
+    for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
+      count += graph_.is_vacant(number * graph_.layout.nodes + place) ? 0 : 1;
+    }
+    return count;
+  }
+
+  // The fullest page of the cell that has room for all of a page's nodes; kNoCell where none has.
+  uint32_t partner_of(const PageEdit& page) {
+    uint32_t best = kNoCell;
+    uint32_t best_count = 0;
+    for (const uint32_t number : graph_.cell_pages[page.cell()]) {
+      if (number == page.number()) continue;
+      const PageEdit* const other = pages_.find(number);
+      if (other != nullptr && other->cell() != page.cell()) continue;
+      const uint32_t count = count_of(number);
+      if (count + page.count() > graph_.layout.nodes || count <= best_count) continue;
+      best = number;
+      best_count = count;
+    }
+    return best;
+  }
+
+  // --- Adding.
+  Status add_all(std::span<const NewNode> added) {
+    std::vector<NewNode> nodes = by_place(added);
+    for (size_t first = 0; first < nodes.size();) {
+      begin_piece();
+      std::span<const NewNode> rest(nodes.data() + first, nodes.size() - first);
+      ROX_ASSIGN_OR_RETURN(const size_t searched, search(rest.first(std::min(rest.size(), kPieceNodes))));
+      for (size_t i = 0; i < searched; ++i) editor_.insert(rest[i], near_[i]);
+      ROX_RETURN_IF_ERROR(end_piece());
+      first += searched;
+      stats_.added += searched;
+    }
+    return Status::ok();
+  }
+
+  // Those that go to the same cell together: they share pages.
+  std::vector<NewNode> by_place(std::span<const NewNode> added) {
+    struct Keyed {
+      uint32_t group;
+      uint32_t cell;
+      uint32_t index;
+      bool operator<(const Keyed& other) const {
+        return std::tie(group, cell, index) < std::tie(other.group, other.cell, other.index);
+      }
+    };
+    std::vector<Keyed> order;
+    const CollectionOptions& options = graph_.shape.options;
+    std::vector<float> place(options.dim);
+    Cells::Scratch scratch;
+    std::vector<NearCell> nearest;
+    for (uint32_t i = 0; i < added.size(); ++i) {
+      graph_.space.map_rows(VectorView(options.type, added[i].row, options.dim), place.data(),
+                            nullptr);
+      graph_.cells.nearest(place.data(), 1, scratch, nearest);
+      const uint32_t cell = nearest.empty() ? 0 : nearest.front().cell;
+      order.push_back({graph_.cells.group_of(cell), cell, i});
+    }
+    std::sort(order.begin(), order.end());
+    std::vector<NewNode> sorted;
+    for (const Keyed& one : order) sorted.push_back(added[one.index]);
+    return sorted;
+  }
+
+  // Searches for nodes, several at a time, until enough pages are held; fills near_ of the first so
+  // many, which are returned.
+  Result<size_t> search(std::span<const NewNode> nodes) {
+    if (near_.size() < nodes.size()) near_.resize(nodes.size());
+    std::vector<std::function<void(uint32_t, const std::byte*, const float*)>> hear(nodes.size());
+    const storage::PageSnapshot snapshot = store_.snapshot();
+    std::atomic<size_t> next_node{0};
+    std::mutex mutex;  // guards what follows
+    Status status;
+    DiskLane::RunOptions run_options;
+    run_options.held = [&](uint32_t page, std::span<std::byte> out) {
+      return pages_.copy(page, out);
+    };
+    const auto run_lane = [&](size_t) {
+      auto lane = index_.take_lane();
+      const auto next = [&]() -> std::optional<DiskQuery::Request> {
+        if (next_node > 0 && pages_.count() >= pages_most_) return std::nullopt;
+        const size_t i = next_node++;
+        if (i >= nodes.size()) return std::nullopt;
+        near_[i].clear();
+        hear[i] = [this, i](uint32_t page, const std::byte* bytes, const float* distances) {
+          note_page(page, bytes, distances, near_[i]);
+        };
+        return DiskQuery::Request{nodes[i].row, options_.search_k, options_.search_list_size,
+                                  nullptr, &hear[i]};
+      };
+      const auto done = [&](size_t, DiskOutcome outcome) {
+        const std::lock_guard lock(mutex);
+        search_reads_ += outcome.stats.reads;
+        search_hits_ += outcome.stats.cache_hits;
+        stats_.distance_computations += outcome.stats.distance_computations;
+        if (status.is_ok()) status = outcome.status;
+      };
+      const Status ran = lane->run(snapshot, run_options, next, done);
+      if (ran.is_ok()) index_.give_back(std::move(lane));
+      const std::lock_guard lock(mutex);
+      if (status.is_ok()) status = ran;
+    };
+    pool_.run(std::min(options_.thread_count, nodes.size()), run_lane);
+    ROX_RETURN_IF_ERROR(status);
+    return std::min<size_t>(next_node, nodes.size());
+  }
+
+  void note_page(uint32_t page, const std::byte* bytes, const float* distances,
+                 std::vector<NearPoint>& near) {
+    pages_.keep(page, bytes);
+    const uint64_t taken = storage::load_page_header(bytes).record_bitmap;
+    for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
+      if (((taken >> place) & 1) == 0) continue;
+      near.push_back({distances[place], graph_.layout.slot(bytes, place)});
+    }
+  }
+
+  // --- A piece, from its pages to what searches see.
+  void begin_piece() {
+    pages_.clear();
+    editor_.clear();
+  }
+
+  // Nothing is changed where it fails.
+  Status end_piece() {
+    const std::vector<PageEdit*> dirty = pages_.dirty_pages();
+    std::vector<storage::PageImage> images;
+    std::vector<uint32_t> gone;
+    for (const PageEdit* page : dirty) {
+      if (page->cell() == kNoCell) {
+        gone.push_back(page->number());
+      } else {
+        images.push_back({page->number(), 0, page->taken(), page->bytes()});
+      }
+    }
+    const storage::PageSnapshot old = store_.snapshot();
+    Status written = store_.write(images);
+    if (written.is_ok() && !gone.empty()) written = store_.remove(gone);
+    if (!written.is_ok()) {
+      for (const uint32_t number : editor_.made_pages()) numbers_.free.push_back(number);
+      return written;
+    }
+    move_cached(*old, images);
+    publish(dirty);
+    for (const uint32_t number : gone) numbers_.free.push_back(number);
+    return split_cells();
+  }
+
+  void move_cached(const storage::PageMap& old, const std::vector<storage::PageImage>& images) {
+    PageCache* const cache = index_.cache();
+    if (cache == nullptr) return;
+    const storage::PageSnapshot now = store_.snapshot();
+    for (const storage::PageImage& image : images) {
+      cache->move(old.physical_page(image.logical_page), now->physical_page(image.logical_page),
+                  {image.bytes, graph_.layout.page_bytes});
+    }
+  }
+
+  void publish(const std::vector<PageEdit*>& dirty) {
+    uint32_t slot_end = 0;
+    for (const auto& [slot, node] : editor_.moved()) slot_end = std::max(slot_end, slot + 1);
+    const size_t page_codes = graph_.layout.nodes * graph_.code.code_bytes();
+    int64_t more = 0;
+    {
+      const std::lock_guard lock(index_.gate());
+      graph_.page_cells.grow(numbers_.end, kNoCell);
+      graph_.codes.grow(numbers_.end * page_codes);
+      graph_.node_of_slot.grow(slot_end, kNoNode);
+      graph_.shape.page_count = numbers_.end;
+      for (const PageEdit* page : dirty) {
+        if (page->has_other_nodes()) publish_page(*page);
+      }
+      for (const auto& [slot, node] : editor_.moved()) {
+        uint32_t& where = graph_.node_of_slot[slot];
+        more += (node != kNoNode ? 1 : 0) - (where != kNoNode ? 1 : 0);
+        where = node;
+      }
+      graph_.shape.node_count = static_cast<uint32_t>(graph_.shape.node_count + more);
+    }
+    index_.note_changed(changed_slots(), index_.codes_bytes_on_disk());
+  }
+
+  void publish_page(const PageEdit& page) {
+    uint32_t& cell = graph_.page_cells[page.number()];
+    std::memcpy(graph_.codes.data() + page.number() * page.codes().size(), page.codes().data(),
+                page.codes().size());
+    if (cell == page.cell()) return;
+    if (cell != kNoCell) std::erase(graph_.cell_pages[cell], page.number());
+    if (page.cell() != kNoCell) graph_.cell_pages[page.cell()].push_back(page.number());
+    cell = page.cell();
+  }
+
+  LiveSet changed_slots() const {
+    LiveSet slots = index_.slots();
+    std::unordered_map<size_t, std::shared_ptr<LiveChunk>> chunks;
+    for (const auto& [slot, node] : editor_.moved()) {
+      std::shared_ptr<LiveChunk>& chunk = chunks[slot / kLiveChunkSlots];
+      if (chunk == nullptr) {
+        chunk = std::make_shared<LiveChunk>();
+        chunk->fill(0);
+        const uint64_t* words = slots.chunk_words(slot / kLiveChunkSlots);
+        if (words != nullptr) std::copy_n(words, chunk->size(), chunk->begin());
+      }
+      const uint32_t bit = slot % kLiveChunkSlots;
+      const uint64_t mask = uint64_t{1} << (bit % 64);
+      uint64_t& word = (*chunk)[bit / 64];
+      word = node != kNoNode ? word | mask : word & ~mask;
+    }
+    for (auto& [number, chunk] : chunks) slots.set_chunk(number, std::move(chunk));
+    return slots;
+  }
+
+  // Cells that the piece made too large.
+  Status split_cells() {
+    std::vector<uint32_t> cells;
+    for (const uint32_t number : editor_.made_pages()) {
+      if (graph_.page_cells[number] != kNoCell) cells.push_back(graph_.page_cells[number]);
+    }
+    std::sort(cells.begin(), cells.end());
+    cells.erase(std::unique(cells.begin(), cells.end()), cells.end());
+    for (const uint32_t cell : cells) {
+      while (splitter_.is_too_large(cell)) {
+        ROX_ASSIGN_OR_RETURN(const bool is_split, splitter_.split(cell));
+        if (!is_split) break;
+        ++stats_.cells_split;
+      }
+    }
+    return Status::ok();
+  }
+
+  DiskIndex& index_;
+  DiskGraph& graph_;  // read here freely: nobody else changes it
+  storage::PageStore& store_;
+  base::ThreadPool& pool_;
+  const DiskUpdateOptions options_;
+  size_t pages_most_ = 0;
+  FreePageNumbers numbers_;
+  PagesUnderWay pages_;
+  GraphEditor editor_;
+  PageFetcher fetcher_;
+  CellSplitter splitter_;
+  std::vector<std::vector<NearPoint>> near_;  // by node of the piece
+  DiskUpdateStats stats_;
+  uint64_t search_reads_ = 0;
+  uint64_t search_hits_ = 0;
+};
+
+DiskUpdater::DiskUpdater(DiskIndex& index, base::ThreadPool& pool, const DiskUpdateOptions& options)
+    : impl_(std::make_unique<Impl>(index, pool, options)) {}
 DiskUpdater::~DiskUpdater() = default;
-Status DiskUpdater::apply(const DiskChanges&) { return Status::unsupported("not yet"); }
-Status DiskUpdater::checkpoint(uint64_t) { return Status::unsupported("not yet"); }
-bool DiskUpdater::is_checkpoint_due() const { return false; }
-DiskUpdateStats DiskUpdater::stats() const { return {}; }
-uint64_t DiskUpdater::bytes_of(const CollectionOptions&, const DiskUpdateOptions&) { return 0; }
+
+Status DiskUpdater::apply(const DiskChanges& changes) { return impl_->apply(changes); }
+Status DiskUpdater::checkpoint(uint64_t log_sequence_number) {
+  return impl_->checkpoint(log_sequence_number);
+}
+bool DiskUpdater::is_checkpoint_due() const { return impl_->is_checkpoint_due(); }
+DiskUpdateStats DiskUpdater::stats() const { return impl_->stats(); }
+
+uint64_t DiskUpdater::bytes_of(const CollectionOptions& options, const DiskUpdateOptions& update) {
+  const uint64_t pages = update.memory_bytes == 0 ? kPieceBytesWanted : update.memory_bytes;
+  return 2 * pages + kPieceNodes * 4096 + options.dim * 4096;
+}
 
 }  // namespace roxanne::index

@@ -9,15 +9,10 @@
 
 #include "base/thread_pool.h"
 #include "index/disk_index.h"
+#include "index/graph_editor.h"
 #include "roxanne/status.h"
 
 namespace roxanne::index {
-
-struct NewNode {
-  uint32_t slot = 0;
-  uint64_t tag = 0;
-  const std::byte* row = nullptr;  // of the collection's scalar type and dimension, finite
-};
 
 struct DiskChanges {
   std::span<const NewNode> added;     // slots that the index does not hold, each once
@@ -27,6 +22,9 @@ struct DiskChanges {
 struct DiskUpdateOptions {
   size_t thread_count = 1;
   uint64_t memory_bytes = 0;  // for pages under way; 0 = as it likes
+  // Of the search for a new node's neighbours, as in DiskSearchOptions.
+  size_t search_k = 32;
+  size_t search_list_size = 32;
 };
 
 // Since the updater was made.
@@ -39,6 +37,7 @@ struct DiskUpdateStats {
   uint64_t bytes_written = 0;  // pages, page maps and codes
   uint64_t distance_computations = 0;
   uint64_t checkpoints = 0;
+  uint64_t cells_split = 0;
 };
 
 class DiskUpdater {

@@ -113,6 +113,15 @@ void ResidualProductCode::encode(const float* residual, const float* centroid, f
   std::memcpy(code + part_count_, &add, sizeof add);
 }
 
+void ResidualProductCode::decode(const uint8_t* code, float* residual) const {
+  for (size_t p = 0; p < part_count_; ++p) {
+    const float* entries = entries_of(p);
+    for (size_t d = 0; d < dim_of(p); ++d) {
+      residual[first_of(p) + d] = entries[d * kEntries + code[p]];
+    }
+  }
+}
+
 void ResidualProductCode::Query::prepare(const ResidualProductCode& code, const float* query) {
   part_count_ = code.part_count_;
   add_step_ = code.add_step_;

@@ -52,6 +52,9 @@ class ResidualProductCode {
   // Writes code_bytes().
   void encode(const float* residual, const float* centroid, float extra, uint8_t* code) const;
 
+  // The entries that a code names: about the residual. Writes dim() floats.
+  void decode(const uint8_t* code, float* residual) const;
+
   // A query in the space of the centroids, made ready; reused.
   class Query {
    public:

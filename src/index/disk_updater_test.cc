@@ -1,0 +1,256 @@
+// A disk graph that is changed: against a model of what it should hold.
+#include "index/disk_updater.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "base/status_macros.h"
+#include "index/test_disk_index.h"
+#include "storage/test_directory.h"
+
+namespace roxanne::index {
+namespace {
+
+// Some of a pool of rows are in the index, each in a slot; the others are not.
+class ChangedIndex {
+ public:
+  struct Shape {
+    ScalarType type = ScalarType::kU8;
+    Metric metric = Metric::kL2;
+    size_t rows = 4000;
+    size_t first = 2000;
+    size_t dim = 32;
+    uint32_t seed = 1;
+  };
+
+  explicit ChangedIndex(const Shape& shape)
+      : shape_(shape),
+        rows_(make_test_rows(shape.type, shape.rows, shape.dim, shape.seed)),
+        random_(shape.seed) {
+    for (uint32_t row = 0; row < shape.rows; ++row) outside_.push_back(row);
+    std::shuffle(outside_.begin(), outside_.end(), random_);
+    std::vector<std::byte> bytes;
+    std::vector<uint32_t> slots;
+    std::vector<uint64_t> tags;
+    for (size_t i = 0; i < shape.first; ++i) {
+      const uint32_t row = take_outside();
+      slots.push_back(take_slot(row));
+      tags.push_back(tag_of(row));
+      bytes.insert(bytes.end(), rows_.view().row(row), rows_.view().row(row) + rows_.row_bytes());
+    }
+    DiskBuildOptions build;
+    build.scratch_prefix = directory_.path() + "/scratch-";
+    const MatrixView view(shape.type, bytes.data(), slots.size(), shape.dim);
+    auto built = build_disk_index(storage::posix_file_system(), disk_paths(directory_.path()),
+                                  options(), RowsInMemory(view, slots, tags), pool_, build);
+    ROX_CHECK(built.is_ok());
+    index_ = *std::move(built);
+    make_updater();
+  }
+
+  CollectionOptions options() const {
+    return {.dim = shape_.dim, .type = shape_.type, .metric = shape_.metric};
+  }
+  static uint64_t tag_of(uint32_t row) { return row + 1'000'000; }
+
+  Status change(size_t remove, size_t add) {
+    std::vector<uint32_t> removed;
+    std::vector<uint32_t> gone;
+    for (size_t i = 0; i < remove && !row_of_.empty(); ++i) {
+      auto at = row_of_.lower_bound(static_cast<uint32_t>(random_() % slot_end_));
+      if (at == row_of_.end()) at = row_of_.begin();
+      removed.push_back(at->first);
+      gone.push_back(at->second);
+      row_of_.erase(at);
+    }
+    std::vector<NewNode> added;
+    for (size_t i = 0; i < add && !outside_.empty(); ++i) {
+      const uint32_t row = take_outside();
+      added.push_back({take_slot(row), tag_of(row), rows_.view().row(row)});
+    }
+    const Status status = updater_->apply({added, removed});
+    free_slots_.insert(free_slots_.end(), removed.begin(), removed.end());
+    std::shuffle(free_slots_.begin(), free_slots_.end(), random_);
+    outside_.insert(outside_.begin(), gone.begin(), gone.end());
+    return status;
+  }
+
+  // Every page, code and table says what the model says.
+  void check() const {
+    std::vector<uint32_t> slots;
+    for (const auto& [slot, row] : row_of_) slots.push_back(slot);
+    EXPECT_EQ(slots_of(index_->slots()), slots);
+    EXPECT_EQ(index_->graph().shape.node_count, slots.size());
+    index_->verify([&](uint32_t slot) { return rows_.view().row(row_of_.at(slot)); },
+                   [&](uint32_t slot) { return tag_of(row_of_.at(slot)); },
+                   [](const Status& status) {
+                     ADD_FAILURE() << status.to_string();
+                     return false;
+                   });
+    check_tables();
+  }
+
+  // Of exact answers among ten, how many are found.
+  double recall(size_t search_list_size) {
+    const TestRows queries = make_test_rows(shape_.type, 100, shape_.dim, shape_.seed + 99);
+    std::vector<std::byte> bytes;
+    std::vector<uint64_t> ids;
+    for (const auto& [slot, row] : row_of_) {
+      bytes.insert(bytes.end(), rows_.view().row(row), rows_.view().row(row) + rows_.row_bytes());
+      ids.push_back(slot);
+    }
+    ExactScan scan(queries.view(), shape_.metric, 10, 1);
+    scan.scan(0, {.rows = bytes.data(), .row_count = ids.size()});
+    const auto truth = scan.finish();
+    const auto outcomes = index_->search(queries.view(), index_->slots(), pool_,
+                                         {.k = 10, .search_list_size = search_list_size});
+    size_t hits = 0, wanted = 0;
+    for (size_t q = 0; q < outcomes.size(); ++q) {
+      EXPECT_TRUE(outcomes[q].status.is_ok()) << outcomes[q].status.to_string();
+      EXPECT_EQ(outcomes[q].found.size(), truth[q].size());
+      std::set<uint64_t> seen;
+      for (const auto& found : outcomes[q].found) {
+        EXPECT_TRUE(seen.insert(found.id).second) << "slot " << found.id << " twice";
+        hits += found.distance <= truth[q].back().distance ? 1 : 0;
+      }
+      wanted += truth[q].size();
+    }
+    return wanted == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(wanted);
+  }
+
+  DiskIndex& index() { return *index_; }
+  DiskUpdater& updater() { return *updater_; }
+  size_t size() const { return row_of_.size(); }
+  size_t outside() const { return outside_.size(); }
+
+ private:
+  void make_updater() {
+    updater_ = std::make_unique<DiskUpdater>(*index_, pool_, DiskUpdateOptions{});
+  }
+  uint32_t take_outside() {
+    const uint32_t row = outside_.back();
+    outside_.pop_back();
+    return row;
+  }
+  uint32_t take_slot(uint32_t row) {
+    uint32_t slot = slot_end_;
+    if (free_slots_.empty()) {
+      slot_end_ += 1 + random_() % 2;  // some slots are never used
+    } else {
+      slot = free_slots_.back();
+      free_slots_.pop_back();
+    }
+    row_of_[slot] = row;
+    return slot;
+  }
+
+  void check_tables() const {
+    const DiskGraph& graph = index_->graph();
+    ASSERT_EQ(graph.cell_pages.size(), graph.cells.cell_count());
+    ASSERT_EQ(graph.page_cells.size(), graph.shape.page_count);
+    const auto snapshot = index_->pages().snapshot();
+    size_t pages = 0, places = 0;
+    for (uint32_t cell = 0; cell < graph.cell_pages.size(); ++cell) {
+      for (const uint32_t page : graph.cell_pages[cell]) {
+        ++pages;
+        ASSERT_EQ(graph.page_cells[page], cell);
+        ASSERT_NE(snapshot->physical_page(page), storage::kNoPage) << "page " << page;
+      }
+    }
+    EXPECT_EQ(pages, snapshot->used_page_count());
+    for (uint32_t node = 0; node < graph.place_count(); ++node) places += !graph.is_vacant(node);
+    EXPECT_EQ(places, row_of_.size());
+  }
+
+  const Shape shape_;
+  const TestRows rows_;
+  std::mt19937 random_;
+  std::vector<uint32_t> outside_;  // rows; the next one last
+  std::map<uint32_t, uint32_t> row_of_;
+  std::vector<uint32_t> free_slots_;
+  uint32_t slot_end_ = 1;
+  storage::TestDirectory directory_;
+  base::ThreadPool pool_{0};
+  std::unique_ptr<DiskIndex> index_;
+  std::unique_ptr<DiskUpdater> updater_;
+};
+
+class DiskUpdaterTypeTest : public testing::TestWithParam<std::pair<ScalarType, Metric>> {};
+
+TEST_P(DiskUpdaterTypeTest, HoldsWhatWasPutInAndFindsIt) {
+  const auto [type, metric] = GetParam();
+  ChangedIndex changed({.type = type, .metric = metric});
+  const double before = changed.recall(40);
+  changed.check();
+  for (int round = 0; round < 6; ++round) {
+    ASSERT_TRUE(changed.change(200, 350).is_ok());
+    changed.check();
+    if (round % 2 == 1) {
+      ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
+    }
+  }
+  EXPECT_GE(changed.recall(40), before - 0.02);
+  EXPECT_EQ(changed.updater().stats().added, 6 * 350u);
+  EXPECT_EQ(changed.updater().stats().removed, 6 * 200u);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, DiskUpdaterTypeTest,
+    testing::Values(std::pair(ScalarType::kU8, Metric::kL2),
+                    std::pair(ScalarType::kF32, Metric::kL2),
+                    std::pair(ScalarType::kF16, Metric::kCosine),
+                    std::pair(ScalarType::kI8, Metric::kInnerProduct)),
+    [](const auto& one) {
+      return std::string(scalar_type_name(one.param.first)) + "_" +
+             std::string(metric_name(one.param.second));
+    });
+
+TEST(DiskUpdaterTest, ManySmallChangesKeepItWhole) {
+  ChangedIndex changed({.rows = 3000, .first = 500, .dim = 16, .seed = 5});
+  std::mt19937 random(3);
+  for (int round = 0; round < 120; ++round) {
+    ASSERT_TRUE(changed.change(random() % 40, random() % 60).is_ok());
+    if (round % 10 == 0) changed.check();
+    if (changed.updater().is_checkpoint_due() || round % 37 == 0) {
+      ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
+    }
+  }
+  changed.check();
+  EXPECT_GE(changed.recall(40), 0.95);
+}
+
+TEST(DiskUpdaterTest, GrowsFromFewToManyAndSplitsItsCells) {
+  ChangedIndex changed({.rows = 8000, .first = 200, .dim = 24, .seed = 7});
+  const size_t cells = changed.index().graph().cells.cell_count();
+  while (changed.outside() > 0) ASSERT_TRUE(changed.change(0, 500).is_ok());
+  changed.check();
+  EXPECT_GT(changed.index().graph().cells.cell_count(), 4 * cells);
+  EXPECT_GE(changed.recall(40), 0.95);
+}
+
+TEST(DiskUpdaterTest, ShrinksToNothingAndGrowsAgain) {
+  ChangedIndex changed({.rows = 3000, .first = 3000, .dim = 16, .seed = 9});
+  const uint64_t pages = changed.index().pages().snapshot()->used_page_count();
+  while (changed.size() > 300) {
+    const Status status = changed.change(300, 0);
+    ASSERT_TRUE(status.is_ok()) << status.to_string() << changed.size();
+    changed.check();
+  }
+  changed.check();
+  EXPECT_LE(changed.index().pages().snapshot()->used_page_count(), pages / 4);
+  EXPECT_GE(changed.recall(40), 0.95);
+  ASSERT_TRUE(changed.change(300, 0).is_ok());
+  EXPECT_EQ(changed.size(), 0u);
+  changed.check();
+  ASSERT_TRUE(changed.change(0, 1000).is_ok());
+  changed.check();
+  EXPECT_GE(changed.recall(40), 0.9);
+}
+
+}  // namespace
+}  // namespace roxanne::index

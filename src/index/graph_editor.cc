@@ -1,0 +1,341 @@
+#include "index/graph_editor.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "graph/robust_prune.h"
+#include "kernels/distance.h"
+
+namespace roxanne::index {
+namespace {
+
+constexpr uint32_t kAlpha1000 = 1200;
+// A new node is led to by so many of its nearest neighbours at the least.
+constexpr size_t kLinksBackLeast = 2;
+// Where a new node is put is decided by so many of its nearest points ...
+static const size_t kVoters = getenv("VOTERS") ? atoi(getenv("VOTERS")) : 16;
+// ... a page with room being good enough when it has this share of the votes of the best.
+static const float kGoodShare = getenv("GOOD") ? atof(getenv("GOOD")) : 0.4f;
+// Points that are kept as floats: as many as fit.
+constexpr size_t kFloatBytesMost = 4u << 20;
+// New neighbours of a node that lost one, where it has room for more than one.
+constexpr size_t kInsteadMost = 2;
+
+}  // namespace
+
+uint32_t FreePageNumbers::take() {
+  if (free.empty()) return end++;
+  const uint32_t number = free.back();
+  free.pop_back();
+  return number;
+}
+
+GraphEditor::GraphEditor(const DiskGraph& graph, PagesUnderWay& pages, FreePageNumbers& numbers)
+    : graph_(graph),
+      pages_(pages),
+      numbers_(numbers),
+      space_(graph),
+      exact_(graph.shape.options.type, graph.shape.options.metric, graph.shape.options.dim),
+      point_(space_.dim()),
+      place_(graph.shape.options.dim),
+      centroid_(graph.shape.options.dim) {}
+
+void GraphEditor::clear() {
+  moved_.clear();
+  thinned_pages_.clear();
+  made_pages_.clear();
+  new_slots_.clear();
+  float_of_.clear();
+  floats_.clear();
+}
+
+uint32_t GraphEditor::node_of(uint32_t slot) const {
+  const auto found = moved_.find(slot);
+  return found != moved_.end() ? found->second : graph_.node_of(slot);
+}
+
+GraphEditor::Where GraphEditor::where(uint32_t slot) {
+  const uint32_t node = node_of(slot);
+  if (node == kNoNode) return {};
+  return {pages_.find(node / graph_.layout.nodes), node % graph_.layout.nodes};
+}
+
+// The floats of a node that is there. They stay where they are until the next call.
+const float* GraphEditor::floats_of(uint32_t slot) {
+  const size_t dim = space_.dim();
+  const auto found = float_of_.find(slot);
+  if (found != float_of_.end()) return floats_.data() + found->second * dim;
+  if ((float_of_.size() + 1) * dim * sizeof(float) > kFloatBytesMost) {
+    float_of_.clear();
+    floats_.clear();
+  }
+  const auto number = static_cast<uint32_t>(float_of_.size());
+  float_of_[slot] = number;
+  floats_.resize((number + size_t{1}) * dim);
+  float* out = floats_.data() + number * dim;
+  const Where at = where(slot);
+  if (at.page != nullptr) {
+    space_.of_row(at.page->row(at.place), out);
+  } else {
+    // It did not move in this piece, or its page were here.
+    const uint32_t node = graph_.node_of(slot);
+    space_.of_code(graph_.code_of(node), graph_.page_cells[graph_.page_of(node)], out);
+  }
+  return out;
+}
+
+void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near) {
+  space_.of_row(node.row, point_.data());
+  choose_candidates(near);
+  std::vector<uint32_t> slots;
+  for (const Candidate& candidate : candidates_) slots.push_back(candidate.slot);
+  const std::vector<uint32_t> neighbours = prune(point_.data(), slots);
+  put(choose_page(), node, neighbours);
+  new_slots_.push_back(node.slot);
+  for (size_t i = 0; i < neighbours.size(); ++i) {
+    const auto of = std::find_if(candidates_.begin(), candidates_.end(),
+                                 [&](const Candidate& c) { return c.slot == neighbours[i]; });
+    link_back(neighbours[i], node.slot, of->distance, i < kLinksBackLeast);
+  }
+}
+
+// Of the points compared, and of those that came before in this piece, the nearest.
+void GraphEditor::choose_candidates(std::vector<NearPoint>& near) {
+  constexpr size_t kRead = 2 * kCandidates;
+  if (near.size() > kRead) {
+    std::nth_element(near.begin(), near.begin() + kRead, near.end(),
+                     [](const NearPoint& a, const NearPoint& b) { return a.distance < b.distance; });
+    near.resize(kRead);
+  }
+  candidates_.clear();
+  const auto add = [&](uint32_t slot) {
+    if (node_of(slot) == kNoNode) return;
+    candidates_.push_back({space_.distance(point_.data(), floats_of(slot)), slot});
+  };
+  for (const NearPoint& one : near) add(one.slot);
+  for (const uint32_t slot : new_slots_) add(slot);
+  distance_computations_ += candidates_.size();
+  std::sort(candidates_.begin(), candidates_.end());
+  const auto same = [](const Candidate& a, const Candidate& b) { return a.slot == b.slot; };
+  candidates_.erase(std::unique(candidates_.begin(), candidates_.end(), same), candidates_.end());
+  if (candidates_.size() > kCandidates) candidates_.resize(kCandidates);
+}
+
+// The neighbours of a point among `slots`, best first.
+std::vector<uint32_t> GraphEditor::prune(const float* point, std::span<const uint32_t> slots) {
+  const size_t dim = space_.dim();
+  prune_rows_.resize((slots.size() + 1) * dim);
+  std::copy_n(point, dim, prune_rows_.data() + slots.size() * dim);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    std::copy_n(floats_of(slots[i]), dim, prune_rows_.data() + i * dim);
+  }
+  const graph::Points points(MatrixView::f32(prune_rows_.data(), slots.size() + 1, dim),
+                             Metric::kL2);
+  graph::RobustPrune pruner(
+      points, {.max_degree = graph_.layout.max_degree, .alpha_1000 = kAlpha1000, .fill = false});
+  std::vector<uint32_t> ids(slots.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  std::vector<uint32_t> kept;
+  for (const uint32_t i : pruner.prune(static_cast<uint32_t>(slots.size()), ids)) {
+    kept.push_back(slots[i]);
+  }
+  distance_computations_ += pruner.distance_computations();
+  return kept;
+}
+
+// Each of the nearest points votes for its page, the nearer the more.
+PageEdit& GraphEditor::choose_page() {
+  struct Votes {
+    PageEdit* page;
+    float votes;
+  };
+  std::vector<Votes> pages;
+  for (size_t i = 0; i < std::min(kVoters, candidates_.size()); ++i) {
+    PageEdit* const page = where(candidates_[i].slot).page;
+    if (page == nullptr) continue;
+    auto found = std::find_if(pages.begin(), pages.end(),
+                              [&](const Votes& votes) { return votes.page == page; });
+    if (found == pages.end()) found = pages.insert(pages.end(), {page, 0});
+    found->votes += 1.0f / static_cast<float>(i + 2);
+  }
+  if (pages.empty()) {  // the first node of all
+    const uint32_t number = numbers_.take();
+    made_pages_.push_back(number);
+    return pages_.make(number, 0);
+  }
+  std::stable_sort(pages.begin(), pages.end(),
+                   [](const Votes& a, const Votes& b) { return a.votes > b.votes; });
+  for (const Votes& votes : pages) {
+    if (votes.votes < kGoodShare * pages.front().votes) break;
+    if (!votes.page->is_full()) return *votes.page;
+  }
+  return split(*pages.front().page);
+}
+
+// Moves about half of a page's nodes to a new page; returns the one that is nearer to the node at
+// hand.
+PageEdit& GraphEditor::split(PageEdit& page) {
+  const uint32_t count = graph_.layout.nodes;
+  const size_t dim = space_.dim();
+  std::vector<float> rows(count * dim);
+  for (uint32_t place = 0; place < count; ++place) {
+    space_.of_row(page.row(place), rows.data() + place * dim);
+  }
+  const auto distance = [&](uint32_t a, uint32_t b) {
+    return space_.distance(rows.data() + a * dim, rows.data() + b * dim);
+  };
+  // Two that are far from each other: the farthest from the first, and the farthest from that.
+  const auto farthest = [&](uint32_t from) {
+    uint32_t best = from == 0 ? 1 : 0;
+    for (uint32_t i = 0; i < count; ++i) {
+      if (i != from && distance(from, i) > distance(from, best)) best = i;
+    }
+    return best;
+  };
+  const uint32_t left = farthest(0);
+  const uint32_t right = farthest(left);
+  std::vector<std::pair<float, uint32_t>> order(count);  // the more to the right, the later
+  for (uint32_t i = 0; i < count; ++i) order[i] = {distance(left, i) - distance(right, i), i};
+  std::sort(order.begin(), order.end());
+  const auto sign = std::find_if(order.begin(), order.end(),
+                                 [](const auto& one) { return one.first > 0; });
+  const auto natural = static_cast<uint32_t>(sign - order.begin());
+  const uint32_t kept = std::clamp(natural, std::max(1u, count / 3), count - std::max(1u, count / 3));
+  const uint32_t number = numbers_.take();
+  PageEdit& other = pages_.make(number, page.cell());
+  made_pages_.push_back(number);
+  for (uint32_t i = kept; i < count; ++i) {
+    const uint32_t place = order[i].second;
+    const uint32_t slot = page.slot(place);
+    moved_[slot] = other.node(other.add(page.record(place)));
+    page.remove(place);
+  }
+  const float to_left = space_.distance(point_.data(), rows.data() + left * dim);
+  const float to_right = space_.distance(point_.data(), rows.data() + right * dim);
+  return to_left <= to_right ? page : other;
+}
+
+uint32_t GraphEditor::put(PageEdit& page, const NewNode& node,
+                          const std::vector<uint32_t>& neighbours) {
+  std::vector<uint8_t> code(graph_.code.code_bytes());
+  encode(point_.data(), node.row, page.cell(), code.data());
+  const uint32_t place = page.add({.slot = node.slot,
+                                   .tag = node.tag,
+                                   .norm = graph_.layout.has_norms ? exact_.row_norm(node.row) : 0,
+                                   .row = node.row,
+                                   .neighbours = nullptr,
+                                   .code = code.data()});
+  page.set_neighbours(place, neighbours);
+  moved_[node.slot] = page.node(place);
+  return place;
+}
+
+void GraphEditor::encode(const float*, const std::byte* row, uint32_t cell, uint8_t* code) {
+  const CollectionOptions& options = graph_.shape.options;
+  float offset = 0;
+  graph_.space.map_rows(VectorView(options.type, row, options.dim), place_.data(), &offset);
+  graph_.code_centroid(cell, centroid_.data());
+  for (size_t d = 0; d < place_.size(); ++d) place_[d] -= centroid_[d];
+  graph_.code.encode(place_.data(), centroid_.data(), offset - graph_.code_offset(cell), code);
+}
+
+// A node's neighbours that are still there.
+std::vector<uint32_t> GraphEditor::list_of(const Where& at) {
+  std::vector<uint32_t> slots;
+  const uint32_t* neighbours = at.page->neighbours(at.place);
+  for (size_t i = 0; i < graph_.layout.max_degree; ++i) {
+    if (neighbours[i] != kNoNode && node_of(neighbours[i]) != kNoNode) {
+      slots.push_back(neighbours[i]);
+    }
+  }
+  return slots;
+}
+
+std::vector<uint32_t> GraphEditor::neighbours_of(uint32_t slot) { return list_of(where(slot)); }
+
+// Offers a node an edge to a new one. Returns whether it took it.
+bool GraphEditor::link_back(uint32_t from, uint32_t slot, float distance, bool must) {
+  const Where at = where(from);
+  if (at.page == nullptr) return false;
+  std::vector<uint32_t> slots = list_of(at);
+  if (slots.size() < graph_.layout.max_degree) {
+    slots.push_back(slot);
+    at.page->set_neighbours(at.place, slots);
+    return true;
+  }
+  const float* point = point_.data();
+  distance_computations_ += slots.size();
+  const bool is_stood_for = std::any_of(slots.begin(), slots.end(), [&](uint32_t other) {
+    return 1000 * distance >= kAlpha1000 * space_.distance(point, floats_of(other));
+  });
+  if (is_stood_for) {
+    if (!must) return false;
+    slots.back() = slot;
+  } else {
+    slots.push_back(slot);
+    const std::vector<float> own(floats_of(from), floats_of(from) + space_.dim());
+    slots = prune(own.data(), slots);
+    if (std::find(slots.begin(), slots.end(), slot) == slots.end()) {
+      if (!must) return false;
+      if (slots.size() == graph_.layout.max_degree) slots.pop_back();
+      slots.push_back(slot);
+    }
+  }
+  at.page->set_neighbours(at.place, slots);
+  return true;
+}
+
+void GraphEditor::remove(uint32_t slot) {
+  const Where at = where(slot);
+  const std::vector<uint32_t> neighbours = list_of(at);
+  std::vector<PageEdit*> pages{at.page};
+  for (const uint32_t neighbour : neighbours) pages.push_back(where(neighbour).page);
+  std::sort(pages.begin(), pages.end());
+  pages.erase(std::unique(pages.begin(), pages.end()), pages.end());
+  moved_[slot] = kNoNode;
+  at.page->remove(at.place);
+  thinned_pages_.push_back(at.page->number());
+  for (PageEdit* const page : pages) {
+    if (page == nullptr) continue;
+    for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
+      if (!page->has(place)) continue;
+      const uint32_t* list = page->neighbours(place);
+      if (std::find(list, list + graph_.layout.max_degree, slot) == list + graph_.layout.max_degree) {
+        continue;
+      }
+      mend({page, place}, slot, neighbours);
+    }
+  }
+}
+
+// A node that led to `gone` takes the nearest of what that led to.
+void GraphEditor::mend(const Where& at, uint32_t gone, std::span<const uint32_t> instead) {
+  std::vector<uint32_t> slots = list_of(at);
+  std::erase(slots, gone);
+  const uint32_t own_slot = at.page->slot(at.place);
+  const std::vector<float> own(floats_of(own_slot), floats_of(own_slot) + space_.dim());
+  std::vector<Candidate> nearest;
+  for (const uint32_t slot : instead) {
+    if (slot == own_slot || std::find(slots.begin(), slots.end(), slot) != slots.end()) continue;
+    nearest.push_back({space_.distance(own.data(), floats_of(slot)), slot});
+  }
+  distance_computations_ += nearest.size();
+  const size_t room = graph_.layout.max_degree - std::min<size_t>(graph_.layout.max_degree, slots.size());
+  const size_t wanted = std::min({room, kInsteadMost, nearest.size()});
+  std::partial_sort(nearest.begin(), nearest.begin() + static_cast<ptrdiff_t>(wanted),
+                    nearest.end());
+  for (size_t i = 0; i < wanted; ++i) slots.push_back(nearest[i].slot);
+  at.page->set_neighbours(at.place, slots);
+}
+
+void GraphEditor::merge(PageEdit& from, PageEdit& to) {
+  for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
+    if (!from.has(place)) continue;
+    const uint32_t slot = from.slot(place);
+    moved_[slot] = to.node(to.add(from.record(place)));
+    from.remove(place);
+  }
+}
+
+}  // namespace roxanne::index

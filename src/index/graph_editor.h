@@ -1,0 +1,116 @@
+// Changes a piece of a disk graph in memory: on copies of its pages, beside the graph that searches
+// see, until the piece is published. No input or output.
+//
+// A new node's neighbours are chosen by RobustPrune among the points that a search for it compared,
+// and each neighbour takes an edge back where the same rule has it so (Vamana, Subramanya et al.,
+// NeurIPS 2019). Where a node goes, each that led to it takes one of its neighbours instead
+// (IP-DiskANN, Xu et al. 2025, which looks for them by a search; here they are looked for on the
+// pages of its neighbours). Nodes are put where their neighbours lie; a page without room for a node
+// that belongs there is split in two.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "index/disk_graph.h"
+#include "index/exact_distance.h"
+#include "index/link_space.h"
+#include "index/pages_under_way.h"
+
+namespace roxanne::index {
+
+struct NewNode {
+  uint32_t slot = 0;
+  uint64_t tag = 0;
+  const std::byte* row = nullptr;  // of the collection's scalar type and dimension, finite
+};
+
+// A point that was compared with a new node.
+struct NearPoint {
+  float distance;  // of the metric
+  uint32_t slot;
+};
+
+// Numbers of pages that are nobody's.
+struct FreePageNumbers {
+  std::vector<uint32_t> free;
+  uint32_t end = 0;  // above all that were ever used
+  uint32_t take();
+};
+
+class GraphEditor {
+ public:
+  static constexpr size_t kCandidates = 64;
+
+  // All outlive this. Pages are in `pages` before they are asked for.
+  GraphEditor(const DiskGraph& graph, PagesUnderWay& pages, FreePageNumbers& numbers);
+
+  // Where a slot's node is now; kNoNode where there is none.
+  uint32_t node_of(uint32_t slot) const;
+  uint32_t page_of(uint32_t slot) const { return node_of(slot) / graph_.layout.nodes; }
+
+  // The pages of `near` points are at hand. Reorders `near`.
+  void insert(const NewNode& node, std::vector<NearPoint>& near);
+  // Its page is at hand, as are those of its neighbours; others that led to it are not mended.
+  void remove(uint32_t slot);
+  // Slots of a node's neighbours that are there. Its page is at hand.
+  std::vector<uint32_t> neighbours_of(uint32_t slot);
+  // Moves the nodes of a page to another of the same cell that has room; both are at hand.
+  void merge(PageEdit& from, PageEdit& to);
+
+  // Of the piece so far: slots whose nodes moved, came (their node) or went (kNoNode).
+  const std::unordered_map<uint32_t, uint32_t>& moved() const { return moved_; }
+  // Pages that lost nodes, or were made; they are in `pages`.
+  const std::vector<uint32_t>& thinned_pages() const { return thinned_pages_; }
+  const std::vector<uint32_t>& made_pages() const { return made_pages_; }
+  uint64_t distance_computations() const { return distance_computations_; }
+  void clear();  // begins another piece
+
+ private:
+  struct Where {
+    PageEdit* page = nullptr;
+    uint32_t place = 0;
+  };
+  Where where(uint32_t slot);
+  const float* floats_of(uint32_t slot);
+  void choose_candidates(std::vector<NearPoint>& near);
+  std::vector<uint32_t> prune(const float* point, std::span<const uint32_t> slots);
+  PageEdit& choose_page();
+  PageEdit& split(PageEdit& page);
+  uint32_t put(PageEdit& page, const NewNode& node, const std::vector<uint32_t>& neighbours);
+  bool link_back(uint32_t from, uint32_t slot, float distance, bool must);
+  std::vector<uint32_t> list_of(const Where& at);
+  void mend(const Where& at, uint32_t gone, std::span<const uint32_t> instead);
+  void encode(const float* point, const std::byte* row, uint32_t cell, uint8_t* code);
+
+  const DiskGraph& graph_;
+  PagesUnderWay& pages_;
+  FreePageNumbers& numbers_;
+  LinkSpace space_;
+  ExactDistance exact_;
+  std::unordered_map<uint32_t, uint32_t> moved_;
+  std::vector<uint32_t> thinned_pages_, made_pages_;
+
+  // Points as floats, by slot, as long as they fit.
+  std::unordered_map<uint32_t, uint32_t> float_of_;
+  std::vector<float> floats_;
+
+  std::vector<uint32_t> new_slots_;  // that came in this piece
+  std::vector<float> point_;         // the node at hand
+  struct Candidate {
+    float distance;  // in the link space
+    uint32_t slot;
+    bool operator<(const Candidate& other) const {
+      return distance != other.distance ? distance < other.distance : slot < other.slot;
+    }
+  };
+  std::vector<Candidate> candidates_;  // nearest first
+  std::vector<float> prune_rows_;
+  std::vector<float> place_, centroid_;
+  uint64_t distance_computations_ = 0;
+};
+
+}  // namespace roxanne::index

@@ -1,0 +1,64 @@
+#include "index/pages_under_way.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace roxanne::index {
+
+bool PagesUnderWay::copy(uint32_t page, std::span<std::byte> out) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = pages_.find(page);
+  if (found == pages_.end()) return false;
+  std::memcpy(out.data(), found->second.bytes(), out.size());
+  return true;
+}
+
+void PagesUnderWay::keep(uint32_t page, const std::byte* bytes) {
+  const std::lock_guard lock(mutex_);
+  if (pages_.contains(page)) return;
+  std::byte* buffer = take_buffer();
+  std::memcpy(buffer, bytes, graph_.layout.page_bytes);
+  pages_.try_emplace(page, graph_, page, graph_.page_cells[page], buffer);
+}
+
+size_t PagesUnderWay::count() const {
+  const std::lock_guard lock(mutex_);
+  return pages_.size();
+}
+
+PageEdit* PagesUnderWay::find(uint32_t page) {
+  const auto found = pages_.find(page);
+  return found == pages_.end() ? nullptr : &found->second;
+}
+
+PageEdit& PagesUnderWay::make(uint32_t page, uint32_t cell) {
+  std::byte* buffer = take_buffer();
+  std::memset(buffer, 0, graph_.layout.page_bytes);
+  return pages_.try_emplace(page, graph_, page, cell, buffer).first->second;
+}
+
+std::vector<PageEdit*> PagesUnderWay::dirty_pages() {
+  std::vector<PageEdit*> dirty;
+  for (auto& [number, page] : pages_) {
+    if (page.is_dirty()) dirty.push_back(&page);
+  }
+  std::sort(dirty.begin(), dirty.end(),
+            [](const PageEdit* a, const PageEdit* b) { return a->number() < b->number(); });
+  return dirty;
+}
+
+void PagesUnderWay::clear() {
+  pages_.clear();
+  buffers_used_ = 0;
+}
+
+std::byte* PagesUnderWay::take_buffer() {
+  const size_t page_bytes = graph_.layout.page_bytes;
+  if (buffers_used_ == slabs_.size() * kSlabPages) {
+    slabs_.emplace_back(kSlabPages * page_bytes);
+  }
+  const size_t at = buffers_used_++;
+  return slabs_[at / kSlabPages].data() + at % kSlabPages * page_bytes;
+}
+
+}  // namespace roxanne::index
