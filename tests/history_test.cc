@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <random>
@@ -108,8 +109,8 @@ constexpr uint64_t kOtherKeys = 1000;  // the first of their keys
 constexpr size_t kVersionBytes = 4;    // of a vector, at its beginning
 constexpr size_t kWriters = 3;
 constexpr size_t kReaders = 3;
-constexpr size_t kWrites = 800;  // of one thread
-constexpr size_t kReads = 600;
+constexpr size_t kWrites = 500;  // of one thread
+constexpr size_t kReads = 400;
 
 std::vector<std::byte> vector_of(size_t key, uint32_t version) {
   std::vector<std::byte> bytes(kDim, static_cast<std::byte>(220 + key));
@@ -318,6 +319,8 @@ class HistoryTest : public testing::TestWithParam<Case> {
     while (!stops) {
       const Status built = collection_->build_index(GetParam().index);
       EXPECT_TRUE(built) << built.to_string();
+      std::this_thread::sleep_for(
+          std::chrono::milliseconds(20));  // others need the processors, too
     }
   }
   void run_threads() {
