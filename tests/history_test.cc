@@ -138,6 +138,8 @@ struct Case {
   Durability durability;
 };
 
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }  // not its bytes
+
 const IndexOptions kOnDisk = {.rebuild = true, .serving_memory_bytes = 1};
 constexpr uint64_t kLittleMemory = 40u << 20;
 
