@@ -262,10 +262,10 @@ Status DatabaseImpl::remove_stale_graphs(const CollectionImpl& collection) {
   ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(folder));
   for (const std::string& name : names) {
     const std::string path = folder + "/" + name;
-    if (!name.starts_with(kGraphFile) || path == serving.resident || path == serving.disk.pages ||
-        path == serving.disk.codes) {
-      continue;
-    }
+    if (!name.starts_with(kGraphFile)) continue;
+    const bool is_in_force =
+        record.has_value() && (path == serving.resident || serving.disk.include(path));
+    if (is_in_force) continue;
     ROX_RETURN_IF_ERROR(file_system_.remove(path));
   }
   return Status::ok();
