@@ -20,7 +20,7 @@ constexpr size_t kIterations = 8;
 // Either half has at least one point in so many.
 constexpr size_t kLeastShare = 4;
 // A place in so many stays vacant, for points to come.
-constexpr uint32_t kVacantShare = 12;
+static const uint32_t kVacantShare = getenv("VACANT") ? atoi(getenv("VACANT")) : 12;
 
 }  // namespace
 
@@ -279,6 +279,9 @@ void CellRepacker::publish(uint32_t cell) {
       }
     }
   }
+  for (const Page& page : new_pages_) index_.codes_keeper()->note_page(page.number);
+  for (const uint32_t page : gone_) index_.codes_keeper()->note_page(page);
+  index_.codes_keeper()->note_cell(cell);
   index_.note_changed(std::nullopt, index_.codes_bytes_on_disk());
 }
 

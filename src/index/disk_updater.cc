@@ -58,7 +58,12 @@ class DiskUpdater::Impl {
   }
 
   Status checkpoint(uint64_t log_sequence_number) {
-    ROX_RETURN_IF_ERROR(store_.checkpoint({.log_sequence_number = log_sequence_number}));
+    CodesKeeper& keeper = *index_.codes_keeper();
+    ROX_ASSIGN_OR_RETURN(const CodesKeeper::OwnerNumbers numbers, keeper.save(graph_));
+    ROX_RETURN_IF_ERROR(store_.checkpoint(
+        {.log_sequence_number = log_sequence_number, .owner_numbers = numbers}));
+    keeper.adopt();
+    index_.note_changed(std::nullopt, keeper.bytes_on_disk());
     ++stats_.checkpoints;
     return Status::ok();
   }
@@ -73,7 +78,7 @@ class DiskUpdater::Impl {
     stats.reads = search_reads_ + fetcher_.reads();
     stats.cache_hits = search_hits_ + fetcher_.cache_hits();
     stats.pages_written = store_.stats().pages_written;
-    stats.bytes_written = store_.stats().bytes_written;
+    stats.bytes_written = store_.stats().bytes_written + index_.codes_keeper()->bytes_written();
     stats.distance_computations += editor_.distance_computations();
     stats.cells_packed = repacker_.cells_packed();
     return stats;
@@ -333,6 +338,9 @@ class DiskUpdater::Impl {
         where = node;
       }
       graph_.shape.node_count = static_cast<uint32_t>(graph_.shape.node_count + more);
+    }
+    for (const PageEdit* page : dirty) {
+      if (page->has_other_nodes()) index_.codes_keeper()->note_page(page->number());
     }
     index_.note_changed(changed_slots(), index_.codes_bytes_on_disk());
   }
