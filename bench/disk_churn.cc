@@ -26,6 +26,7 @@
 #include "index/disk_build.h"
 #include "index/disk_updater.h"
 #include "index/exact_scan.h"
+#include "index/link_space.h"
 #include "index/row_source.h"
 #include "storage/file_system.h"
 
@@ -228,11 +229,52 @@ class Churn {
                 static_cast<double>(index_->node_count()) /
                     static_cast<double>(store.used_pages * index_->graph().layout.nodes),
                 index_->graph().cells.cell_count());
+    describe();
     std::fflush(stdout);
     before_ = stats;
     changes_ = 0;
     change_us_ = 0;
     return Status::ok();
+  }
+
+  // What a graph is like: edges a node has, those that lead nowhere, nodes that few lead to, and how
+  // far codes are from their points, as a share of the mean squared distance of the 10th neighbour.
+  void describe() {
+    const index::DiskGraph& graph = index_->graph();
+    const index::NodePageLayout& layout = graph.layout;
+    const auto snapshot = index_->pages().snapshot();
+    base::AlignedBuffer page(layout.page_bytes);
+    index::LinkSpace space(graph);
+    std::vector<float> exact(space.dim()), coded(space.dim());
+    std::vector<uint32_t> led_to(graph.node_of_slot.size());
+    double nodes = 0, edges = 0, stale = 0, error = 0, same_page = 0, same_cell = 0;
+    for (uint32_t number = 0; number < snapshot->logical_page_count(); ++number) {
+      if (!index_->pages().read_page(*snapshot, number, page.span()).is_ok()) continue;
+      const uint64_t taken = storage::load_page_header(page.data()).record_bitmap;
+      for (uint32_t place = 0; place < layout.nodes; ++place) {
+        if (((taken >> place) & 1) == 0) continue;
+        ++nodes;
+        for (uint32_t i = 0; i < layout.max_degree; ++i) {
+          const uint32_t slot = layout.neighbours(page.data(), place)[i];
+          if (slot == index::kNoNode) continue;
+          const uint32_t node = graph.node_of(slot);
+          ++(node == index::kNoNode ? stale : edges);
+          if (node == index::kNoNode) continue;
+          ++led_to[slot];
+          same_page += graph.page_of(node) == number ? 1 : 0;
+          same_cell += graph.page_cells[graph.page_of(node)] == graph.page_cells[number] ? 1 : 0;
+        }
+        space.of_row(layout.row(page.data(), place), exact.data());
+        space.of_code(graph.code_of(number * layout.nodes + place), graph.page_cells[number],
+                      coded.data());
+        error += space.distance(exact.data(), coded.data());
+      }
+    }
+    double few = 0;
+    for (const uint32_t slot : index::slots_of(index_->slots())) few += led_to[slot] < 8 ? 1 : 0;
+    std::printf("         degree %.2f, stale %.2f, led to by < 8: %.4f, code error %.4f, edges in page %.3f, in cell %.3f\n",
+                edges / nodes, stale / nodes, few / nodes, error / nodes, same_page / edges,
+                same_cell / edges);
   }
 
   const Options options_;

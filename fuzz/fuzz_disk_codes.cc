@@ -9,6 +9,7 @@
 #include "base/checksum.h"
 #include "base/coding.h"
 #include "base/status_macros.h"
+#include "fuzz/disk_graph_fuzzing.h"
 #include "index/disk_codes_file.h"
 #include "storage/simulated_file_system.h"
 
@@ -17,12 +18,15 @@ namespace {
 using namespace roxanne;
 
 constexpr const char* kPath = "/graph-000001.codes";
-const CollectionOptions kOptions = {.dim = 4, .type = ScalarType::kU8};
+using fuzz::kOptions;
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kFileBytesMax = 4u << 20;
 constexpr size_t kSectionCount = 10;  // the last are the codes
+constexpr uint32_t kVersion = 2;
 constexpr size_t kHeaderBytes = 152;  // without its checksum
 constexpr size_t kChecksumsAt = 80;
+constexpr size_t kSlotEndAt = 52;
+constexpr uint32_t kSlotEndMax = 1u << 20;  // nothing else bounds what a table of slots takes
 constexpr uint64_t kBlockBytes = 1u << 20;
 
 // What a header says, by docs/file_format.md.
@@ -47,11 +51,11 @@ Shape shape_of(const std::byte* header) {
   shape.sizes = {dim * 4,
                  dim * 1024,
                  groups * dim * 2,
-                 (groups + 1) * 4,
+                 cells * 4,
                  cells * dim * 2,
                  cells * 4,
-                 (cells + 1) * 4,
-                 number(52) * 256,
+                 number(24) * 4,
+                 places * 4,
                  (places + block_places - 1) / block_places * 8,
                  places * shape.code_bytes};
   return shape;
@@ -63,6 +67,8 @@ std::vector<std::byte> expand(std::span<const std::byte> input) {
   const size_t taken = std::min(input.size(), kHeaderBytes);
   std::copy_n(input.begin(), taken, header.begin());
   input = input.subspan(taken);
+  const uint32_t slot_end = std::min(base::load<uint32_t>(&header[kSlotEndAt]), kSlotEndMax);
+  std::memcpy(&header[kSlotEndAt], &slot_end, sizeof slot_end);
   const Shape shape = shape_of(header.data());
   std::vector<std::byte> file = header;
   std::array<uint64_t, kSectionCount> offsets{};
@@ -88,28 +94,9 @@ std::vector<std::byte> expand(std::span<const std::byte> input) {
     const uint64_t checksum = base::checksum64(file.data() + offsets[s], shape.sizes[s], s);
     std::memcpy(file.data() + kChecksumsAt + 8 * s, &checksum, sizeof checksum);
   }
-  const uint64_t checksum = base::checksum64(file.data(), kHeaderBytes, 1);
+  const uint64_t checksum = base::checksum64(file.data(), kHeaderBytes, kVersion);
   std::memcpy(file.data() + kHeaderBytes, &checksum, sizeof checksum);
   return file;
-}
-
-// What a search does with a graph before it reads pages.
-void look_up(const index::DiskGraph& graph) {
-  const std::byte query[4] = {};
-  index::SearchSpace::Query place;
-  graph.space.map_query(VectorView(kOptions.type, query, kOptions.dim), place);
-  quantize::ResidualProductCode::Query code;
-  code.prepare(graph.code, place.place());
-  index::Cells::Scratch scratch;
-  std::vector<index::NearCell> found;
-  graph.cells.nearest(place.place(), graph.cells.cell_count(), scratch, found);
-  float sum = 0;
-  for (uint32_t node = 0; node < graph.place_count(); ++node) {
-    const uint32_t cell = graph.page_cells[graph.page_of(node)];
-    sum += code.estimate(graph.code_of(node), graph.cells.distance(place.place(), cell));
-  }
-  volatile float used = sum;
-  (void)used;
 }
 
 }  // namespace
@@ -121,6 +108,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ROX_CHECK((*files.open(kPath, storage::OpenMode::kCreate))->write(0, file).is_ok());
   const auto graph = index::read_disk_codes(files, kPath, kOptions);
   ROX_CHECK(graph.is_ok() || graph.status().message().find(kPath) != std::string::npos);
-  if (graph.is_ok()) look_up(*graph->graph);
+  if (graph.is_ok()) fuzz::look_up(**graph);
   return 0;
 }

@@ -98,28 +98,55 @@ SEEDS["fuzz_graph"] = {
 
 
 # Codes of nodes of 4 bytes with 32 neighbours, 28 a page; without checksums and what lies between
-# sections. Three nodes in one cell, and forty in two.
-def codes_file(nodes, cell_ends):
-    pages, parts = cell_ends[-1], 4
-    header = struct.pack("<8sII BBH 9I 5f I", b"RDSKMEM1", 1, 4, 2, 0, 0, nodes, pages, 32, parts, 1,
-                         len(cell_ends), 20, 130, 1, 0.01, 0, 0.001, 0, 0.05, 0)
-    slots = sum(1 << slot for slot in range(nodes)).to_bytes(256, "little")
+# sections. Three nodes in one cell, and forty in two; a page may be free.
+PLACES = 28
+NOBODY = 2**32 - 1
+
+
+def codes_file(nodes, page_cells, slot_end):
+    pages, cells, parts = len(page_cells), len(set(page_cells) - {NOBODY}), 4
+    header = struct.pack("<8sII BBH 9I 5f I", b"RDSKMEM1", 2, 4, 2, 0, 0, nodes, pages, 32, parts, 1,
+                         cells, 20, 130, slot_end, 0.01, 0, 0.001, 0, 0.05, 0)
+    slots = [*range(nodes)] + [NOBODY] * (PLACES * pages - nodes)
     return b"".join((
         header.ljust(152, b"\0"),
         struct.pack("<4f", 100, 100, 100, 100),  # origin
         struct.pack("<1024f", *(entry / 256 - 0.5 for _ in range(4) for entry in range(256))),
-        bytes(2 * 4), struct.pack("<2I", 0, len(cell_ends)),  # one group
-        bytes(2 * 4 * len(cell_ends)), bytes(4 * len(cell_ends)),
-        struct.pack(f"<{len(cell_ends) + 1}I", 0, *cell_ends),
-        slots,
+        bytes(2 * 4),  # centroid of one group
+        bytes(4 * cells), bytes(2 * 4 * cells), bytes(4 * cells),
+        struct.pack(f"<{pages}I", *page_cells),
+        struct.pack(f"<{len(slots)}I", *slots),
         bytes(8),  # checksum of the codes' only block
-        bytes(range(6)) * (28 * pages),
+        bytes(range(6)) * len(slots),
     ))
 
 
 SEEDS["fuzz_disk_codes"] = {
-    "one_cell": codes_file(3, [1]),
-    "two_cells": codes_file(40, [1, 2]),
+    "one_cell": codes_file(3, [0], 3),
+    "two_cells": codes_file(40, [0, 1], 50),
+    "free_page": codes_file(3, [0, NOBODY, 0], 3),
+    "empty": b"",
+}
+
+
+# Blocks of a log for codes of 3 pages in 2 cells, slots 0, 2, 4 and 6 in places 0, 14, 28 and 42.
+def log_numbers(cells, pages, nodes, slot_end):
+    return struct.pack("<6I2f", cells, pages, nodes, slot_end, 20, 130, 0, 0.05)
+
+
+def log_page(page, cell, slots):
+    slots = [slots.get(place, NOBODY) for place in range(PLACES)]
+    return struct.pack(f"<{2 + PLACES}I", page, cell, *slots) + bytes(range(6)) * PLACES
+
+
+SEEDS["fuzz_codes_log"] = {
+    "numbers": log_numbers(0, 0, 4, 10),
+    "moved": log_numbers(0, 2, 4, 12) + log_page(0, 0, {0: 0, 1: 6}) + log_page(1, 1, {0: 4, 5: 2}),
+    "new": log_numbers(1, 1, 5, 12) + struct.pack("<IIf4H", 2, 0, 0.5, 0, 0, 0, 0)
+           + log_page(3, 2, {7: 11}),
+    "two_blocks": log_numbers(0, 1, 4, 10) + log_page(1, NOBODY, {})
+                  + log_numbers(1, 1, 4, 10) + struct.pack("<IIf4H", 1, 0, 0, 1, 2, 3, 4)
+                  + log_page(2, 1, {3: 4, 4: 6}),
     "empty": b"",
 }
 

@@ -6,9 +6,10 @@
 Each cycle starts the worker (tests/kill_worker.cc), kills it with SIGKILL at a random moment, opens
 the database again and compares every point with the worker's log: each acknowledged batch is there,
 the one batch that each thread had in flight is there as a whole or not at all, and verify() finds
-nothing wrong. Graphs are built and replaced meanwhile; every answer of a search must be true. The
-next cycle goes on with the same database. Some kills hit the opening of the database, some its
-recovery. Exits 1 where anything is wrong, and then keeps the folder.
+nothing wrong. Graphs are built and replaced meanwhile, or left to the engine's background, with
+memory for resident ones or for those on disk only (--changes); every answer of a search must be
+true. The next cycle goes on with the same database. Some kills hit the opening of the database, some
+its recovery. Exits 1 where anything is wrong, and then keeps the folder.
 """
 import argparse
 import os
@@ -26,6 +27,9 @@ BATCHES_PER_CYCLE_MAX = 1_000_000  # so that no batch number comes twice
 CHECK_TIMEOUT_S = 120
 START_TIMEOUT_S = 60
 DURABILITIES = ("full", "grouped", "none")
+CHANGES = ("builds", "background")
+BUILD_MIB = 256
+LITTLE_MIB = 36  # a part of the vectors only, and graphs on disk
 
 
 class Totals:
@@ -34,6 +38,7 @@ class Totals:
         self.batches = self.points = self.in_flight_whole = self.in_flight_absent = 0
         self.lost = self.half = self.failed_opens = self.failed_runs = self.problems = 0
         self.graphs = 0
+        self.background = self.disk_lives = self.resident_lives = 0
         self.open_ms_max = 0.0
 
     def wrong(self):
@@ -48,6 +53,9 @@ class Totals:
         print(f"in flight, whole        {self.in_flight_whole}")
         print(f"in flight, absent       {self.in_flight_absent}")
         print(f"graphs that served      {self.graphs}")
+        print(f"changed in background   {self.background}")
+        print(f"  from disk             {self.disk_lives}")
+        print(f"  resident              {self.resident_lives}")
         print(f"points lost or wrong    {self.lost}")
         print(f"half batches            {self.half}")
         print(f"failed opens            {self.failed_opens}")
@@ -59,8 +67,9 @@ class Totals:
 def wait_for_line(process):
     limit = threading.Timer(START_TIMEOUT_S, process.kill)
     limit.start()
-    process.stdout.readline()
+    line = process.stdout.readline().decode()
     limit.cancel()
+    return line.split()
 
 
 class KillTest:
@@ -78,29 +87,60 @@ class KillTest:
             words += ["--" + name.replace("_", "-"), str(value)]
         return words
 
-    def memory_mib(self):
+    def memory_mib(self, changes="builds"):
         """Room for graphs, or for a part of the vectors only."""
-        return self.random.choice((36, 160, 160))
+        if changes == "background":
+            return self.random.choice((LITTLE_MIB, 160))
+        return self.random.choice((LITTLE_MIB, 160, 160))
 
     def durability(self):
         if self.args.durability != "mixed":
             return self.args.durability
         return self.random.choice(DURABILITIES)
 
-    def run_and_kill(self, cycle):
+    def changes(self):
+        if self.args.changes != "mixed":
+            return self.args.changes
+        return self.random.choice(CHANGES)
+
+    def build_graph(self):
+        """One on disk where there is none; with more memory than the worker then gets."""
+        built = subprocess.run(self.command("build", memory_mib=BUILD_MIB), capture_output=True,
+                               timeout=CHECK_TIMEOUT_S, check=False)
+        if built.returncode != 0:
+            self.totals.problems += 1
+            print(f"build failed: {built.stderr.decode(errors='replace')}", file=sys.stderr)
+
+    def life_seconds(self, changes):
+        """Of a worker, from when it writes."""
+        if changes == "background":
+            # Now and then as long as a background may wait for.
+            longer = self.random.random() < 0.05
+            return self.random.uniform(1, 3) if longer else self.random.uniform(0.3, 0.8)
+        if self.random.random() < 0.3:
+            return self.random.uniform(0.15, 1.0)  # long enough for a checkpoint, or a graph or two
+        return self.random.uniform(0.005, 0.15)
+
+    def count_life(self, regimes):
+        self.totals.background += 1
+        self.totals.disk_lives += "disk" in regimes
+        self.totals.resident_lives += "resident" in regimes
+
+    def run_and_kill(self, cycle, changes):
         """Starts the worker and kills it; False where it ended by itself."""
         command = self.command("run", seed=self.random.getrandbits(48),
                                first_batch=1 + cycle * BATCHES_PER_CYCLE_MAX,
-                               durability=self.durability(), memory_mib=self.memory_mib())
+                               durability=self.durability(), memory_mib=self.memory_mib(changes),
+                               changes=changes)
         in_open = self.random.random() < 0.1
         # A kill while opening strikes at once; others wait until the worker writes.
-        wait_s = self.random.uniform(0, 0.05) if in_open else self.random.uniform(0.005, 0.15)
-        if not in_open and self.random.random() < 0.3:
-            wait_s = self.random.uniform(0.15, 1.0)  # long enough for a checkpoint, or a graph or two
+        wait_s = self.random.uniform(0, 0.05) if in_open else self.life_seconds(changes)
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             try:
                 if not in_open:
-                    wait_for_line(process)  # "ready", or nothing where it failed
+                    regimes = wait_for_line(process)  # after "ready"; nothing where it failed
+                    if changes == "background":
+                        self.count_life(regimes)
                 time.sleep(wait_s)
                 ended = process.poll() is not None
             finally:
@@ -123,9 +163,10 @@ class KillTest:
             self.totals.problems += 1
             print(f"an early check ended with {process.returncode}", file=sys.stderr)
 
-    def check(self, cycle):
+    def check(self, cycle, changes):
         close = int(self.random.random() < 0.5)
-        command = self.command("check", close=close, memory_mib=self.memory_mib())
+        command = self.command("check", close=close, memory_mib=self.memory_mib(),
+                               background=int(changes == "background"))
         checked = subprocess.run(command, capture_output=True, timeout=CHECK_TIMEOUT_S,
                                  check=False)
         fields = checked.stdout.decode().split()
@@ -150,11 +191,14 @@ class KillTest:
         return checked.returncode == 0
 
     def cycle(self, cycle):
-        if not self.run_and_kill(cycle):
+        changes = self.changes()
+        if changes == "background":
+            self.build_graph()
+        if not self.run_and_kill(cycle, changes):
             self.totals.failed_runs += 1
         if self.random.random() < 0.15:
             self.kill_in_recovery()
-        self.check(cycle)
+        self.check(cycle, changes)
         self.totals.cycles += 1
 
 
@@ -164,6 +208,8 @@ def parse_arguments():
     parser.add_argument("--cycles", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--durability", choices=(*DURABILITIES, "mixed"), default="mixed")
+    parser.add_argument("--changes", choices=(*CHANGES, "mixed"), default="mixed",
+                        help="of graphs: built by a thread all the time, or by the engine as it likes")
     parser.add_argument("--folder", type=pathlib.Path, help="where; default: a temporary folder")
     parser.add_argument("--failures-max", type=int, default=3, help="failed cycles before the end")
     return parser.parse_args()

@@ -1,9 +1,13 @@
 // The program that tests/kill_test.py kills. `run` writes random batches and logs what it does;
 // `check` reopens the database after the kill and compares it with the log.
 //
+//   kill_worker build DB STATE LOG --memory-mib M
 //   kill_worker run   DB STATE LOG --seed S --first-batch N --durability full|grouped|none
-//                                  --memory-mib M
-//   kill_worker check DB STATE LOG --close 0|1 --memory-mib M
+//                                  --memory-mib M --changes builds|background
+//   kill_worker check DB STATE LOG --close 0|1 --memory-mib M --background 0|1
+//
+// `build` makes a graph on disk where there is none, which a memory limit may be too small for.
+// `run` has a thread that builds graphs all the time, or leaves graphs to the engine.
 //
 // STATE: the points that must be there, one line each: collection, key number, batch.
 // LOG: one write(2) a line:
@@ -53,6 +57,7 @@ using roxanne::ScalarType;
 using roxanne::Status;
 using roxanne::StatusCode;
 using roxanne::VectorView;
+using std::chrono::milliseconds;
 
 constexpr size_t kThreadCount = 4;
 constexpr size_t kKeyCount = 2000;  // in each collection
@@ -150,6 +155,25 @@ std::vector<std::byte> vector_of(size_t collection, uint32_t key, uint64_t batch
     std::memcpy(bytes.data() + i * sizeof(value), &value, sizeof(value));
   }
   return bytes;
+}
+
+double distance_of(size_t collection, const std::vector<std::byte>& a,
+                   const std::vector<std::byte>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < kDims[collection]; ++i) {
+    float x = static_cast<float>(a[collection == kNumbers ? i : 0]);
+    float y = static_cast<float>(b[collection == kNumbers ? i : 0]);
+    if (collection != kNumbers) {
+      std::memcpy(&x, a.data() + i * sizeof(x), sizeof(x));
+      std::memcpy(&y, b.data() + i * sizeof(y), sizeof(y));
+    }
+    sum += (static_cast<double>(x) - y) * (static_cast<double>(x) - y);
+  }
+  return sum;
+}
+
+bool is_distance(double distance, float answer) {
+  return std::abs(distance - answer) <= 1e-3 * std::max(1.0, distance);
 }
 
 // ---- State and log files ----
@@ -354,7 +378,7 @@ Batch random_batch(size_t thread, uint64_t number, std::mt19937_64& random) {
   batch.number = number;
   batch.collection = random() % kCollectionCount;
   batch.is_upsert = random() % 10 < 7;
-  const size_t key_count = 1 + random() % kBatchKeysMax;
+  const size_t key_count = random() % 3 == 0 ? 1 : 1 + random() % kBatchKeysMax;
   while (batch.keys.size() < key_count) {
     const uint32_t key = random() % (kKeyCount / kThreadCount) * kThreadCount + thread;
     if (std::find(batch.keys.begin(), batch.keys.end(), key) == batch.keys.end()) {
@@ -367,6 +391,7 @@ Batch random_batch(size_t thread, uint64_t number, std::mt19937_64& random) {
 struct RunOptions {
   uint64_t seed = 0;
   uint64_t first_batch = 0;
+  bool builds = true;  // graphs, all the time; else the engine does what it thinks right
   DatabaseOptions database;
 };
 
@@ -389,8 +414,23 @@ void write_batches(size_t thread, Database& db, Log& log, State state, const Run
   }
 }
 
+// Every answer is a point that some batch wrote, at its true distance.
+void check_answers(size_t c, const std::vector<std::byte>& query,
+                   const std::vector<roxanne::Neighbor>& found) {
+  for (const roxanne::Neighbor& neighbor : found) {
+    const std::optional<uint32_t> key = number_of(neighbor.key);
+    const std::optional<uint64_t> batch = batch_of(neighbor.payload);
+    if (!key || !batch) die("search found a point without its payload");
+    const double distance = distance_of(c, query, vector_of(c, *key, *batch));
+    if (!is_distance(distance, neighbor.distance)) {
+      die("search found key " + std::to_string(*key) + " at distance " +
+          std::to_string(neighbor.distance) + ", is at " + std::to_string(distance));
+    }
+  }
+}
+
 // Searches beside the writers until the process is killed.
-void read_points(Database& db, uint64_t seed) {
+void read_points(Database& db, uint64_t seed, milliseconds pause) {
   std::vector<Collection> collections = open_collections(db);
   std::mt19937_64 random(mix(seed));
   while (true) {
@@ -399,10 +439,8 @@ void read_points(Database& db, uint64_t seed) {
     auto found = collections[c].search(VectorView(type_of(c), query.data(), kDims[c]),
                                        {.k = 5, .with_payload = true, .thread_count = 1});
     if (!found) die("search: " + found.status().to_string());
-    for (const roxanne::Neighbor& neighbor : *found) {
-      if (!batch_of(neighbor.payload)) die("search found a point without its payload");
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    check_answers(c, query, *found);
+    std::this_thread::sleep_for(pause);
   }
 }
 
@@ -416,28 +454,57 @@ void build_graphs(Database& db, uint64_t seed) {
     const Status built =
         collections[c].build_index({.rebuild = true, .serving_memory_bytes = serving_bytes});
     if (!built && built.code() != StatusCode::kUnsupported) die("build: " + built.to_string());
-    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 30));
+    std::this_thread::sleep_for(milliseconds(random() % 30));
   }
+}
+
+std::string regime_of(const Collection& collection) {
+  const auto info = collection.info();
+  if (!info) die("info: " + info.status().to_string());
+  return info->regime;
 }
 
 int run(const std::string& db_path, const std::string& state_path, const std::string& log_path,
         RunOptions options) {
   options.database.create_if_missing = true;
   options.database.index_points_min = kGraphPointsMin;
+  options.database.automatic_index = !options.builds;
   auto db = Database::open(db_path, options.database);
   if (!db) die("open: " + db.status().to_string());
   const State state = read_state(state_path);
-  open_collections(*db);  // creates them before the threads need them
+  // Creates them before the threads need them. Tells how they will be searched.
+  std::string ready = "ready";
+  for (const Collection& collection : open_collections(*db)) ready += ' ' + regime_of(collection);
   Log log(log_path);
-  std::puts("ready");
+  std::puts(ready.c_str());
   std::fflush(stdout);
   std::vector<std::thread> threads;
   for (size_t t = 0; t < kThreadCount; ++t) {
     threads.emplace_back([&, t] { write_batches(t, *db, log, state, options); });
   }
-  threads.emplace_back([&] { read_points(*db, options.seed); });
-  threads.emplace_back([&] { build_graphs(*db, options.seed); });
+  threads.emplace_back([&] { read_points(*db, options.seed, milliseconds(20)); });
+  if (options.builds) {
+    threads.emplace_back([&] { build_graphs(*db, options.seed); });
+  } else {
+    threads.emplace_back([&] { read_points(*db, options.seed + 1, milliseconds(2)); });
+  }
   for (std::thread& thread : threads) thread.join();  // they never end: a kill does
+  return 0;
+}
+
+// ---- build ----
+
+int build(const std::string& db_path, uint64_t memory_limit_bytes) {
+  auto db = Database::open(db_path, {.create_if_missing = true,
+                                     .memory_limit_bytes = memory_limit_bytes,
+                                     .automatic_index = false,
+                                     .index_points_min = kGraphPointsMin});
+  if (!db) die("open: " + db.status().to_string());
+  // The wide ones take a minute.
+  Collection numbers = open_collections(*db)[kNumbers];
+  const Status built = numbers.build_index({.serving_memory_bytes = 1});
+  if (!built) die("build: " + built.to_string());
+  if (Status closed = db->close(); !closed) die("close: " + closed.to_string());
   return 0;
 }
 
@@ -528,21 +595,6 @@ void check_lookups(size_t c, Collection& collection, const Points& points, Findi
   }
 }
 
-double distance_of(size_t collection, const std::vector<std::byte>& a,
-                   const std::vector<std::byte>& b) {
-  double sum = 0;
-  for (size_t i = 0; i < kDims[collection]; ++i) {
-    float x = static_cast<float>(a[collection == kNumbers ? i : 0]);
-    float y = static_cast<float>(b[collection == kNumbers ? i : 0]);
-    if (collection != kNumbers) {
-      std::memcpy(&x, a.data() + i * sizeof(x), sizeof(x));
-      std::memcpy(&y, b.data() + i * sizeof(y), sizeof(y));
-    }
-    sum += (static_cast<double>(x) - y) * (static_cast<double>(x) - y);
-  }
-  return sum;
-}
-
 // Whatever a graph leaves out, what it finds is there, and as far away as it says.
 void check_searches(size_t c, Collection& collection, const Points& points, Findings& findings) {
   constexpr size_t kNeighbours = 20;
@@ -563,7 +615,7 @@ void check_searches(size_t c, Collection& collection, const Points& points, Find
         continue;
       }
       const double distance = distance_of(c, query, vector_of(c, *key, point->second));
-      if (std::abs(distance - neighbor.distance) > 1e-3 * std::max(1.0, distance)) {
+      if (!is_distance(distance, neighbor.distance)) {
         findings.add(describe(c, *key) + ": found at distance " +
                      std::to_string(neighbor.distance) + ", is at " + std::to_string(distance));
       }
@@ -627,6 +679,7 @@ void verify(Database& db, Findings& findings) {
 
 struct CheckOptions {
   bool close = true;
+  bool background = false;  // the engine changes graphs while they are checked
   uint64_t memory_limit_bytes = kMemoryLimitBytes;
 };
 
@@ -639,7 +692,7 @@ int check(const std::string& db_path, const std::string& state_path, const std::
   const auto started = std::chrono::steady_clock::now();
   auto db = Database::open(db_path, {.create_if_missing = true,
                                      .memory_limit_bytes = options.memory_limit_bytes,
-                                     .automatic_index = false,
+                                     .automatic_index = options.background,
                                      .index_points_min = kGraphPointsMin});
   const std::chrono::duration<double, std::milli> open_ms =
       std::chrono::steady_clock::now() - started;
@@ -660,10 +713,8 @@ int check(const std::string& db_path, const std::string& state_path, const std::
   }
   for (size_t c = 0; c < kCollectionCount; ++c) compare(c, expected[c], found[c], findings);
   size_t graphs = 0;
-  for (Collection& collection : collections) {
-    const auto info = collection.info();
-    if (!info) die("info: " + info.status().to_string());
-    graphs += info->regime != "exact" ? 1 : 0;
+  for (const Collection& collection : collections) {
+    graphs += regime_of(collection) != "exact" ? 1 : 0;
   }
   verify(*db, findings);
   write_state(state_path, found);
@@ -697,7 +748,7 @@ std::optional<Durability> parse_durability(std::string_view name) {
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   if (arguments.size() < 4 || arguments.size() % 2 != 0) {
-    die("usage: kill_worker run|check DB STATE LOG [--option value]...");
+    die("usage: kill_worker build|run|check DB STATE LOG [--option value]...");
   }
   RunOptions options;
   options.database.memory_limit_bytes = kMemoryLimitBytes;
@@ -713,6 +764,10 @@ int main(int argc, char** argv) {
       options.database.durability = *parse_durability(value);
     } else if (name == "--close") {
       check_options.close = value != "0";
+    } else if (name == "--changes" && (value == "builds" || value == "background")) {
+      options.builds = value == "builds";
+    } else if (name == "--background") {
+      check_options.background = value != "0";
     } else if (name == "--memory-mib") {
       check_options.memory_limit_bytes = std::stoull(value) << 20;
       options.database.memory_limit_bytes = check_options.memory_limit_bytes;
@@ -720,6 +775,7 @@ int main(int argc, char** argv) {
       die("unknown option " + name + " " + value);
     }
   }
+  if (arguments[0] == "build") return build(arguments[1], check_options.memory_limit_bytes);
   if (arguments[0] == "run") return run(arguments[1], arguments[2], arguments[3], options);
   if (arguments[0] == "check")
     return check(arguments[1], arguments[2], arguments[3], check_options);

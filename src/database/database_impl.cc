@@ -39,28 +39,14 @@ std::string format_text(uint32_t version) {
   return std::string(kFormatText) + std::to_string(version) + "\n";
 }
 
-// The name of a graph file in parts: "graph-NUMBER.ENDING"; absent for any other file.
-struct GraphFileName {
-  uint32_t number = 0;
-  std::string ending;
-};
-std::optional<GraphFileName> parse_graph_file(const std::string& name) {
+// The number in the name of a graph file; absent for any other file.
+std::optional<uint32_t> graph_number(const std::string& name) {
   if (!name.starts_with(kGraphFile)) return std::nullopt;
-  GraphFileName parts;
+  uint32_t number = 0;
   const char* end = name.data() + name.size();
-  const auto parsed = std::from_chars(name.data() + kGraphFile.size(), end, parts.number);
+  const auto parsed = std::from_chars(name.data() + kGraphFile.size(), end, number);
   if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != '.') return std::nullopt;
-  parts.ending = std::string(parsed.ptr + 1, end);
-  return parts;
-}
-
-// Whether a graph of that record needs the file: not where a build laid it by ("dat.pairs"). The
-// disk form may have more than one file of codes and changes.
-bool is_file_of(const GraphFileName& name, const schema::GraphRecord& record) {
-  if (name.number != record.file_number) return false;
-  if (name.ending == "dat") return record.resident.exists();
-  return record.disk.exists() && (name.ending == "pages" || name.ending.starts_with("codes") ||
-                                  name.ending.starts_with("log"));
+  return number;
 }
 
 }  // namespace
@@ -279,12 +265,19 @@ Status DatabaseImpl::remove_stale_graphs(const CollectionImpl& collection) {
   const std::string folder = collection_path(collection.id());
   ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(folder));
   for (const std::string& name : names) {
-    const auto parts = parse_graph_file(name);
-    const bool is_needed = parts.has_value() && record.has_value() && is_file_of(*parts, *record);
-    if (!name.starts_with(kGraphFile) || is_needed) continue;
-    ROX_RETURN_IF_ERROR(file_system_.remove(folder + "/" + name));
+    const std::string path = folder + "/" + name;
+    if (!name.starts_with(kGraphFile)) continue;
+    if (record.has_value() && is_graph_file(collection.id(), *record, path)) continue;
+    ROX_RETURN_IF_ERROR(file_system_.remove(path));
   }
   return Status::ok();
+}
+
+bool DatabaseImpl::is_graph_file(uint32_t collection, const schema::GraphRecord& record,
+                                 const std::string& path) const {
+  const GraphPaths paths = graph_paths(collection, record.file_number);
+  return (record.resident.exists() && path == paths.resident) ||
+         (record.disk.exists() && paths.disk.include(path));
 }
 
 uint64_t DatabaseImpl::graph_bytes_on_disk(uint32_t collection,
@@ -294,10 +287,10 @@ uint64_t DatabaseImpl::graph_bytes_on_disk(uint32_t collection,
   if (!names.is_ok()) return 0;  // dropped just now
   uint64_t bytes = 0;
   for (const std::string& name : *names) {
-    const auto parts = parse_graph_file(name);
-    if (!parts.has_value() || !is_file_of(*parts, record)) continue;
+    const std::string path = folder + "/" + name;
+    if (!is_graph_file(collection, record, path)) continue;
     // Pages that are free may have given their space back.
-    const auto file = file_system_.open(folder + "/" + name, storage::OpenMode::kRead);
+    const auto file = file_system_.open(path, storage::OpenMode::kRead);
     if (!file.is_ok()) continue;
     const Result<uint64_t> size = (*file)->size();
     const Result<uint64_t> allocated = (*file)->allocated_bytes();
@@ -311,8 +304,7 @@ Result<uint32_t> DatabaseImpl::next_graph_number(const CollectionImpl& collectio
   uint32_t highest = record.has_value() ? record->file_number : 0;
   ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(collection_path(collection.id())));
   for (const std::string& name : names) {
-    const auto parts = parse_graph_file(name);
-    if (parts.has_value()) highest = std::max(highest, parts->number);
+    highest = std::max(highest, graph_number(name).value_or(0));
   }
   if (highest == std::numeric_limits<uint32_t>::max()) {
     return Status::unsupported(collection_path(collection.id()) +

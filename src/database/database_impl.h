@@ -69,7 +69,10 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   GraphPaths graph_paths(uint32_t collection, uint32_t number) const;
   // One more than any graph file of the collection has.
   Result<uint32_t> next_graph_number(const CollectionImpl& collection);
-  // What they take, of both forms.
+  // Whether it is one of those that the record names.
+  bool is_graph_file(uint32_t collection, const schema::GraphRecord& record,
+                     const std::string& path) const;
+  // What they take.
   uint64_t graph_bytes_on_disk(uint32_t collection, const schema::GraphRecord& record) const;
   // Graph files that the store does not name, and what builds left over.
   Status remove_stale_graphs(const CollectionImpl& collection);

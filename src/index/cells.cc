@@ -54,7 +54,8 @@ Cells::Parts Cells::parts() const {
   parts.centroids.reserve(cell_count() * dim_);
   for (uint32_t cell = 0; cell < cell_count(); ++cell) {
     parts.cell_groups.push_back(places_[cell].group);
-    parts.centroids.insert(parts.centroids.end(), centroid_of(cell), centroid_of(cell) + dim_);
+    parts.centroids.insert(parts.centroids.end(), centroid_halves(cell),
+                           centroid_halves(cell) + dim_);
     parts.offsets.push_back(offset(cell));
   }
   return parts;
@@ -84,12 +85,12 @@ uint64_t Cells::bytes() const {
 }
 
 void Cells::centroid(uint32_t cell, float* out) const {
-  kernels::kernels().f16_to_f32(centroid_of(cell), dim_, out);
+  kernels::kernels().f16_to_f32(centroid_halves(cell), dim_, out);
 }
 
 float Cells::distance(const float* query, uint32_t cell) const {
   float distance;
-  kernels::kernels().l2_f16(query, centroid_of(cell), 1, dim_, &distance);
+  kernels::kernels().l2_f16(query, centroid_halves(cell), 1, dim_, &distance);
   return distance;
 }
 

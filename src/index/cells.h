@@ -16,8 +16,8 @@ struct NearCell {
   }
 };
 
-// Centroids are halves: 2 bytes a coordinate are kept for each cell. Cells are numbered in the order
-// in which they came; they may come, and move, while the graph lives.
+// Centroids are halves: 2 bytes a coordinate are kept for each cell. Cells are numbered in the
+// order in which they came; they may come, and move, while the graph lives.
 class Cells {
  public:
   Cells() = default;
@@ -48,6 +48,10 @@ class Cells {
   uint32_t group_of(uint32_t cell) const { return places_[cell].group; }
   uint64_t bytes() const;
 
+  // A centroid as it is kept: dim() of them.
+  const uint16_t* centroid_halves(uint32_t cell) const {
+    return groups_[places_[cell].group].centroids.data() + places_[cell].index * dim_;
+  }
   // A centroid as floats, as distances see it.
   void centroid(uint32_t cell, float* out) const;
   float offset(uint32_t cell) const {
@@ -77,9 +81,6 @@ class Cells {
     uint32_t group;
     uint32_t index;
   };
-  const uint16_t* centroid_of(uint32_t cell) const {
-    return groups_[places_[cell].group].centroids.data() + places_[cell].index * dim_;
-  }
 
   size_t dim_ = 0;
   std::vector<uint16_t> group_centroids_;

@@ -381,8 +381,10 @@ class DiskBuild {
   Status write_pages() {
     // What linking let go of is wanted for the codes now.
     base::give_memory_back();
-    ROX_ASSIGN_OR_RETURN(pages_, storage::PageStore::create(file_system_, paths_.pages,
-                                                            {.page_bytes = layout_.page_bytes}));
+    ROX_ASSIGN_OR_RETURN(
+        pages_, storage::PageStore::create(file_system_, paths_.pages,
+                                           {.page_bytes = layout_.page_bytes,
+                                            .is_unread_elsewhere = options_.is_unread_elsewhere}));
     ROX_ASSIGN_OR_RETURN(codes_,
                          DiskCodesWriter::create(file_system_, paths_.codes, *graph_));
     graph_->codes = base::AlignedBuffer(size_t{graph_->place_count()} * graph_->code.code_bytes());
@@ -422,6 +424,10 @@ class DiskBuild {
                                        graph::mix_seeds(options_.seed, 4)));
     index->note_changed(std::nullopt, codes_->bytes());
     ROX_RETURN_IF_ERROR(codes_->finish(index->graph()));
+    const WrittenCodes written{codes_->bytes(), codes_->checksum()};
+    index->keep_codes(std::make_unique<CodesKeeper>(
+        file_system_, paths_, index->graph(), written,
+        CodesOpenOptions{.read_only = false, .is_unread_elsewhere = options_.is_unread_elsewhere}));
     ordered_.reset();
     ROX_RETURN_IF_ERROR(report("calibrate", 1));
     return index;

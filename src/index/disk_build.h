@@ -29,6 +29,8 @@ struct DiskBuildOptions {
   // Edges that are known already: node i is the source's row i. Null = they are found.
   const graph::Adjacency* adjacency = nullptr;
   DiskTuning tuning;
+  // See DiskOpenOptions: the index that a build returns can be changed.
+  std::function<bool()> is_unread_elsewhere;
   // Phases "sample", "group", "sort", "link", "encode", "calibrate". As in BuildOptions.
   std::function<bool(const BuildProgress&)> progress;
 };

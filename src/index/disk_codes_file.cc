@@ -17,7 +17,6 @@ constexpr uint32_t kVersion = 2;
 constexpr size_t kPageBytes = base::kPageBytes;
 constexpr size_t kBlockBytes = 1u << 20;
 constexpr uint32_t kPartsMax = 1024;
-constexpr uint32_t kCellsMax = 1u << 28;
 constexpr uint64_t kCellListBytes = sizeof(std::vector<uint32_t>) + 16;  // a cell's list, empty
 
 enum Section : size_t {
@@ -59,7 +58,7 @@ struct Header {
   float add_step;
   float error_bias;
   float error_spread;
-  uint32_t reserved2;
+  uint32_t generation;
   uint64_t section_checksums[kCodes];  // all but the codes, which have their own
   uint64_t header_checksum;            // of what is before it
 };
@@ -104,14 +103,6 @@ bool are_finite(std::initializer_list<float> numbers) {
 }
 bool are_finite(std::span<const float> numbers) {
   return std::all_of(numbers.begin(), numbers.end(), [](float x) { return std::isfinite(x); });
-}
-
-// Vectors near the end of what floats hold have distances that are not finite.
-bool has_finite_numbers(const DiskGraph& graph) {
-  return are_finite({graph.space.scale(), graph.space.greatest_norm(), graph.code.add_step(),
-                     graph.error.bias, graph.error.spread}) &&
-         are_finite(graph.space.origin()) && are_finite(graph.code.codebook()) &&
-         are_finite(graph.cells.parts().offsets);
 }
 
 // Whether the numbers are such as a build makes: every size that follows from them is sane.
@@ -225,33 +216,43 @@ Status check_parts(const std::string& path, const Header& header, const Parts& p
   if (!are_below(parts.page_cells, header.cell_count, kNoCell)) return damaged(kPageCells);
   if (!are_below(parts.slots, header.slot_end, kNoNode)) return damaged(kSlots);
   if (!are_finite(parts.origin) || !are_finite(parts.codebook) ||
-      !are_finite(parts.cells.offsets)) {
+      !are_finite(parts.cells.offsets) || !are_finite_halves(parts.cells.centroids) ||
+      !are_finite_halves(parts.cells.group_centroids)) {
     return Status::corruption(path + ": a number is not finite");
   }
   return Status::ok();
 }
 
-// Each slot once, and as many as there are nodes.
-Status place_slots(const std::string& path, const Header& header,
-                   const std::vector<uint32_t>& slots, DiskGraph& graph) {
-  graph.node_of_slot.grow(header.slot_end, kNoNode);
+// Each slot once, as many as there are nodes, and none in a page that is free.
+Status place_slots(const std::string& path, const DiskCodes& codes, DiskGraph& graph) {
+  graph.node_of_slot.grow(codes.slot_end, kNoNode);
   uint32_t count = 0;
-  for (size_t node = 0; node < slots.size(); ++node) {
-    if (slots[node] == kNoNode) continue;
-    uint32_t& node_of_slot = graph.node_of_slot[slots[node]];
-    if (node_of_slot != kNoNode) {
-      return Status::corruption(path + ": section slots: slot " + std::to_string(slots[node]) +
-                                " is there twice");
+  for (uint32_t node = 0; node < codes.slots.size(); ++node) {
+    const uint32_t slot = codes.slots[node];
+    if (slot == kNoNode) continue;
+    const auto damaged = [&](const char* what) {
+      return Status::corruption(path + ": slots: slot " + std::to_string(slot) + what);
+    };
+    if (graph.page_cells[graph.page_of(node)] == kNoCell) {
+      return damaged(" lies in a free page");
     }
-    node_of_slot = static_cast<uint32_t>(node);
+    uint32_t& node_of_slot = graph.node_of_slot[slot];
+    if (node_of_slot != kNoNode) return damaged(" is there twice");
+    node_of_slot = node;
     ++count;
   }
-  if (count == header.node_count) return Status::ok();
-  return Status::corruption(path + ": section slots: " + std::to_string(count) + " slots of " +
-                            std::to_string(header.node_count) + " nodes");
+  if (count == graph.shape.node_count) return Status::ok();
+  return Status::corruption(path + ": slots: " + std::to_string(count) + " of " +
+                            std::to_string(graph.shape.node_count) + " nodes");
 }
 
 }  // namespace
+
+// Halves whose exponent is all ones are infinite, or no numbers.
+bool are_finite_halves(std::span<const uint16_t> halves) {
+  return std::all_of(halves.begin(), halves.end(),
+                     [](uint16_t half) { return (half & 0x7c00) != 0x7c00; });
+}
 
 DiskGraphBytes bytes_of(const DiskGraph& graph) {
   return {uint64_t{graph.place_count()} * graph.code.code_bytes(),
@@ -259,6 +260,17 @@ DiskGraphBytes bytes_of(const DiskGraph& graph) {
               2 * graph.page_cells.size() * sizeof(uint32_t) +
               graph.code.codebook().size() * sizeof(float),
           graph.node_of_slot.size() * sizeof(uint32_t)};
+}
+
+bool has_finite_numbers(const DiskGraph& graph) {
+  if (!are_finite({graph.space.scale(), graph.space.greatest_norm(), graph.code.add_step(),
+                   graph.error.bias, graph.error.spread})) {
+    return false;
+  }
+  for (uint32_t cell = 0; cell < graph.cells.cell_count(); ++cell) {
+    if (!std::isfinite(graph.cells.offset(cell))) return false;
+  }
+  return are_finite(graph.space.origin()) && are_finite(graph.code.codebook());
 }
 
 void list_cell_pages(DiskGraph& graph) {
@@ -272,13 +284,14 @@ void list_cell_pages(DiskGraph& graph) {
 
 Result<std::unique_ptr<DiskCodesWriter>> DiskCodesWriter::create(storage::FileSystem& file_system,
                                                                  const std::string& path,
-                                                                 const DiskGraph& graph) {
+                                                                 const DiskGraph& graph,
+                                                                 uint32_t generation) {
   ROX_ASSIGN_OR_RETURN(auto file, file_system.open(path, storage::OpenMode::kCreate));
   const Layout layout = layout_of(graph.shape);
   // Says at once where there is no room for it.
   ROX_RETURN_IF_ERROR(file->allocate(0, layout.file_bytes));
   std::unique_ptr<DiskCodesWriter> writer(
-      new DiskCodesWriter(std::move(file), block_places_of(graph.code.code_bytes())));
+      new DiskCodesWriter(std::move(file), block_places_of(graph.code.code_bytes()), generation));
   writer->file_bytes_ = layout.file_bytes;
   writer->write_offset_ = layout.offsets[kCodes];
   return writer;
@@ -299,17 +312,16 @@ Status DiskCodesWriter::finish(const DiskGraph& graph) {
   const Layout layout = layout_of(shape);
   const std::vector<uint32_t> slots = slots_by_place(graph);
   const Cells::Parts cells = graph.cells.parts();
-  const std::span<const std::byte> sections[kCodes] = {bytes_of_vector(graph.space.origin()),
-                                                       std::as_bytes(graph.code.codebook()),
-                                                       bytes_of_vector(cells.group_centroids),
-                                                       bytes_of_vector(cells.cell_groups),
-                                                       bytes_of_vector(cells.centroids),
-                                                       bytes_of_vector(cells.offsets),
-                                                       std::as_bytes(std::span(
-                                                           graph.page_cells.data(),
-                                                           graph.page_cells.size())),
-                                                       bytes_of_vector(slots),
-                                                       bytes_of_vector(checksums_)};
+  const std::span<const std::byte> sections[kCodes] = {
+      bytes_of_vector(graph.space.origin()),
+      std::as_bytes(graph.code.codebook()),
+      bytes_of_vector(cells.group_centroids),
+      bytes_of_vector(cells.cell_groups),
+      bytes_of_vector(cells.centroids),
+      bytes_of_vector(cells.offsets),
+      std::as_bytes(std::span(graph.page_cells.data(), shape.page_count)),
+      bytes_of_vector(slots),
+      bytes_of_vector(checksums_)};
   Header header = {};
   header.magic = kMagic;
   header.version = kVersion;
@@ -330,20 +342,36 @@ Status DiskCodesWriter::finish(const DiskGraph& graph) {
   header.add_step = graph.code.add_step();
   header.error_bias = graph.error.bias;
   header.error_spread = graph.error.spread;
+  header.generation = generation_;
   for (size_t s = 0; s < kCodes; ++s) {
     ROX_CHECK(sections[s].size() == layout.sizes[s]);
     header.section_checksums[s] = piece_checksum(sections[s], s);
     ROX_RETURN_IF_ERROR(file_->write(layout.offsets[s], sections[s]));
   }
   header.header_checksum = base::checksum64(&header, offsetof(Header, header_checksum), kVersion);
+  header_checksum_ = header.header_checksum;
   std::vector<std::byte> page(kPageBytes);
   std::memcpy(page.data(), &header, sizeof header);
   ROX_RETURN_IF_ERROR(file_->write(0, page));
   return file_->sync();
 }
 
-Result<std::unique_ptr<DiskGraph>> read_disk_codes(storage::FileSystem& file_system, const std::string& path,
-                                      const CollectionOptions& options) {
+Result<WrittenCodes> write_disk_codes(storage::FileSystem& file_system, const std::string& path,
+                                      const DiskGraph& graph, uint32_t generation) {
+  ROX_ASSIGN_OR_RETURN(const auto writer,
+                       DiskCodesWriter::create(file_system, path, graph, generation));
+  const size_t code_bytes = graph.code.code_bytes();
+  for (size_t place = 0; place < graph.place_count(); place += writer->block_places()) {
+    const size_t count = std::min(writer->block_places(), graph.place_count() - place);
+    ROX_RETURN_IF_ERROR(
+        writer->append(graph.codes.span().subspan(place * code_bytes, count * code_bytes)));
+  }
+  ROX_RETURN_IF_ERROR(writer->finish(graph));
+  return WrittenCodes{writer->bytes(), writer->checksum()};
+}
+
+Result<DiskCodes> load_disk_codes(storage::FileSystem& file_system, const std::string& path,
+                                  const CollectionOptions& options) {
   ROX_ASSIGN_OR_RETURN(const auto file, file_system.open(path, storage::OpenMode::kRead));
   std::vector<std::byte> page(kPageBytes);
   ROX_RETURN_IF_ERROR(read_exactly(*file, path, 0, page));
@@ -370,8 +398,9 @@ Result<std::unique_ptr<DiskGraph>> read_disk_codes(storage::FileSystem& file_sys
     }
   }
   ROX_RETURN_IF_ERROR(check_parts(path, header, parts));
-  auto read = std::make_unique<DiskGraph>();
-  DiskGraph& graph = *read;
+  DiskCodes codes;
+  codes.graph = std::make_unique<DiskGraph>();
+  DiskGraph& graph = *codes.graph;
   graph.shape = shape;
   graph.layout = shape.page();
   graph.list_sizes = {header.list_size_at_10, header.list_size_at_100};
@@ -380,13 +409,31 @@ Result<std::unique_ptr<DiskGraph>> read_disk_codes(storage::FileSystem& file_sys
       SearchSpace(options.metric, std::move(parts.origin), header.scale, header.greatest_norm);
   graph.code = quantize::ResidualProductCode(options.dim, header.part_count);
   graph.code.restore(std::move(parts.codebook), header.add_step);
-  graph.cells = Cells(options.dim, parts.cells);
   graph.page_cells.grow(header.page_count);
   std::copy(parts.page_cells.begin(), parts.page_cells.end(), graph.page_cells.begin());
-  list_cell_pages(graph);
-  ROX_RETURN_IF_ERROR(place_slots(path, header, parts.slots, graph));
   ROX_RETURN_IF_ERROR(read_codes(*file, path, layout, parts.checksums, graph));
-  return read;
+  codes.cells = std::move(parts.cells);
+  codes.slots = std::move(parts.slots);
+  codes.slot_end = header.slot_end;
+  codes.generation = header.generation;
+  codes.file_bytes = size;
+  codes.checksum = header.header_checksum;
+  return codes;
+}
+
+Result<std::unique_ptr<DiskGraph>> make_disk_graph(DiskCodes codes, const std::string& path) {
+  DiskGraph& graph = *codes.graph;
+  ROX_RETURN_IF_ERROR(place_slots(path, codes, graph));
+  graph.cells = Cells(graph.shape.options.dim, codes.cells);
+  list_cell_pages(graph);
+  return std::move(codes.graph);
+}
+
+Result<std::unique_ptr<DiskGraph>> read_disk_codes(storage::FileSystem& file_system,
+                                                   const std::string& path,
+                                                   const CollectionOptions& options) {
+  ROX_ASSIGN_OR_RETURN(DiskCodes codes, load_disk_codes(file_system, path, options));
+  return make_disk_graph(std::move(codes), path);
 }
 
 }  // namespace roxanne::index

@@ -41,19 +41,25 @@ Result<std::unique_ptr<DiskIndex>> DiskIndex::open(storage::FileSystem& file_sys
                                                    const DiskPaths& paths,
                                                    const CollectionOptions& options,
                                                    const DiskOpenOptions& open_options) {
-  ROX_ASSIGN_OR_RETURN(auto graph, read_disk_codes(file_system, paths.codes, options));
+  // Pages first: their checkpoint says which codes belong to them.
+  ROX_ASSIGN_OR_RETURN(auto pages, storage::PageStore::open(
+                                       file_system, paths.pages,
+                                       {.read_only = open_options.read_only,
+                                        .is_unread_elsewhere = open_options.is_unread_elsewhere}));
   ROX_ASSIGN_OR_RETURN(
-      auto pages,
-      storage::PageStore::open(file_system, paths.pages,
-                               {.read_only = open_options.read_only,
-                                .is_unread_elsewhere = open_options.is_unread_elsewhere}));
-  if (pages->page_bytes() != graph->layout.page_bytes ||
-      pages->snapshot()->logical_page_count() > graph->shape.page_count) {
+      CodesKeeper::Opened codes,
+      CodesKeeper::open(file_system, paths, options, pages->last_checkpoint(),
+                        {.read_only = open_options.read_only,
+                         .is_unread_elsewhere = open_options.is_unread_elsewhere}));
+  if (pages->page_bytes() != codes.graph->layout.page_bytes ||
+      pages->snapshot()->logical_page_count() > codes.graph->shape.page_count) {
     return Status::corruption(paths.pages + ": not the pages that " + paths.codes +
                               " was made for");
   }
-  ROX_ASSIGN_OR_RETURN(const uint64_t codes_bytes, file_system.file_size(paths.codes));
-  return std::make_unique<DiskIndex>(std::move(graph), std::move(pages), codes_bytes);
+  const uint64_t codes_bytes = codes.keeper->bytes_on_disk();
+  auto index = std::make_unique<DiskIndex>(std::move(codes.graph), std::move(pages), codes_bytes);
+  index->keep_codes(std::move(codes.keeper));
+  return index;
 }
 
 LiveSet DiskIndex::slots() const {
@@ -206,8 +212,7 @@ Status DiskIndex::read_edges(std::span<const uint32_t> slots, graph::Adjacency& 
   };
   const auto number_of = [&](uint32_t slot) {
     const auto at = std::lower_bound(slots.begin(), slots.end(), slot);
-    return at == slots.end() || *at != slot ? kNoNode
-                                            : static_cast<uint32_t>(at - slots.begin());
+    return at == slots.end() || *at != slot ? kNoNode : static_cast<uint32_t>(at - slots.begin());
   };
   std::vector<uint32_t> targets;
   const auto link = [&](uint32_t, const std::byte* bytes) {

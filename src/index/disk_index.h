@@ -14,12 +14,14 @@
 #include <string>
 #include <vector>
 
+#include "base/reader_gate.h"
 #include "base/thread_pool.h"
 #include "graph/adjacency.h"
-#include "base/reader_gate.h"
+#include "index/codes_keeper.h"
 #include "index/disk_codes_file.h"
 #include "index/disk_graph.h"
 #include "index/disk_lane.h"
+#include "index/disk_paths.h"
 #include "index/exact_scan.h"
 #include "index/live_set.h"
 #include "index/page_cache.h"
@@ -29,12 +31,6 @@
 #include "storage/page_store.h"
 
 namespace roxanne::index {
-
-// The files of one graph.
-struct DiskPaths {
-  std::string pages;
-  std::string codes;
-};
 
 // What an index takes in memory, by part; the cache not included.
 struct DiskMemory {
@@ -49,7 +45,7 @@ struct DiskMemory {
 
 struct DiskOpenOptions {
   bool read_only = true;
-  // Of a file that is written: see storage::PageStoreOptions.
+  // Of files that are written: see storage::PageStoreOptions.
   std::function<bool()> is_unread_elsewhere;
 };
 
@@ -70,9 +66,10 @@ class DiskIndex {
                                                  const DiskPaths& paths,
                                                  const CollectionOptions& options,
                                                  const DiskOpenOptions& open_options = {});
-  // For the build.
+  // For the build, which hands in the keeper when the codes are written.
   DiskIndex(std::unique_ptr<DiskGraph> graph, std::unique_ptr<storage::PageStore> pages,
             uint64_t codes_file_bytes);
+  void keep_codes(std::unique_ptr<CodesKeeper> keeper) { codes_keeper_ = std::move(keeper); }
   ~DiskIndex();
 
   // Whether a DiskUpdater can: not where it was written by an earlier version.
@@ -94,6 +91,7 @@ class DiskIndex {
   DiskGraph& graph() { return *graph_; }
   base::ReaderGate& gate() { return gate_; }
   storage::PageStore& pages() { return *pages_; }
+  CodesKeeper* codes_keeper() { return codes_keeper_.get(); }
   PageCache* cache() { return cache_.get(); }
   // The graph's numbers have changed, and its slots, where they are given.
   void note_changed(std::optional<LiveSet> slots, uint64_t codes_file_bytes);
@@ -144,6 +142,7 @@ class DiskIndex {
   const std::unique_ptr<DiskGraph> graph_;
   mutable base::ReaderGate gate_;  // to *graph_; before the lanes, which have seats
   const std::unique_ptr<storage::PageStore> pages_;
+  std::unique_ptr<CodesKeeper> codes_keeper_;
   std::unique_ptr<PageCache> cache_;
   std::atomic<uint64_t> codes_file_bytes_;
   mutable std::mutex facts_mutex_;  // guards the next two

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/status_macros.h"
-#include "index/cell_splitter.h"
+#include "index/cell_repacker.h"
 #include "index/page_fetcher.h"
 
 namespace roxanne::index {
@@ -43,7 +43,7 @@ class DiskUpdater::Impl {
         pages_(graph_),
         editor_(graph_, pages_, numbers_),
         fetcher_(graph_, store_, index.cache()),
-        splitter_(index, fetcher_) {
+        repacker_(index, fetcher_, numbers_) {
     const uint64_t bytes = options.memory_bytes == 0 ? kPieceBytesWanted : options.memory_bytes;
     pages_most_ = std::max<size_t>(kPiecePagesLeast, bytes / graph_.layout.page_bytes);
     numbers_.end = graph_.shape.page_count;
@@ -58,7 +58,12 @@ class DiskUpdater::Impl {
   }
 
   Status checkpoint(uint64_t log_sequence_number) {
-    ROX_RETURN_IF_ERROR(store_.checkpoint({.log_sequence_number = log_sequence_number}));
+    CodesKeeper& keeper = *index_.codes_keeper();
+    ROX_ASSIGN_OR_RETURN(const CodesKeeper::OwnerNumbers numbers, keeper.save(graph_));
+    ROX_RETURN_IF_ERROR(store_.checkpoint(
+        {.log_sequence_number = log_sequence_number, .owner_numbers = numbers}));
+    keeper.adopt();
+    index_.note_changed(std::nullopt, keeper.bytes_on_disk());
     ++stats_.checkpoints;
     return Status::ok();
   }
@@ -73,8 +78,9 @@ class DiskUpdater::Impl {
     stats.reads = search_reads_ + fetcher_.reads();
     stats.cache_hits = search_hits_ + fetcher_.cache_hits();
     stats.pages_written = store_.stats().pages_written;
-    stats.bytes_written = store_.stats().bytes_written;
+    stats.bytes_written = store_.stats().bytes_written + index_.codes_keeper()->bytes_written();
     stats.distance_computations += editor_.distance_computations();
+    stats.cells_packed = repacker_.cells_packed();
     return stats;
   }
 
@@ -287,9 +293,10 @@ class DiskUpdater::Impl {
       return written;
     }
     move_cached(*old, images);
+    count_changes();
     publish(dirty);
     for (const uint32_t number : gone) numbers_.free.push_back(number);
-    return split_cells();
+    return repack_cells();
   }
 
   void move_cached(const storage::PageMap& old, const std::vector<storage::PageImage>& images) {
@@ -299,6 +306,15 @@ class DiskUpdater::Impl {
     for (const storage::PageImage& image : images) {
       cache->move(old.physical_page(image.logical_page), now->physical_page(image.logical_page),
                   {image.bytes, graph_.layout.page_bytes});
+    }
+  }
+
+  // Before it is published: where nodes were and will be.
+  void count_changes() {
+    for (const auto& [slot, node] : editor_.moved()) {
+      const uint32_t before = graph_.node_of(slot);
+      if (before != kNoNode && node == kNoNode) ++cell_changes_[graph_.page_cells[graph_.page_of(before)]];
+      if (before == kNoNode && node != kNoNode) ++cell_changes_[pages_.find(graph_.page_of(node))->cell()];
     }
   }
 
@@ -322,6 +338,9 @@ class DiskUpdater::Impl {
         where = node;
       }
       graph_.shape.node_count = static_cast<uint32_t>(graph_.shape.node_count + more);
+    }
+    for (const PageEdit* page : dirty) {
+      if (page->has_other_nodes()) index_.codes_keeper()->note_page(page->number());
     }
     index_.note_changed(changed_slots(), index_.codes_bytes_on_disk());
   }
@@ -356,21 +375,16 @@ class DiskUpdater::Impl {
     return slots;
   }
 
-  // Cells that the piece made too large.
-  Status split_cells() {
+  // Cells that the piece changed so much that sorting them anew pays.
+  Status repack_cells() {
     std::vector<uint32_t> cells;
-    for (const uint32_t number : editor_.made_pages()) {
-      if (graph_.page_cells[number] != kNoCell) cells.push_back(graph_.page_cells[number]);
+    for (const auto& [cell, count] : cell_changes_) {
+      for (uint32_t i = 0; i < count; ++i) repacker_.note_change(cell);
+      if (repacker_.is_due(cell)) cells.push_back(cell);
     }
+    cell_changes_.clear();
     std::sort(cells.begin(), cells.end());
-    cells.erase(std::unique(cells.begin(), cells.end()), cells.end());
-    for (const uint32_t cell : cells) {
-      while (splitter_.is_too_large(cell)) {
-        ROX_ASSIGN_OR_RETURN(const bool is_split, splitter_.split(cell));
-        if (!is_split) break;
-        ++stats_.cells_split;
-      }
-    }
+    for (const uint32_t cell : cells) ROX_RETURN_IF_ERROR(repacker_.repack(cell));
     return Status::ok();
   }
 
@@ -384,7 +398,8 @@ class DiskUpdater::Impl {
   PagesUnderWay pages_;
   GraphEditor editor_;
   PageFetcher fetcher_;
-  CellSplitter splitter_;
+  CellRepacker repacker_;
+  std::unordered_map<uint32_t, uint32_t> cell_changes_;  // points that came or went, in the piece
   std::vector<std::vector<NearPoint>> near_;  // by node of the piece
   DiskUpdateStats stats_;
   uint64_t search_reads_ = 0;

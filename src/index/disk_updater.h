@@ -37,7 +37,7 @@ struct DiskUpdateStats {
   uint64_t bytes_written = 0;  // pages, page maps and codes
   uint64_t distance_computations = 0;
   uint64_t checkpoints = 0;
-  uint64_t cells_split = 0;
+  uint64_t cells_packed = 0;
 };
 
 class DiskUpdater {

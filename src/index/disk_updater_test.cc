@@ -123,6 +123,17 @@ class ChangedIndex {
     return wanted == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(wanted);
   }
 
+  // As it was at the last checkpoint.
+  Status reopen() {
+    updater_.reset();
+    index_.reset();
+    ROX_ASSIGN_OR_RETURN(index_, DiskIndex::open(storage::posix_file_system(),
+                                                 disk_paths(directory_.path()), options(),
+                                                 {.read_only = false}));
+    make_updater();
+    return Status::ok();
+  }
+
   DiskIndex& index() { return *index_; }
   DiskUpdater& updater() { return *updater_; }
   size_t size() const { return row_of_.size(); }
@@ -195,8 +206,14 @@ TEST_P(DiskUpdaterTypeTest, HoldsWhatWasPutInAndFindsIt) {
     }
   }
   EXPECT_GE(changed.recall(40), before - 0.02);
-  EXPECT_EQ(changed.updater().stats().added, 6 * 350u);
-  EXPECT_EQ(changed.updater().stats().removed, 6 * 200u);
+  const Status reopened = changed.reopen();
+  ASSERT_TRUE(reopened.is_ok()) << reopened.to_string();
+  changed.check();
+  EXPECT_GE(changed.recall(40), before - 0.02);
+  ASSERT_TRUE(changed.change(200, 200).is_ok());
+  changed.check();
+  EXPECT_EQ(changed.updater().stats().added, 200u);
+  EXPECT_EQ(changed.updater().stats().removed, 200u);
 }
 
 INSTANTIATE_TEST_SUITE_P(

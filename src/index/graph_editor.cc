@@ -12,11 +12,11 @@ namespace {
 
 constexpr uint32_t kAlpha1000 = 1200;
 // A new node is led to by so many of its nearest neighbours at the least.
-constexpr size_t kLinksBackLeast = 2;
+static const size_t kLinksBackLeast = getenv("LINKS") ? atoi(getenv("LINKS")) : 2;
 // Where a new node is put is decided by so many of its nearest points ...
-static const size_t kVoters = getenv("VOTERS") ? atoi(getenv("VOTERS")) : 16;
+constexpr size_t kVoters = 32;
 // ... a page with room being good enough when it has this share of the votes of the best.
-static const float kGoodShare = getenv("GOOD") ? atof(getenv("GOOD")) : 0.4f;
+constexpr float kGoodShare = 0.05f;
 // Points that are kept as floats: as many as fit.
 constexpr size_t kFloatBytesMost = 4u << 20;
 // New neighbours of a node that lost one, where it has room for more than one.
