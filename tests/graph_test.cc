@@ -544,6 +544,10 @@ TEST_F(GraphTest, TheBackgroundBuildsWhenWritesPause) {
   wait_for(1300);
   ASSERT_TRUE(collection.erase(numbers(300)).is_ok());
   wait_for(1000);
+  for (int i = 0; i < 600 && collection.info()->regime != "resident"; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_GE(recall(collection), kRecallMin);
   collection = reopen(small_graphs(true));
   EXPECT_EQ(collection.info()->regime, "resident");
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -93,8 +94,8 @@ class CollectionImpl {
   const GraphUpkeep& upkeep() const { return *upkeep_; }
   // Whether its graph is being built, of rows or of another form: it must not change meanwhile.
   std::atomic<bool> is_being_built{false};
-  // Whether the background does not build it for a while, though that is due.
-  std::atomic<bool> build_rests{false};
+  // Before then the background does not build it, though that is due: it rests.
+  std::atomic<std::chrono::steady_clock::time_point> build_not_before{};
   // Whether the background takes this collection's points into its graph.
   std::atomic<bool> is_maintained{false};
   // Since it was opened: points that came or went.

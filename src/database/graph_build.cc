@@ -369,6 +369,8 @@ class GraphBuild {
     build.serving_bytes = serving_bytes_;
     build.scratch_prefix = paths_.resident + ".";
     build.thread_count = database_.options().thread_count;
+    // It outlives this build: the index keeps it.
+    build.is_unread_elsewhere = [&database = database_] { return database.no_readers_elsewhere(); };
     build.progress = [this, done, share](const index::BuildProgress& progress) {
       return goes_on(progress.phase, done + share * progress.fraction);
     };

@@ -34,6 +34,8 @@ constexpr milliseconds kPause{2000};
 // A graph that nobody searched is loaded where so many points changed: until then no slot is used
 // again.
 constexpr uint64_t kChangesBeforeLoad = 1024;
+// A build that is due but rests is waited for so long.
+constexpr seconds kShortRest{5};
 constexpr seconds kRetryDelay{5};
 constexpr seconds kRetryDelayMax{300};
 
@@ -181,8 +183,8 @@ GraphMaintainer::Milliseconds GraphMaintainer::work(CollectionImpl& collection, 
   const bool is_image = version->graph->resident != nullptr;
   if (is_image && !is_image_outdated(lag, collection.rules())) return kIdle;
   // Soon it is built anew: to take points into this one would be work for nothing.
-  const bool awaits_build =
-      !collection.build_rests && is_bulk_build_due(lag, collection.rules(), costs());
+  const bool awaits_build = collection.build_not_before.load() <= Clock::now() + kShortRest &&
+                            is_bulk_build_due(lag, collection.rules(), costs());
   if (awaits_build) collection.is_maintained = false;
   GraphUpkeep& upkeep = collection.upkeep();
   if (awaits_build || upkeep.is_wanted()) return kTick;

@@ -153,7 +153,6 @@ IndexBuilder::Clock::time_point IndexBuilder::look_around(bool writes_paused) {
     Watch& watch = watches_[collection->id()];
     if (!is_due(*collection)) {
       watch.due_since = Clock::time_point();
-      collection->build_rests = false;
       continue;
     }
     const auto now = Clock::now();
@@ -161,7 +160,7 @@ IndexBuilder::Clock::time_point IndexBuilder::look_around(bool writes_paused) {
     if (now >= watch.not_before && is_ripe(*collection, watch, writes_paused)) {
       build_in_background(collection, watch);
     }
-    collection->build_rests = watch.not_before > Clock::now();
+    collection->build_not_before = watch.not_before;
     if (watch.not_before > now) look_again = std::min(look_again, watch.not_before);
   }
   return look_again;

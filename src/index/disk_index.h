@@ -73,7 +73,7 @@ class DiskIndex {
   ~DiskIndex();
 
   // Whether a DiskUpdater can: not where it was written by an earlier version.
-  bool can_change() const { return false; }
+  bool can_change() const { return codes_keeper_ != nullptr; }
   uint64_t node_count() const { return slots().count(); }
   size_t max_degree() const { return graph_->shape.max_degree; }
   size_t code_bytes() const { return graph_->code.code_bytes(); }
