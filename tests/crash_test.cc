@@ -342,6 +342,23 @@ Step take_in(const std::string& name) {
           [](State&) {}, true};
 }
 
+// The same without a checkpoint: after a crash the graph has what it had before.
+Step take_in_undurably(const std::string& name) {
+  return {"take points of " + name + " into its graph, in memory",
+          [=](World& world) {
+            auto collection = world.database->collection(name);
+            if (!collection.is_ok()) return collection.status();
+            bool stopped = false;
+            const Status taken = collection->build_index(
+                {.serving_memory_bytes = 1, .progress = [&](std::string_view phase, double) {
+                   stopped |= phase == "checkpoint";
+                   return !stopped;
+                 }});
+            return stopped && taken.code() == StatusCode::kCancelled ? Status::ok() : taken;
+          },
+          [](State&) {}};
+}
+
 // A graph on disk that changes in place: so few points at a time that building it would not pay.
 // Slots are written again as soon as that is allowed.
 std::vector<Step> make_live_graph_script() {
@@ -363,6 +380,13 @@ std::vector<Step> make_live_graph_script() {
     script.push_back(take_in("small"));
   };
   change(0);
+  script.push_back(erase({.collection = "small", .keys = range(110, 3)}));
+  script.push_back(take_in_undurably("small"));
+  // Into other slots than those that are free in memory alone.
+  script.push_back(upsert({.collection = "small", .keys = range(700, 3), .version = 3}));
+  script.push_back(take_in_undurably("small"));
+  script.push_back(erase({.collection = "small", .keys = range(700, 2)}));
+  script.push_back(upsert({.collection = "small", .keys = range(705, 2), .version = 3}));
   change(1);
   script.push_back(close_and_open());
   // The graph is not loaded: none of its slots may be written, nor any that it may have had.

@@ -386,16 +386,20 @@ Status GraphUpkeep::drain(const Progress& progress, const std::atomic<bool>& can
     ROX_RETURN_IF_ERROR(database_.committer().sync_commits());
   }
   const uint64_t all = collection_.lag().pending();
+  const auto goes_on = [&](std::string_view phase, uint64_t done) {
+    const double fraction = all == 0 ? 1 : static_cast<double>(done) / static_cast<double>(all);
+    return !cancelled && (!progress || progress(phase, std::min(1.0, fraction)));
+  };
+  const Status stopped = Status::cancelled("taking points into the graph was stopped");
   uint64_t done = 0;
   while (done < all) {
-    const double fraction = static_cast<double>(done) / static_cast<double>(all);
-    if (cancelled || (progress && !progress("insert", fraction))) {
-      return Status::cancelled("taking points into the graph was stopped");
-    }
+    if (!goes_on("insert", done)) return stopped;
     ROX_ASSIGN_OR_RETURN(const uint64_t some, step(kDrainStep));
     if (some == 0) break;
     done += some;
   }
+  // What is in stays in, but is not durable yet.
+  if (!goes_on("checkpoint", all)) return stopped;
   return checkpoint();
 }
 
