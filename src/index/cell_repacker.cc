@@ -279,10 +279,15 @@ void CellRepacker::publish(uint32_t cell) {
       }
     }
   }
+  index_.note_changed(std::nullopt, index_.codes_bytes_on_disk());
   for (const Page& page : new_pages_) index_.codes_keeper()->note_page(page.number);
   for (const uint32_t page : gone_) index_.codes_keeper()->note_page(page);
   index_.codes_keeper()->note_cell(cell);
-  index_.note_changed(std::nullopt, index_.codes_bytes_on_disk());
+  if (refresher_ == nullptr) return;
+  for (const storage::PageImage& image : images_) {
+    refresher_->note_page(image.logical_page, image.bytes);
+  }
+  for (const uint32_t page : gone_) refresher_->note_page(page, bytes_.data());
 }
 
 }  // namespace roxanne::index

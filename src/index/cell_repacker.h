@@ -9,6 +9,7 @@
 #include "index/cell_packing.h"
 #include "index/disk_index.h"
 #include "index/graph_editor.h"
+#include "index/graph_refresher.h"
 #include "index/page_fetcher.h"
 #include "roxanne/status.h"
 
@@ -19,6 +20,9 @@ class CellRepacker {
  public:
   // All outlive it.
   CellRepacker(DiskIndex& index, PageFetcher& fetcher, FreePageNumbers& numbers);
+
+  // It is told of pages whose nodes moved; outlives this.
+  void set_refresher(GraphRefresher* refresher) { refresher_ = refresher; }
 
   // Tells of a point that came to the cell, or went.
   void note_change(uint32_t cell);
@@ -53,6 +57,7 @@ class CellRepacker {
   DiskGraph& graph_;
   PageFetcher& fetcher_;
   FreePageNumbers& numbers_;
+  GraphRefresher* refresher_ = nullptr;
   CellPacker packer_;
   std::vector<uint32_t> changes_;  // by cell, since it was sorted
 

@@ -417,11 +417,16 @@ class DiskBuild {
 
   Result<std::unique_ptr<DiskIndex>> finish() {
     ROX_RETURN_IF_ERROR(report("calibrate", kEncodeEnd));
-    const PlaceOfRow places(row_starts_, layout_.nodes);
     auto index =
         std::make_unique<DiskIndex>(std::move(graph_), std::move(pages_), codes_->bytes());
-    ROX_RETURN_IF_ERROR(calibrate_disk(*index, *ordered_, places, pool_, options_.thread_count,
-                                       graph::mix_seeds(options_.seed, 4)));
+    ROX_ASSIGN_OR_RETURN(
+        const CalibrationSample sample,
+        take_calibration_sample(*index, *ordered_, pool_, options_.thread_count,
+                                graph::mix_seeds(options_.seed, 4)));
+    index->graph().error = measure_error(index->graph(), sample);
+    ROX_ASSIGN_OR_RETURN(
+        index->graph().list_sizes,
+        measure_list_sizes(*index, sample, pool_, options_.thread_count));
     index->note_changed(std::nullopt, codes_->bytes());
     ROX_RETURN_IF_ERROR(codes_->finish(index->graph()));
     const WrittenCodes written{codes_->bytes(), codes_->checksum()};

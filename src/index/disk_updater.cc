@@ -29,6 +29,9 @@ constexpr size_t kPagesOfRemoved = 14;
 // file, and to so many at the least.
 constexpr uint64_t kRetiredShare = 24;
 constexpr uint64_t kRetiredPagesLeast = 1024;
+// Which of a checkpoint's numbers tells what the codebook was made of; those before are the codes
+// keeper's.
+constexpr size_t kKnownPoints = 3;
 
 }  // namespace
 
@@ -43,7 +46,11 @@ class DiskUpdater::Impl {
         pages_(graph_),
         editor_(graph_, pages_, numbers_),
         fetcher_(graph_, store_, index.cache()),
-        repacker_(index, fetcher_, numbers_) {
+        repacker_(index, fetcher_, numbers_),
+        refresher_(index, fetcher_, pool,
+                   {.thread_count = options.thread_count, .take_memory = options.take_memory},
+                   known_points(index)) {
+    repacker_.set_refresher(&refresher_);
     const uint64_t bytes = options.memory_bytes == 0 ? kPieceBytesWanted : options.memory_bytes;
     pages_most_ = std::max<size_t>(kPiecePagesLeast, bytes / graph_.layout.page_bytes);
     numbers_.end = graph_.shape.page_count;
@@ -60,13 +67,18 @@ class DiskUpdater::Impl {
   Status checkpoint(uint64_t log_sequence_number) {
     CodesKeeper& keeper = *index_.codes_keeper();
     ROX_ASSIGN_OR_RETURN(const CodesKeeper::OwnerNumbers numbers, keeper.save(graph_));
-    ROX_RETURN_IF_ERROR(store_.checkpoint(
-        {.log_sequence_number = log_sequence_number, .owner_numbers = numbers}));
+    storage::CheckpointRecord record{.log_sequence_number = log_sequence_number,
+                                     .owner_numbers = numbers};
+    record.owner_numbers[kKnownPoints] = refresher_.known_points();
+    ROX_RETURN_IF_ERROR(store_.checkpoint(record));
     keeper.adopt();
     index_.note_changed(std::nullopt, keeper.bytes_on_disk());
     ++stats_.checkpoints;
     return Status::ok();
   }
+
+  bool has_work() const { return refresher_.is_running() || refresher_.is_due(); }
+  Status work_some() { return refresher_.step(); }
 
   bool is_checkpoint_due() const {
     const storage::PageStoreStats stats = store_.stats();
@@ -85,6 +97,12 @@ class DiskUpdater::Impl {
   }
 
  private:
+  // That the codebook was made of: as many as a build found, where no checkpoint says.
+  static uint64_t known_points(DiskIndex& index) {
+    const uint64_t known = index.pages().last_checkpoint().owner_numbers[kKnownPoints];
+    return known != 0 ? known : index.graph().shape.node_count;
+  }
+
   // --- Removing.
   Status remove_all(std::span<const uint32_t> slots) {
     std::vector<std::pair<uint32_t, uint32_t>> nodes;  // and slots: those on a page together
@@ -342,6 +360,9 @@ class DiskUpdater::Impl {
     for (const PageEdit* page : dirty) {
       if (page->has_other_nodes()) index_.codes_keeper()->note_page(page->number());
     }
+    for (const PageEdit* page : dirty) {
+      if (page->has_other_nodes()) refresher_.note_page(page->number(), page->bytes());
+    }
     index_.note_changed(changed_slots(), index_.codes_bytes_on_disk());
   }
 
@@ -385,7 +406,7 @@ class DiskUpdater::Impl {
     cell_changes_.clear();
     std::sort(cells.begin(), cells.end());
     for (const uint32_t cell : cells) ROX_RETURN_IF_ERROR(repacker_.repack(cell));
-    return Status::ok();
+    return has_work() ? work_some() : Status::ok();
   }
 
   DiskIndex& index_;
@@ -399,6 +420,7 @@ class DiskUpdater::Impl {
   GraphEditor editor_;
   PageFetcher fetcher_;
   CellRepacker repacker_;
+  GraphRefresher refresher_;
   std::unordered_map<uint32_t, uint32_t> cell_changes_;  // points that came or went, in the piece
   std::vector<std::vector<NearPoint>> near_;  // by node of the piece
   DiskUpdateStats stats_;
@@ -415,6 +437,8 @@ Status DiskUpdater::checkpoint(uint64_t log_sequence_number) {
   return impl_->checkpoint(log_sequence_number);
 }
 bool DiskUpdater::is_checkpoint_due() const { return impl_->is_checkpoint_due(); }
+bool DiskUpdater::has_work() const { return impl_->has_work(); }
+Status DiskUpdater::work_some() { return impl_->work_some(); }
 DiskUpdateStats DiskUpdater::stats() const { return impl_->stats(); }
 
 uint64_t DiskUpdater::bytes_of(const CollectionOptions& options, const DiskUpdateOptions& update) {

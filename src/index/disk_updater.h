@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -23,8 +24,11 @@ struct DiskUpdateOptions {
   size_t thread_count = 1;
   uint64_t memory_bytes = 0;  // for pages under way; 0 = as it likes
   // Of the search for a new node's neighbours, as in DiskSearchOptions.
-  size_t search_k = 32;
-  size_t search_list_size = 32;
+  size_t search_k = 48;
+  size_t search_list_size = 96;
+  // Memory for a second set of codes, held until what is returned goes; null where there is none.
+  // Not set: there always is.
+  std::function<std::shared_ptr<void>(uint64_t bytes)> take_memory;
 };
 
 // Since the updater was made.
@@ -53,6 +57,11 @@ class DiskUpdater {
   // Makes all that was applied durable and gives space back. After a failed sync, or a write that
   // failed for another reason than a full disk, both calls are refused with kReadOnly.
   Status checkpoint(uint64_t log_sequence_number);
+  // Whether there is something to do beside changes: codes to be made anew, where the graph has
+  // outgrown them. apply() does some of it too.
+  bool has_work() const;
+  // Some tens of milliseconds of it, seconds at its beginning and end. One call at a time, as above.
+  Status work_some();
   // Whether so much was written since the last one that another pays.
   bool is_checkpoint_due() const;
 

@@ -244,8 +244,13 @@ TEST(DiskUpdaterTest, ManySmallChangesKeepItWhole) {
 TEST(DiskUpdaterTest, GrowsFromFewToManyAndSplitsItsCells) {
   ChangedIndex changed({.rows = 8000, .first = 200, .dim = 24, .seed = 7});
   const size_t cells = changed.index().graph().cells.cell_count();
+  const std::vector<float> codebook(changed.index().graph().code.codebook().begin(),
+                                    changed.index().graph().code.codebook().end());
   while (changed.outside() > 0) ASSERT_TRUE(changed.change(0, 500).is_ok());
   changed.check();
+  while (changed.updater().has_work()) ASSERT_TRUE(changed.updater().work_some().is_ok());
+  changed.check();
+  EXPECT_FALSE(std::ranges::equal(codebook, changed.index().graph().code.codebook()));
   EXPECT_GT(changed.index().graph().cells.cell_count(), 4 * cells);
   EXPECT_GE(changed.recall(40), 0.95);
 }

@@ -15,15 +15,6 @@ constexpr uint32_t kPagesAtOnce = 256;
 
 }  // namespace
 
-PlaceOfRow::PlaceOfRow(const std::vector<uint32_t>& row_starts, uint32_t page_nodes)
-    : row_starts_(row_starts), page_nodes_(page_nodes) {
-  uint32_t page = 0;
-  for (uint32_t row = 0; row < row_starts.back(); row += kHintRows) {
-    while (row_starts[page + 1] <= row) ++page;
-    hints_.push_back(page);
-  }
-}
-
 // One thread's.
 class PageWriter::Encoder {
  public:

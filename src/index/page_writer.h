@@ -18,24 +18,6 @@
 
 namespace roxanne::index {
 
-// From a row's place in the order of cells to its node: pages at the ends of cells are not full.
-class PlaceOfRow {
- public:
-  // `row_starts`: the first row of each page, and the end; outlives this.
-  PlaceOfRow(const std::vector<uint32_t>& row_starts, uint32_t page_nodes);
-  uint32_t node(uint32_t row) const {
-    uint32_t page = hints_[row / kHintRows];
-    while (row_starts_[page + 1] <= row) ++page;
-    return page * page_nodes_ + (row - row_starts_[page]);
-  }
-
- private:
-  static constexpr uint32_t kHintRows = 16;
-  const std::vector<uint32_t>& row_starts_;
-  uint32_t page_nodes_;
-  std::vector<uint32_t> hints_;  // the page of each kHintRows-th row
-};
-
 class PageWriter {
  public:
   // All outlive this. Fills graph.codes, which has room for all places. `row_slots`: by row.
