@@ -78,6 +78,7 @@ class GraphBuild {
     if (is_resident_) ROX_RETURN_IF_ERROR(gather_rows());
     if (is_promotion_) {
       record_ = *collection_.graph_record();
+      if (version_->graph != nullptr) note_disk_form(*version_->graph->disk);
     } else {
       ROX_ASSIGN_OR_RETURN(record_.file_number, database_.next_graph_number(collection_));
     }

@@ -91,7 +91,8 @@ Status GraphUpkeep::leave_resident_form() {
   }
   const uint64_t bytes = bytes_to_serve(collection_, *record, record->disk);
   auto memory = database_.reserve_memory(bytes);
-  const bool makes_room = !memory.has_value();
+  const bool makes_room =
+      !memory.has_value() && bytes <= database_.budget().left() + version->graph->memory.bytes();
   if (makes_room) {
     ROX_RETURN_IF_ERROR(unload(std::move(version)));
     memory = database_.reserve_memory(bytes);
@@ -297,15 +298,13 @@ Status GraphUpkeep::follow_growth() {
   if (grown == grown_.bytes()) return Status::ok();
   if (grown_.bytes() == 0) grown_ = index::MemoryReservation(database_.budget(), 0);
   if (!grown_.resize(grown)) {
-    // Cached blocks make room.
-    const auto room = database_.reserve_memory(grown - grown_.bytes());
-    if (!room.has_value()) {
+    const bool has_room = database_.reserve_memory(grown - grown_.bytes()).has_value();
+    if (!has_room || !grown_.resize(grown)) {  // cached blocks have made room
       return Status::unsupported("the graph has grown by " + std::to_string(grown) +
                                  " bytes of memory; the memory limit leaves " +
                                  std::to_string(database_.budget().left()));
     }
   }
-  (void)grown_.resize(grown);
   grown_bytes_ = grown_.bytes();
   return Status::ok();
 }
