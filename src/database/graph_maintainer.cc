@@ -25,10 +25,8 @@ constexpr milliseconds kTick{50};
 // So many changes are worth a step; fewer wait for company, but not longer than this.
 constexpr uint64_t kChangesTogether = 256;
 constexpr milliseconds kPatience{200};
-// A step takes about so long: who wants the graph for himself waits for it. Many changes at a time
-// write each page less often.
-constexpr double kStepSeconds = 0.5;
-constexpr uint64_t kStepMin = 256;
+// Of one step: many changes at a time share pages, which are written once a piece. Who wants the
+// graph for himself waits for a second or two.
 constexpr uint64_t kStepMax = 2048;
 // From this pause on what was done is made durable, and slots are given back.
 constexpr milliseconds kPause{2000};
@@ -200,7 +198,7 @@ GraphMaintainer::Milliseconds GraphMaintainer::work(CollectionImpl& collection, 
   uint64_t done = 0;
   Status status;
   if (is_due) {
-    status = step(collection, watch, done);
+    status = step(collection, done);
     watch.behind_since = Clock::time_point();
   }
   const bool is_quiet = done == 0 && writes_paused();
@@ -221,7 +219,7 @@ GraphMaintainer::Milliseconds GraphMaintainer::work(CollectionImpl& collection, 
   return kIdle;
 }
 
-Status GraphMaintainer::step(CollectionImpl& collection, Watch& watch, uint64_t& done) {
+Status GraphMaintainer::step(CollectionImpl& collection, uint64_t& done) {
   // Until their end is durable, dead points stay.
   const bool waits_for_sync = database_.options().durability != Durability::kFull &&
                               collection.lag().dead > collection.slots().dead_count();
@@ -232,15 +230,11 @@ Status GraphMaintainer::step(CollectionImpl& collection, Watch& watch, uint64_t&
   const auto held = collection.upkeep().hold();
   if (collection.is_being_built) return Status::ok();
   base::Stopwatch timer;
-  const Result<uint64_t> stepped =
-      collection.upkeep().step(std::clamp(watch.step_max, kStepMin, kStepMax));
+  const Result<uint64_t> stepped = collection.upkeep().step(kStepMax);
   if (!stepped.is_ok()) return stepped.status();
   done = *stepped;
-  const double took = timer.lap_us() / 1e6;
   if (done == 0) return Status::ok();
-  note_changes(done, took);
-  const double at_this_rate = static_cast<double>(done) * kStepSeconds / std::max(took, 1e-6);
-  watch.step_max = static_cast<uint64_t>(std::min(at_this_rate, static_cast<double>(kStepMax)));
+  note_changes(done, timer.lap_us() / 1e6);
   std::lock_guard lock(mutex_);
   changed_.notify_all();  // there may be room
   return Status::ok();

@@ -55,7 +55,6 @@ class GraphMaintainer {
     Clock::time_point behind_since{};   // zero: nothing waits to be taken in
     Clock::time_point not_before{};     // after a failure
     std::chrono::seconds next_delay{};  // after the next one
-    uint64_t step_max = 0;
   };
 
   void run();
@@ -64,7 +63,7 @@ class GraphMaintainer {
   Milliseconds look_at(CollectionImpl& collection, Watch& watch);
   bool is_able(CollectionImpl& collection, const Watch& watch) const;
   Milliseconds work(CollectionImpl& collection, Watch& watch);
-  Status step(CollectionImpl& collection, Watch& watch, uint64_t& done);
+  Status step(CollectionImpl& collection, uint64_t& done);
   void note_failure(CollectionImpl& collection, Watch& watch, const Status& status);
   bool holds_up(const CollectionImpl& collection) const;
   bool writes_paused() const;
