@@ -12,6 +12,14 @@
 namespace roxanne::cli {
 namespace {
 
+std::string updates_json(const IndexUpdateInfo& updates) {
+  JsonObject object;
+  object.add("added", updates.added).add("removed", updates.removed).add("reads", updates.reads);
+  object.add("pages_written", updates.pages_written).add("bytes_written", updates.bytes_written);
+  object.add("checkpoints", updates.checkpoints);
+  return object.text();
+}
+
 // Without an index, without settings.
 std::string index_json(const IndexInfo& index) {
   if (index.bytes_on_disk == 0) return "{}";
@@ -19,6 +27,9 @@ std::string index_json(const IndexInfo& index) {
   object.add("points", index.points).add("search_list_size", uint64_t{index.search_list_size});
   object.add("max_degree", uint64_t{index.max_degree});
   object.add("bytes_in_memory", index.bytes_in_memory).add("bytes_on_disk", index.bytes_on_disk);
+  object.add("unindexed_points", index.unindexed_points).add("dead_nodes", index.dead_nodes);
+  object.add("changes_since_checkpoint", index.changes_since_checkpoint);
+  object.raw("updates", updates_json(index.updates));
   return object.text();
 }
 
@@ -51,6 +62,11 @@ void print_index(const CollectionInfo& info) {
                std::to_string(index.search_list_size) + ", degree " +
                std::to_string(index.max_degree) + ", " + format_bytes(index.bytes_on_disk) +
                " on disk");
+    if (index.unindexed_points > 0 || index.dead_nodes > 0) {
+      print_line(info.name + ": " + format_count(index.unindexed_points) +
+                 " points are not in the index yet, " + format_count(index.dead_nodes) +
+                 " that are gone still are");
+    }
   }
   if (!info.index_error.empty()) print_line(info.name + ": index: " + info.index_error);
 }

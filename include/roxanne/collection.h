@@ -77,12 +77,14 @@ class Collection {
   // All points, in key order or in the order that is fastest to read.
   Result<PointScan> scan(ScanOrder order = ScanOrder::kAny) const;
 
-  // Builds the graph that makes searches fast over the points of now, and returns when it serves;
-  // readers and writers go on meanwhile. Does nothing where the collection is too small for a graph
-  // to pay or the one it has is fresh enough (see IndexOptions::rebuild). With
-  // DatabaseOptions::automatic_index nobody needs to call it.
+  // Brings the graph that makes searches fast up to the points of now, and returns when it serves;
+  // readers and writers go on meanwhile. Takes in what came since, or builds the graph anew where
+  // that costs less (see IndexOptions::rebuild); does nothing where the collection is too small for
+  // a graph to pay or the one it has is fresh enough. With DatabaseOptions::automatic_index nobody
+  // needs to call it.
   // kCancelled (by the callback, or the database closes), kReadOnly, kDiskFull, kIoError,
-  // kUnsupported (the memory limit is too small for it). After any error all is as it was.
+  // kUnsupported (the memory limit is too small for it). After any error all is as it was, but that
+  // some points may have been taken in.
   Status build_index(const IndexOptions& options = {});
 
   Result<CollectionInfo> info() const;

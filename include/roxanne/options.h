@@ -41,9 +41,9 @@ struct DatabaseOptions {
   // Whether memory that the limit leaves keeps pages of disk graphs, so that they need not be read
   // again. Without, each search pays its reads: for measuring.
   bool page_cache = true;
-  // Whether graphs are built and renewed in the background, where a collection is large enough and
-  // memory_limit_bytes allows; else only by Collection::build_index(). Graphs that are there serve
-  // in either case.
+  // Whether graphs are built and kept up with their points in the background, where a collection is
+  // large enough and memory_limit_bytes allows; else only by Collection::build_index(). Graphs that
+  // are there serve in either case, and every search finds what was written before it.
   bool automatic_index = true;
   uint64_t index_points_min = 0;  // smaller collections are searched exactly; 0 = engine's choice
   // Where the bytes go; null = the operating system's files. Must outlive the database.
@@ -146,9 +146,25 @@ struct IndexOptions {
   std::function<bool(std::string_view phase, double fraction)> progress;
 };
 
+// What was done to keep a graph up with its points, since the database was opened.
+struct IndexUpdateInfo {
+  uint64_t added = 0;    // points
+  uint64_t removed = 0;  // points
+  uint64_t reads = 0;    // pages read from disk
+  uint64_t pages_written = 0;
+  uint64_t bytes_written = 0;  // pages, page maps and codes
+  uint64_t checkpoints = 0;
+};
+
 // A collection's graph; zeros where it has none.
 struct IndexInfo {
-  uint64_t points = 0;           // that it finds; searches compare with all others, one by one
+  uint64_t points = 0;            // that it finds; searches compare with all others, one by one
+  uint64_t unindexed_points = 0;  // those others
+  uint64_t dead_nodes = 0;        // points that are gone and not yet taken out of it
+  // Points added and removed since the graph was last made durable: the next open would do it again
+  // if the process died now.
+  uint64_t changes_since_checkpoint = 0;
+  IndexUpdateInfo updates;
   size_t search_list_size = 0;   // what SearchOptions::search_list_size 0 stands for where k is 10
   size_t max_degree = 0;         // neighbours of a node at most
   uint64_t bytes_in_memory = 0;  // 0 until the first search, which loads it
@@ -157,8 +173,9 @@ struct IndexInfo {
 
 // What something takes in memory at this moment. Parts do not overlap.
 struct MemoryPart {
-  std::string name;    // of a collection: "vectors" (cached ones), "graph", "live sets"; on disk
-                       // also "codes", "cells", "page map", "page cache", "search buffers"
+  std::string name;    // of a collection: "vectors" (cached ones), "graph", "tail" (vectors that no
+                       // graph names yet), "live sets"; on disk also "codes", "cells", "page map",
+                       // "page cache", "search buffers", "updates" (buffers of them)
   uint64_t bytes = 0;  // 0 too: a part that would be there is named
 };
 

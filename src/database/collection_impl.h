@@ -2,17 +2,21 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "database/graph_policy.h"
 #include "database/schema.h"
 #include "database/serving_graph.h"
-#include "database/slot_allocator.h"
+#include "database/slot_keeper.h"
+#include "database/tail_rows.h"
 #include "index/live_set.h"
 #include "index/vector_store.h"
 #include "roxanne/collection.h"
@@ -21,13 +25,15 @@
 namespace roxanne::database {
 
 class DatabaseImpl;
+class GraphUpkeep;
 
 // What a reader sees: one moment of the collection, complete and unchanging. While a Version is
 // held, no slot in its live set is written. Keeps D5.
 struct Version {
   index::LiveSet live;
   std::shared_ptr<const ServingGraph> graph;  // shared by versions; null: searches are exact
-  index::LiveSet tail;                        // live slots that the graph does not name
+  Tail tail;                // live slots that the graph did not name at that moment
+  uint64_t node_count = 0;  // of the graph then; a graph that changes may have others by now
   std::unique_ptr<storage::KeyValueStore::Snapshot> snapshot;
 };
 
@@ -35,6 +41,7 @@ class CollectionImpl {
  public:
   CollectionImpl(uint32_t id, schema::CollectionRecord record,
                  std::shared_ptr<DatabaseImpl> database);
+  ~CollectionImpl();
 
   // Opens the vectors file and the live bitmaps; a failure is kept and returned by every call, so
   // that one damaged collection does not close the others.
@@ -60,14 +67,39 @@ class CollectionImpl {
   Result<std::vector<Neighbor>> search(const VectorView& query, const SearchOptions& options);
   Result<CollectionInfo> info() const;
 
-  // Loads the graph that the store names, where that was not tried yet; see index_error() then.
+  // In collection_graph.cc. Loads the graph that the store names, where that was not tried yet; see
+  // index_error() then.
   void load_waiting_graph();
   bool graph_waits() const { return graph_waits_; }
   std::optional<schema::GraphRecord> graph_record() const;
+  void set_graph_record(const schema::GraphRecord& record);
   // Whether a graph that is served from disk would fit memory, were its resident form made.
   bool may_become_resident(const Version& version) const;
+  // Reads the disk form that `record` names, or finds it in memory still.
+  Result<std::shared_ptr<const ServingGraph>> load_disk_form(const schema::GraphRecord& record,
+                                                             index::MemoryReservation memory);
+  // The rows of the newest version's tail beside a graph, where they fit what is kept in memory,
+  // and that version: while it is held they are the rows of their slots.
+  struct TailBeside {
+    TailRows rows;
+    std::shared_ptr<const Version> version;
+  };
+  TailBeside read_tail_beside(const ServingGraph& graph) const;
   std::string index_error() const;
   void set_index_error(const std::string& why);  // "": all is well
+  GraphRules rules() const;
+  GraphLag lag() const;  // of the newest version; zeros once retired
+  // What changes the graph in place.
+  GraphUpkeep& upkeep() { return *upkeep_; }
+  const GraphUpkeep& upkeep() const { return *upkeep_; }
+  // Whether its graph is being built, of rows or of another form: it must not change meanwhile.
+  std::atomic<bool> is_being_built{false};
+  // Before then the background does not build it, though that is due: it rests.
+  std::atomic<std::chrono::steady_clock::time_point> build_not_before{};
+  // Whether the background takes this collection's points into its graph.
+  std::atomic<bool> is_maintained{false};
+  // Since it was opened: points that came or went.
+  uint64_t changes_since_open() const { return changes_since_open_; }
 
   // The newest version; null once retired.
   std::shared_ptr<const Version> version() const;
@@ -76,23 +108,43 @@ class CollectionImpl {
 
   // For the committer, which is one thread at a time.
   std::vector<uint32_t> take_slots(size_t count);
-  void give_back_slots(const std::vector<uint32_t>& slots) { allocator_->give_back(slots); }
-  uint64_t slot_end() const { return allocator_->end(); }
+  SlotKeeper& slots() { return *slots_; }
+  const SlotKeeper& slots() const { return *slots_; }
   // Makes `live` what new readers see; `freed` slots may be written again once no reader is left
-  // that sees them and commit number `commit` is synced.
-  void publish(index::LiveSet live, std::vector<uint32_t> freed, uint64_t commit);
+  // that sees them and commit number `commit` is synced. `rows` were written, ascending by slot.
+  struct Publication {
+    index::LiveSet live;
+    std::vector<uint32_t> freed = {};
+    std::span<const storage::RowRef> rows = {};
+    uint64_t commit = 0;
+    // Of a change of the graph: chunks of slots that it finds others of now, ascending; and, where
+    // it is another graph, rows of its tail.
+    std::vector<size_t> indexed_chunks = {};
+    std::optional<TailRows> tail = std::nullopt;
+  };
+  void publish(Publication next);
   // The same points with a new snapshot: an old one keeps RocksDB from forgetting what was erased.
   void refresh(uint64_t commit);
   // Makes new versions be searched through `graph`, which `record` names, and lets go of slots that
-  // rested for an earlier one.
-  void serve_graph(std::shared_ptr<const ServingGraph> graph, const schema::GraphRecord& record,
-                   uint64_t commit);
+  // rested for an earlier one. Without `tail` the rows that are in memory are taken on.
+  struct NewGraph {
+    std::shared_ptr<const ServingGraph> graph;
+    schema::GraphRecord record;
+    std::optional<TailBeside> tail = std::nullopt;
+  };
+  void serve_graph(NewGraph next, uint64_t commit);
   // Lets go of the graph's memory as soon as no reader uses it. Its slots go on resting.
   std::weak_ptr<const ServingGraph> stop_serving(uint64_t commit);
   // Tries once more to load what the record names: after a build that failed.
   void let_graph_wait();
   // The store names no graph any more.
   void forget_graph(uint64_t commit);
+  // The serving graph was changed in place: it may name `added` now, and `removed` no more.
+  struct GraphChange {
+    std::span<const uint32_t> added;
+    std::span<const uint32_t> removed;
+  };
+  void note_graph_changed(const GraphChange& change, uint64_t commit);
   // After a repair of the live bitmaps in the store.
   Status reload_live_set(uint64_t commit);
   // Greater than any key's encoded bytes that were ever stored since open: no such key exists.
@@ -102,10 +154,10 @@ class CollectionImpl {
 
  private:
   Status load();
-  Status load_graph_record(uint64_t slot_capacity);
-  void release_freed_slots();
-  void rest_or_give_back(const std::vector<uint32_t>& slots);
-  index::LiveSet tail_of(const index::LiveSet& live, const Version* previous) const;
+  Result<index::LiveSet> load_graph_record(uint64_t slot_capacity);  // what it names, or might
+  void note_disk_form(const std::shared_ptr<const ServingGraph>& graph, uint32_t file_number);
+  TailRows no_tail_rows() const;
+  Tail next_tail(const index::LiveSet& live, Publication& next) const;
   bool is_worth_a_graph(uint64_t points) const;
   Result<index::LiveSet> load_live_set() const;
   std::shared_ptr<const Version> version_to_search(const SearchOptions& options);
@@ -121,14 +173,21 @@ class CollectionImpl {
                                          const SearchOptions& options, SearchStats& stats) const;
   Status complete(const Version& version, const MatrixView& queries, const SearchOptions& options,
                   std::vector<Found>& found, SearchStats& stats) const;
+  Status compare_tail(const Version& version, const MatrixView& queries,
+                      const SearchOptions& options, std::vector<Found>& found,
+                      SearchStats& stats) const;
+  std::vector<Found> scan_tail_rows(const TailRows& rows, const MatrixView& queries,
+                                    const SearchOptions& options, SearchStats& stats) const;
   Result<std::vector<Found>> scan_slots(const index::LiveSet& slots, const MatrixView& queries,
                                         const SearchOptions& options, SearchStats& stats) const;
   Result<std::vector<Neighbor>> to_neighbors(const Version& version, const Found& found,
                                              const SearchOptions& options) const;
   size_t lane_count(uint64_t work_per_query, size_t queries, const SearchOptions& options) const;
+  // In collection_info.cc.
   void fill_index_info(const Version& version, CollectionInfo& info) const;
-  static std::vector<MemoryPart> memory_parts(const Version& version,
-                                              const index::VectorStore& vectors);
+  void fill_waiting_graph_info(const schema::GraphRecord& record, CollectionInfo& info) const;
+  std::vector<MemoryPart> memory_parts(const Version& version,
+                                       const index::VectorStore& vectors) const;
 
   const uint32_t id_;
   const schema::CollectionRecord record_;
@@ -145,22 +204,20 @@ class CollectionImpl {
 
   std::optional<schema::GraphRecord> graph_record_;
   std::string index_error_;
-  std::mutex graph_load_mutex_;           // held while the graph is loaded: one thread does
+  std::mutex graph_load_mutex_;  // held while the graph is loaded: one thread does
+  std::atomic<uint64_t> changes_since_open_{0};
   std::atomic<bool> graph_waits_{false};  // the store names a graph that was not loaded yet
+  const std::unique_ptr<GraphUpkeep> upkeep_;
+
+  std::mutex disk_form_mutex_;  // guards the next two
+  // The disk form that was loaded last: its files must not be opened twice to be written.
+  std::weak_ptr<const ServingGraph> disk_form_;
+  uint32_t disk_form_number_ = 0;
 
   // Only the committing thread uses what follows.
-  std::unique_ptr<SlotAllocator> allocator_;
+  std::unique_ptr<SlotKeeper> slots_;
   std::shared_ptr<const ServingGraph> graph_;  // shared with versions
-  // Slots that the graph in the store names, or might: all below its end until it is loaded. While
-  // it may serve they are not written; freed ones rest. Keeps D8.
-  index::LiveSet named_;
-  std::vector<uint32_t> resting_;
-  struct Freed {
-    std::weak_ptr<const Version> last_seen_by;
-    uint64_t commit;
-    std::vector<uint32_t> slots;
-  };
-  std::deque<Freed> freed_;  // one entry a publish, oldest first
+  index::LiveSet indexed_;                     // slots that graph_ finds
   bool has_keys_ = false;
   std::string last_key_;  // encoded
 };

@@ -41,21 +41,36 @@ SearchStats cost_of(const index::GraphSearchStats& walks) {
           .search_list_size_used = walks.search_list_size_used};
 }
 
-// Whether a walk brought fewer nodes than there are: a graph whose nodes are mostly dead, say. Then
-// the k nearest are found by comparing.
-bool is_short(size_t found, const SearchOptions& options, const Version& version) {
-  return found < options.k && found < version.live.count() - version.tail.count();
+bool is_nearer(const index::ScanNeighbor& a, const index::ScanNeighbor& b) {
+  return a.distance != b.distance ? a.distance < b.distance : a.id < b.id;
 }
 
-// The k nearest of two lists that have no slot in common.
+// Whether a walk brought fewer nodes than there are: a graph whose nodes are mostly dead, say. Then
+// the k nearest are found by comparing. A graph that changes may have brought points of the tail.
+bool is_short(const std::vector<index::ScanNeighbor>& found, const SearchOptions& options,
+              const Version& version) {
+  if (found.size() >= options.k) return false;
+  size_t nodes = found.size();
+  if (version.tail.count() > 0) {
+    for (const auto& one : found) {
+      if (version.tail.slots.contains(static_cast<uint32_t>(one.id))) --nodes;
+    }
+  }
+  return nodes < version.live.count() - version.tail.count();
+}
+
+// The k nearest of two lists, by distance. What both have is taken once: a point may be found in
+// the tail and in a graph that has taken it in meanwhile.
 void merge(std::vector<index::ScanNeighbor>& found, const std::vector<index::ScanNeighbor>& more,
            size_t k) {
-  const auto nearer = [](const index::ScanNeighbor& a, const index::ScanNeighbor& b) {
-    return a.distance != b.distance ? a.distance < b.distance : a.id < b.id;
-  };
+  std::vector<uint64_t> ids(found.size());
+  std::transform(found.begin(), found.end(), ids.begin(), [](const auto& one) { return one.id; });
+  std::sort(ids.begin(), ids.end());
   const auto middle = static_cast<ptrdiff_t>(found.size());
-  found.insert(found.end(), more.begin(), more.end());
-  std::inplace_merge(found.begin(), found.begin() + middle, found.end(), nearer);
+  for (const index::ScanNeighbor& one : more) {
+    if (!std::binary_search(ids.begin(), ids.end(), one.id)) found.push_back(one);
+  }
+  std::inplace_merge(found.begin(), found.begin() + middle, found.end(), is_nearer);
   if (found.size() > k) found.resize(k);
 }
 
@@ -100,7 +115,7 @@ Result<std::vector<Neighbor>> CollectionImpl::search(const VectorView& query,
   found.reserve(std::min<uint64_t>(options.k, version->live.count()));
   version->graph->resident->search(query, version->live, graph_options(options, watch), found,
                                    stats);
-  if (is_short(found.size(), options, *version)) {
+  if (is_short(found, options, *version)) {
     ROX_ASSIGN_OR_RETURN(auto results, search(static_cast<const MatrixView&>(query), options));
     return std::move(results.front());
   }
@@ -154,11 +169,10 @@ Status CollectionImpl::search_block(const Version& version, const MatrixView& qu
     ROX_ASSIGN_OR_RETURN(found, search_graph(version, queries, options, stats));
     ROX_RETURN_IF_ERROR(complete(version, queries, options, found, stats));
   }
-  const index::LiveSet& others = walks ? version.tail : version.live;
-  if (others.count() > 0) {
-    ROX_ASSIGN_OR_RETURN(const std::vector<Found> scanned,
-                         scan_slots(others, queries, options, stats));
-    for (size_t q = 0; q < queries.rows(); ++q) merge(found[q], scanned[q], options.k);
+  if (walks) {
+    ROX_RETURN_IF_ERROR(compare_tail(version, queries, options, found, stats));
+  } else if (version.live.count() > 0) {
+    ROX_ASSIGN_OR_RETURN(found, scan_slots(version.live, queries, options, stats));
   }
   base::Stopwatch watch;
   for (const Found& one : found) {
@@ -175,8 +189,8 @@ Status CollectionImpl::complete(const Version& version, const MatrixView& querie
                                 SearchStats& stats) const {
   index::LiveSet nodes;
   for (size_t q = 0; q < queries.rows(); ++q) {
-    if (!is_short(found[q].size(), options, version)) continue;
-    if (nodes.count() == 0) nodes = index::without(version.live, version.tail);
+    if (!is_short(found[q], options, version)) continue;
+    if (nodes.count() == 0) nodes = index::without(version.live, version.tail.slots);
     ROX_ASSIGN_OR_RETURN(auto scanned, scan_slots(nodes, queries.slice(q, 1), options, stats));
     found[q] = std::move(scanned.front());
   }
@@ -235,6 +249,52 @@ std::vector<CollectionImpl::Found> CollectionImpl::search_resident(const Version
   };
   const size_t lanes = lane_count(kPairsPerWalk, queries.rows(), options);
   database_->pool().run(std::min(lanes, queries.rows()), run_lane);
+  return found;
+}
+
+// With what no graph names yet: rows in memory, and those that did not fit there.
+Status CollectionImpl::compare_tail(const Version& version, const MatrixView& queries,
+                                    const SearchOptions& options, std::vector<Found>& found,
+                                    SearchStats& stats) const {
+  const Tail& tail = version.tail;
+  if (tail.rows.count() > 0) {
+    const std::vector<Found> scanned = scan_tail_rows(tail.rows, queries, options, stats);
+    for (size_t q = 0; q < queries.rows(); ++q) merge(found[q], scanned[q], options.k);
+  }
+  if (tail.on_disk.count() > 0) {
+    ROX_ASSIGN_OR_RETURN(const std::vector<Found> scanned,
+                         scan_slots(tail.on_disk, queries, options, stats));
+    for (size_t q = 0; q < queries.rows(); ++q) merge(found[q], scanned[q], options.k);
+  }
+  return Status::ok();
+}
+
+std::vector<CollectionImpl::Found> CollectionImpl::scan_tail_rows(const TailRows& rows,
+                                                                  const MatrixView& queries,
+                                                                  const SearchOptions& options,
+                                                                  SearchStats& stats) const {
+  const size_t lanes =
+      std::min(lane_count(rows.count(), queries.rows(), options), rows.piece_count());
+  base::Stopwatch watch;
+  index::ExactScan scan(queries, this->options().metric, options.k, lanes);
+  stats.seed_us += watch.lap_us();
+  std::atomic<size_t> next{0};
+  std::atomic<uint64_t> lanes_ns{0};
+  database_->pool().run(lanes, [&](size_t lane) {
+    base::Stopwatch lane_watch;
+    for (size_t piece = next++; piece < rows.piece_count(); piece = next++) {
+      scan.scan(lane, rows.piece(piece));
+    }
+    lanes_ns += static_cast<uint64_t>(lane_watch.lap_us() * 1000);
+  });
+  watch.lap_us();
+  std::vector<Found> found = scan.finish();
+  for (Found& one : found) {
+    for (index::ScanNeighbor& neighbor : one) neighbor.id = rows.slot_of(neighbor.id);
+    std::sort(one.begin(), one.end(), is_nearer);
+  }
+  stats.distance_computations += scan.distance_computations();
+  stats.walk_us += static_cast<double>(lanes_ns) / 1000 + watch.lap_us();
   return found;
 }
 

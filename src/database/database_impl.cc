@@ -7,6 +7,8 @@
 
 #include "base/status_macros.h"
 #include "database/door.h"
+#include "database/graph_maintainer.h"
+#include "database/graph_upkeep.h"
 #include "database/memory_limit.h"
 #include "database/recovery.h"
 #include "database/schema.h"
@@ -55,7 +57,8 @@ DatabaseImpl::DatabaseImpl(std::string path, const DatabaseOptions& options)
       file_system_(options.file_system != nullptr ? *options.file_system
                                                   : storage::posix_file_system()),
       committer_(std::make_unique<Committer>(*this)),
-      index_builder_(std::make_unique<IndexBuilder>(*this)) {
+      index_builder_(std::make_unique<IndexBuilder>(*this)),
+      maintainer_(std::make_unique<GraphMaintainer>(*this)) {
   if (options_.memory_limit_bytes == 0) options_.memory_limit_bytes = memory_of_process() / 2;
   if (options_.thread_count == 0) {
     options_.thread_count = static_cast<uint32_t>(base::processor_count());
@@ -120,7 +123,10 @@ Status DatabaseImpl::open_folder() {
   if (!options_.read_only && options_.durability == Durability::kGrouped) {
     syncer_ = std::thread([this] { sync_in_background(); });
   }
-  if (!options_.read_only && options_.automatic_index) index_builder_->start();
+  if (!options_.read_only && options_.automatic_index) {
+    index_builder_->start();
+    maintainer_->start();
+  }
   return Status::ok();
 }
 
@@ -257,18 +263,40 @@ Status DatabaseImpl::remove_stale_graphs(const CollectionImpl& collection) {
   // A record that this build cannot read may name any of them.
   if (!record.has_value() && !collection.index_error().empty()) return Status::ok();
   const std::string folder = collection_path(collection.id());
-  GraphPaths serving;
-  if (record.has_value()) serving = graph_paths(collection.id(), record->file_number);
   ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(folder));
   for (const std::string& name : names) {
     const std::string path = folder + "/" + name;
     if (!name.starts_with(kGraphFile)) continue;
-    const bool is_in_force =
-        record.has_value() && (path == serving.resident || serving.disk.include(path));
-    if (is_in_force) continue;
+    if (record.has_value() && is_graph_file(collection.id(), *record, path)) continue;
     ROX_RETURN_IF_ERROR(file_system_.remove(path));
   }
   return Status::ok();
+}
+
+bool DatabaseImpl::is_graph_file(uint32_t collection, const schema::GraphRecord& record,
+                                 const std::string& path) const {
+  const GraphPaths paths = graph_paths(collection, record.file_number);
+  return (record.resident.exists() && path == paths.resident) ||
+         (record.disk.exists() && paths.disk.include(path));
+}
+
+uint64_t DatabaseImpl::graph_bytes_on_disk(uint32_t collection,
+                                           const schema::GraphRecord& record) const {
+  const std::string folder = collection_path(collection);
+  const auto names = file_system_.list(folder);
+  if (!names.is_ok()) return 0;  // dropped just now
+  uint64_t bytes = 0;
+  for (const std::string& name : *names) {
+    const std::string path = folder + "/" + name;
+    if (!is_graph_file(collection, record, path)) continue;
+    // Pages that are free may have given their space back.
+    const auto file = file_system_.open(path, storage::OpenMode::kRead);
+    if (!file.is_ok()) continue;
+    const Result<uint64_t> size = (*file)->size();
+    const Result<uint64_t> allocated = (*file)->allocated_bytes();
+    if (size.is_ok() && allocated.is_ok()) bytes += std::min(*size, *allocated);
+  }
+  return bytes;
 }
 
 Result<uint32_t> DatabaseImpl::next_graph_number(const CollectionImpl& collection) {
@@ -353,6 +381,7 @@ Status DatabaseImpl::flush() {
 Status DatabaseImpl::close() {
   if (closed_.exchange(true)) return Status::ok();
   index_builder_->stop();
+  maintainer_->stop();
   if (syncer_.joinable()) {
     {
       std::lock_guard lock(syncer_mutex_);
@@ -363,7 +392,7 @@ Status DatabaseImpl::close() {
   }
   Status status;
   if (!options_.read_only) {
-    status = committer_->failure();
+    status = close_graphs();
     if (status.is_ok()) status = committer_->run_alone([this] { return committer_->checkpoint(); });
   }
   std::map<std::string, std::shared_ptr<CollectionImpl>, std::less<>> collections;
@@ -390,6 +419,15 @@ Status DatabaseImpl::close() {
   }
   lock_.reset();
   return status;
+}
+
+// What is in a graph then need not be put in again by the next open.
+Status DatabaseImpl::close_graphs() {
+  for (const auto& collection : collections()) {
+    const auto held = collection->upkeep().hold();
+    collection->upkeep().close();
+  }
+  return committer_->failure();
 }
 
 void DatabaseImpl::sync_in_background() {
@@ -469,7 +507,12 @@ Status DatabaseImpl::drop_collection(std::string_view name) {
   // What a build writes into the folder must not come back after it is removed.
   const auto doomed = this->collection(name);
   std::optional<IndexBuilder::Ban> ban;
-  if (doomed.is_ok()) ban.emplace(*index_builder_, (*doomed)->id());
+  std::unique_lock<std::mutex> held;
+  if (doomed.is_ok()) {
+    ban.emplace(*index_builder_, (*doomed)->id());
+    held = (*doomed)->upkeep().hold();
+    (*doomed)->upkeep().let_go();
+  }
   return committer_->run_alone([&]() -> Status {
     std::shared_ptr<CollectionImpl> collection;
     {

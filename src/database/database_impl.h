@@ -22,6 +22,8 @@
 
 namespace roxanne::database {
 
+class GraphMaintainer;
+
 class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
  public:
   static Result<std::shared_ptr<DatabaseImpl>> open(const std::string& path,
@@ -51,6 +53,7 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   index::MemoryBudget& budget() { return *budget_; }
   Committer& committer() { return *committer_; }
   IndexBuilder& index_builder() { return *index_builder_; }
+  GraphMaintainer& maintainer() { return *maintainer_; }
   // Collections smaller than this get no graph.
   uint64_t index_points_min() const;
   // Takes memory from the budget, cached blocks where nothing else is left; absent where that is
@@ -66,6 +69,11 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   GraphPaths graph_paths(uint32_t collection, uint32_t number) const;
   // One more than any graph file of the collection has.
   Result<uint32_t> next_graph_number(const CollectionImpl& collection);
+  // Whether it is one of those that the record names.
+  bool is_graph_file(uint32_t collection, const schema::GraphRecord& record,
+                     const std::string& path) const;
+  // What they take.
+  uint64_t graph_bytes_on_disk(uint32_t collection, const schema::GraphRecord& record) const;
   // Graph files that the store does not name, and what builds left over.
   Status remove_stale_graphs(const CollectionImpl& collection);
   // Makes the folder one of this build's format, durably. While no commit is under way.
@@ -84,6 +92,7 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   Status remove_orphans();
   Status recover();
   void sync_in_background();
+  Status close_graphs();
   std::string collections_path() const { return path_ + "/collections"; }
   Status remove_collection_files(uint32_t collection);
 
@@ -96,6 +105,7 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   std::unique_ptr<index::MemoryBudget> budget_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<IndexBuilder> index_builder_;
+  std::unique_ptr<GraphMaintainer> maintainer_;
   std::atomic<bool> closed_{false};
   std::atomic<uint32_t> format_version_{kFormatVersion};
 

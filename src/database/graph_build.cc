@@ -8,9 +8,12 @@
 
 #include "base/aligned_buffer.h"
 #include "base/status_macros.h"
+#include "base/stopwatch.h"
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
-#include "database/index_builder.h"
+#include "database/graph_maintainer.h"
+#include "database/graph_policy.h"
+#include "database/graph_upkeep.h"
 #include "database/live_rows.h"
 #include "database/memory_limit.h"
 #include "index/disk_build.h"
@@ -25,6 +28,8 @@ constexpr double kBuildShare = 0.96;
 // Of a build of both forms: the edges, and the disk form that is made when they are there.
 constexpr double kLinkShare = 0.60;
 constexpr double kDiskShare = 0.20;
+// Of taking points in, before a resident form is made.
+constexpr double kDrainShare = 0.5;
 // A build may take this many times the least it goes on with, where the budget has it: what does
 // not fit goes through files.
 constexpr uint64_t kBuildMemoryFactor = 8;
@@ -41,15 +46,39 @@ class GraphBuild {
       : database_(database), collection_(collection), options_(options) {}
 
   Status run() {
-    collection_.load_waiting_graph();
+    base::Stopwatch timer;
+    {
+      // What is under way in the graph ends; from now on it stays as it is, or makes way.
+      const auto held = collection_.upkeep().hold();
+      collection_.is_being_built = true;
+    }
+    const Status built = build();
+    collection_.is_being_built = false;
+    if (built.is_ok() && is_named_ && !is_promotion_) {
+      database_.maintainer().note_build(row_count(), timer.lap_us() / 1e6);
+    }
+    return built;
+  }
+
+  // Whether the graph that served before had to make room.
+  bool unloaded() const { return unloaded_; }
+
+ private:
+  Status build() {
     version_ = collection_.version();
     vectors_ = collection_.vectors();
     if (version_ == nullptr || vectors_ == nullptr) return gone();
     if (!is_wanted()) return Status::ok();
+    if (is_promotion_) {
+      // The image is of what the files say, so that it fits them after a crash. Keeps D8.
+      const auto held = collection_.upkeep().hold();
+      ROX_RETURN_IF_ERROR(collection_.upkeep().checkpoint());
+    }
     ROX_RETURN_IF_ERROR(reserve_memory());
     if (is_resident_) ROX_RETURN_IF_ERROR(gather_rows());
     if (is_promotion_) {
       record_ = *collection_.graph_record();
+      if (version_->graph != nullptr) note_disk_form(*version_->graph->disk);
     } else {
       ROX_ASSIGN_OR_RETURN(record_.file_number, database_.next_graph_number(collection_));
     }
@@ -64,32 +93,40 @@ class GraphBuild {
     return built;
   }
 
-  // Whether the graph that served before had to make room.
-  bool unloaded() const { return unloaded_; }
-
- private:
   Status gone() const {
     ROX_RETURN_IF_ERROR(collection_.usable());
     return Status::not_found("collection " + collection_.name() + " was dropped");
   }
 
   bool is_wanted() {
-    const uint64_t points_min = database_.index_points_min();
-    if (is_build_due(*version_, {points_min, collection_.row_bytes()})) return true;
+    const GraphLag lag = lag_of(*version_);
+    const bool is_due = options_.rebuild ? lag.points >= database_.index_points_min() &&
+                                               (lag.nodes == 0 || lag.pending() > 0)
+                                         : is_build_due(lag);
+    if (is_due) return true;
     is_promotion_ = !options_.rebuild && options_.serving_memory_bytes == 0 &&
                     collection_.may_become_resident(*version_);
-    if (is_promotion_) return true;
-    if (!options_.rebuild || version_->live.count() < points_min) return false;
-    const bool is_fresh = version_->graph != nullptr && version_->tail.count() == 0 &&
-                          version_->graph->node_count() == version_->live.count();
-    return !is_fresh;
+    return is_promotion_;
+  }
+
+  bool is_build_due(const GraphLag& lag) const {
+    const GraphRules rules = collection_.rules();
+    if (!collection_.upkeep().can_work()) return is_renewal_due(lag, rules);
+    const UpdateCosts costs = database_.maintainer().costs();
+    if (options_.in_background) return is_bulk_build_due(lag, rules, costs);
+    const bool is_behind = version_->graph->resident == nullptr || is_image_outdated(lag, rules);
+    return lag.points >= rules.index_points_min && is_behind && prefers_build(lag, costs);
   }
 
   bool goes_on(std::string_view phase, double fraction) const {
-    if (options_.cancelled->load()) return false;
+    if (options_.cancelled->load() || is_overtaken()) return false;
     return !options_.progress || options_.progress(phase, fraction);
   }
   static Status stopped() { return Status::cancelled("the build of the graph was stopped"); }
+  // While an image is made, the graph stands still: where too much changes, it is not worth it.
+  bool is_overtaken() const {
+    return is_promotion_ && is_image_outdated(collection_.lag(), collection_.rules());
+  }
 
   uint64_t row_count() const { return version_->live.count(); }
   uint64_t gathered_bytes() const {
@@ -175,6 +212,10 @@ class GraphBuild {
   // Old and new graph together may not fit: searches are exact until the new one serves.
   Status unload_old_graph() {
     std::weak_ptr<const ServingGraph> old;
+    const auto held = collection_.upkeep().hold();
+    // It is loaded again where this build fails.
+    ROX_RETURN_IF_ERROR(collection_.upkeep().checkpoint());
+    collection_.upkeep().let_go();
     const Status stopped_serving = database_.committer().run_alone([&]() -> Status {
       ROX_RETURN_IF_ERROR(collection_.usable());
       old = collection_.stop_serving(database_.committer().commits());
@@ -223,7 +264,12 @@ class GraphBuild {
     record_.node_count = static_cast<uint32_t>(row_count());
     record_.slot_end = last_slot() + 1;
     if (!goes_on("serve", 1)) return stopped();
-    return database_.committer().run_alone([this] { return put_in_force(); });
+    tail_ = collection_.read_tail_beside(*graph_);
+    const auto held = collection_.upkeep().hold();
+    const Status done = database_.committer().run_alone([this] { return put_in_force(); });
+    // It changed the graph before.
+    if (done.is_ok()) collection_.upkeep().let_go();
+    return done;
   }
 
   // Without a list of all slots: it would be the largest thing in memory beside the codes.
@@ -236,6 +282,7 @@ class GraphBuild {
   void note_disk_form(const index::DiskIndex& index) {
     record_.disk = {index.bytes_on_disk(), index.memory().at_rest(),
                     static_cast<uint32_t>(index.default_search_list_size())};
+    record_.is_changeable = index.can_change();
   }
 
   // Both forms: the disk form is there for an opener with less memory.
@@ -323,6 +370,8 @@ class GraphBuild {
     build.serving_bytes = serving_bytes_;
     build.scratch_prefix = paths_.resident + ".";
     build.thread_count = database_.options().thread_count;
+    // It outlives this build: the index keeps it.
+    build.is_unread_elsewhere = [&database = database_] { return database.no_readers_elsewhere(); };
     build.progress = [this, done, share](const index::BuildProgress& progress) {
       return goes_on(progress.phase, done + share * progress.fraction);
     };
@@ -344,8 +393,9 @@ class GraphBuild {
       database_.committer().fail(written);
       return written;
     }
-    collection_.serve_graph(std::move(graph_), record_,
-                            database_.committer().next_commit_number(true));
+    collection_.serve_graph(
+        {.graph = std::move(graph_), .record = record_, .tail = std::move(tail_)},
+        database_.committer().next_commit_number(true));
     // Readers elsewhere may be about to read the old file; a later build or open removes it then.
     if (old_record.has_value() && !is_promotion_ && database_.no_readers_elsewhere()) {
       (void)database_.remove_stale_graphs(collection_);
@@ -371,21 +421,74 @@ class GraphBuild {
   schema::GraphRecord record_;
   std::unique_ptr<index::DiskIndex> disk_;
   std::shared_ptr<const ServingGraph> graph_;
+  CollectionImpl::TailBeside tail_;
   bool is_named_ = false;
   bool unloaded_ = false;
 };
 
-}  // namespace
+// What part of the progress of a whole is told of a part of it.
+GraphBuildOptions part_of(const GraphBuildOptions& whole, double begin, double share) {
+  GraphBuildOptions part = whole;
+  if (!whole.progress) return part;
+  part.progress = [&whole, begin, share](std::string_view phase, double fraction) {
+    return whole.progress(phase, begin + share * fraction);
+  };
+  return part;
+}
 
-Status build_graph(DatabaseImpl& database, CollectionImpl& collection,
-                   const GraphBuildOptions& options) {
+Status build_and_tell(DatabaseImpl& database, CollectionImpl& collection,
+                      const GraphBuildOptions& options) {
   GraphBuild build(database, collection, options);
   const Status built = build.run();
   if (!built.is_ok() && build.unloaded()) collection.let_graph_wait();
   if (!built.is_ok() && built.code() != StatusCode::kCancelled) {
     collection.set_index_error(built.message());
   }
+  database.maintainer().note_graph();
   return built;
+}
+
+// Whether points wait that the graph, changed in place, can take in.
+bool should_drain(DatabaseImpl& database, const CollectionImpl& collection,
+                  const GraphBuildOptions& options) {
+  if (options.in_background || options.rebuild || !collection.upkeep().can_work()) return false;
+  const auto version = collection.version();
+  if (version == nullptr || version->graph == nullptr) return false;
+  const GraphLag lag = lag_of(*version);
+  if (version->graph->resident != nullptr && !is_image_outdated(lag, collection.rules())) {
+    return false;
+  }
+  return lag.pending() > 0 && !(lag.points >= database.index_points_min() &&
+                                prefers_build(lag, database.maintainer().costs()));
+}
+
+Status drain(DatabaseImpl& database, CollectionImpl& collection, const GraphBuildOptions& options) {
+  base::Stopwatch timer;
+  const uint64_t before = collection.lag().pending();
+  const auto held = collection.upkeep().hold();
+  const Status drained = collection.upkeep().drain(options.progress, *options.cancelled);
+  if (drained.is_ok()) {
+    database.maintainer().note_changes(before, timer.lap_us() / 1e6);
+    collection.set_index_error("");
+  } else if (drained.code() != StatusCode::kCancelled) {
+    collection.set_index_error(drained.message());
+  }
+  return drained;
+}
+
+}  // namespace
+
+Status build_graph(DatabaseImpl& database, CollectionImpl& collection,
+                   const GraphBuildOptions& options) {
+  collection.load_waiting_graph();
+  if (!should_drain(database, collection, options)) {
+    return build_and_tell(database, collection, options);
+  }
+  const GraphBuildOptions first = part_of(options, 0, kDrainShare);
+  ROX_RETURN_IF_ERROR(drain(database, collection, first));
+  // Up to now, it may have a resident form.
+  const GraphBuildOptions second = part_of(options, kDrainShare, 1 - kDrainShare);
+  return build_and_tell(database, collection, second);
 }
 
 }  // namespace roxanne::database

@@ -13,14 +13,17 @@ class CollectionImpl;
 class DatabaseImpl;
 
 struct GraphBuildOptions {
+  // Points that wait to be taken into a graph are left to whoever does that in the background.
+  bool in_background = false;
   bool rebuild = false;
   uint64_t serving_memory_bytes = 0;                                      // as in IndexOptions
   std::function<bool(std::string_view phase, double fraction)> progress;  // may be empty
   const std::atomic<bool>* cancelled = nullptr;
 };
 
-// Does nothing where no build is due. One at a time in a database. Errors but kCancelled are kept
-// as the collection's index_error().
+// Brings the collection's graph up to now: by building it, by taking in what came since, or by
+// making its resident form; does nothing where none of that pays. One at a time in a database.
+// Errors but kCancelled are kept as the collection's index_error().
 Status build_graph(DatabaseImpl& database, CollectionImpl& collection,
                    const GraphBuildOptions& options);
 

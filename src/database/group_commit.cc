@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/status_macros.h"
+#include "database/graph_maintainer.h"
 #include "database/schema.h"
 
 namespace roxanne::database {
@@ -100,13 +101,13 @@ Status GroupCommit::stage_upsert(PendingWrite& write) {
 
   const std::vector<uint32_t> slots = collection.take_slots(rows.size());
   if (slots.size() < rows.size()) {
-    collection.give_back_slots(slots);
+    collection.slots().give_back(slots);
     return Status::invalid_argument("collection " + collection.name() + " is full: at most " +
                                     std::to_string(kCollectionPointsMax) + " points");
   }
-  const Status reserved = collection.vectors()->file().reserve(collection.slot_end());
+  const Status reserved = collection.vectors()->file().reserve(collection.slots().end());
   if (!reserved.is_ok()) {
-    collection.give_back_slots(slots);
+    collection.slots().give_back(slots);
     return reserved;
   }
 
@@ -262,15 +263,19 @@ Status GroupCommit::write_rows_after() {
 }
 
 void GroupCommit::give_back_slots() {
-  for (auto& [collection, staged] : staged_) collection->give_back_slots(staged.taken);
+  for (auto& [collection, staged] : staged_) collection->slots().give_back(staged.taken);
 }
 
 void GroupCommit::publish(uint64_t commit) {
   for (auto& [collection, staged] : staged_) {
     for (const std::string& key : staged.new_keys) collection->note_key(key);
-    collection->publish(std::move(staged.live), std::move(staged.freed), commit);
+    collection->publish({.live = std::move(staged.live),
+                         .freed = std::move(staged.freed),
+                         .rows = staged.rows,
+                         .commit = commit});
   }
   database_.index_builder().note_commit();
+  database_.maintainer().note_commit();
 }
 
 }  // namespace roxanne::database

@@ -6,6 +6,9 @@
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
 #include "database/graph_build.h"
+#include "database/graph_maintainer.h"
+#include "database/graph_policy.h"
+#include "database/graph_upkeep.h"
 
 namespace roxanne::database {
 namespace {
@@ -13,18 +16,12 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A graph is made anew where more than one in so many of its points came since, or one in so many
-// is dead ...
-constexpr uint64_t kTailShare = 10;
-constexpr uint64_t kDeadShare = 5;
-// ... or where the vectors that every search compares with one by one exceed this: a few walks.
-constexpr uint64_t kTailBytesMax = 4u << 20;
-
 // While a load goes on, a build would be out of date when it ends: the background waits for a pause
 // of this length, but not longer than that, nor where searches compare with more points than the
-// graph has.
+// graph has, nor where a build takes no time to speak of.
 constexpr milliseconds kWritePause{1000};
 constexpr seconds kRipeAfter{30};
+constexpr double kShortBuildSeconds = 5;
 // The background rests this many times as long as a build took: a collection that never pauses is
 // built for a fifth of the time.
 constexpr int kRestFactor = 4;
@@ -32,48 +29,6 @@ constexpr seconds kRetryDelay{60};
 constexpr seconds kRetryDelayMax{3600};
 // A caller that waits for its turn is asked this often whether it still wants to.
 constexpr milliseconds kTurnPoll{50};
-
-}  // namespace
-
-namespace {
-
-uint64_t tail_max(uint64_t nodes, const DueRules& rules) {
-  return std::max(rules.index_points_min,
-                  std::min(nodes / kTailShare, kTailBytesMax / rules.row_bytes));
-}
-
-}  // namespace
-
-bool is_build_due(const Version& version, const DueRules& rules) {
-  const uint64_t points = version.live.count();
-  if (points < rules.index_points_min) return false;
-  if (version.graph == nullptr) return true;
-  const uint64_t nodes = version.graph->node_count();
-  const uint64_t tail = version.tail.count();
-  const uint64_t dead = nodes - (points - tail);
-  return tail > tail_max(nodes, rules) || dead > nodes / kDeadShare;
-}
-
-namespace {
-
-// The same of a graph that no search has asked for yet, as far as its record tells.
-bool is_build_due(const schema::GraphRecord& record, uint64_t points, const DueRules& rules) {
-  const uint64_t nodes = record.node_count;
-  if (points < rules.index_points_min) return false;
-  if (points < nodes) return nodes - points > nodes / kDeadShare;
-  return points - nodes > tail_max(nodes, rules);
-}
-
-bool is_build_due(const CollectionImpl& collection, uint64_t index_points_min) {
-  const DueRules rules{index_points_min, collection.row_bytes()};
-  const auto version = collection.version();
-  if (version == nullptr) return false;
-  const auto record = collection.graph_record();
-  if (collection.graph_waits() && record.has_value()) {
-    return is_build_due(*record, version->live.count(), rules);
-  }
-  return is_build_due(*version, rules) || collection.may_become_resident(*version);
-}
 
 }  // namespace
 
@@ -143,15 +98,21 @@ void IndexBuilder::end() {
 
 Status IndexBuilder::build(const std::shared_ptr<CollectionImpl>& collection,
                            const IndexOptions& options) {
-  ROX_RETURN_IF_ERROR(collection->usable());
+  return build_in_turn(*collection, options, Caller::kAsked);
+}
+
+Status IndexBuilder::build_in_turn(CollectionImpl& collection, const IndexOptions& options,
+                                   Caller caller) {
+  ROX_RETURN_IF_ERROR(collection.usable());
   ROX_RETURN_IF_ERROR(database_.check_writable());
-  ROX_RETURN_IF_ERROR(begin(*collection, options));
+  ROX_RETURN_IF_ERROR(begin(collection, options));
   struct Turn {
     IndexBuilder& builder;
     ~Turn() { builder.end(); }
   } turn{*this};
-  return build_graph(database_, *collection,
-                     {.rebuild = options.rebuild,
+  return build_graph(database_, collection,
+                     {.in_background = caller == Caller::kBackground,
+                      .rebuild = options.rebuild,
                       .serving_memory_bytes = options.serving_memory_bytes,
                       .progress = options.progress,
                       .cancelled = &cancelled_});
@@ -190,7 +151,7 @@ IndexBuilder::Clock::time_point IndexBuilder::look_around(bool writes_paused) {
   auto look_again = Clock::time_point::max();
   for (const auto& collection : database_.collections()) {
     Watch& watch = watches_[collection->id()];
-    if (!is_build_due(*collection, database_.index_points_min())) {
+    if (!is_due(*collection)) {
       watch.due_since = Clock::time_point();
       continue;
     }
@@ -199,24 +160,49 @@ IndexBuilder::Clock::time_point IndexBuilder::look_around(bool writes_paused) {
     if (now >= watch.not_before && is_ripe(*collection, watch, writes_paused)) {
       build_in_background(collection, watch);
     }
+    collection->build_not_before = watch.not_before;
     if (watch.not_before > now) look_again = std::min(look_again, watch.not_before);
   }
   return look_again;
 }
 
+// A graph that changes in place is built anew for a bulk only; when it has caught up with its
+// points and has no resident form, that may pay. Of a graph that no search has asked for yet its
+// record tells, as far as it can.
+bool IndexBuilder::is_due(const CollectionImpl& collection) const {
+  const auto version = collection.version();
+  if (version == nullptr) return false;
+  const GraphRules rules = collection.rules();
+  const auto record = collection.graph_record();
+  GraphLag lag = lag_of(*version);
+  if (collection.graph_waits() && record.has_value()) {
+    lag.nodes = record->node_count;
+    lag.tail = lag.points - std::min(lag.points, lag.nodes);
+    lag.dead = lag.nodes - std::min(lag.points, lag.nodes);
+  }
+  if (lag.nodes > 0 && record.has_value() && record->is_changeable) {
+    return is_bulk_build_due(lag, rules, database_.maintainer().costs()) ||
+           (collection.upkeep().changes_since_checkpoint() == 0 &&
+            collection.may_become_resident(*version));
+  }
+  return is_renewal_due(lag, rules) || collection.may_become_resident(*version);
+}
+
 bool IndexBuilder::is_ripe(const CollectionImpl& collection, const Watch& watch,
                            bool writes_paused) const {
   if (writes_paused || Clock::now() - watch.due_since >= kRipeAfter) return true;
-  const auto version = collection.version();
-  return version != nullptr && version->graph != nullptr &&
-         version->tail.count() > version->graph->node_count();
+  const GraphLag lag = collection.lag();
+  const double seconds =
+      static_cast<double>(lag.points) * database_.maintainer().costs().build_us / 1e6;
+  // The first graph, too: until it is there, every search compares with everything.
+  return lag.tail > lag.nodes || seconds <= kShortBuildSeconds;
 }
 
 // Failures stop nothing: they are told by info(), and tried again later.
 void IndexBuilder::build_in_background(const std::shared_ptr<CollectionImpl>& collection,
                                        Watch& watch) {
   const auto start = Clock::now();
-  const Status built = build(collection, {});
+  const Status built = build_in_turn(*collection, {}, Caller::kBackground);
   const auto end = Clock::now();
   watch.due_since = Clock::time_point();
   if (built.is_ok()) {

@@ -19,14 +19,6 @@ namespace roxanne::database {
 
 class CollectionImpl;
 class DatabaseImpl;
-struct Version;
-
-// Whether so much changed since the graph was built that a new one pays.
-struct DueRules {
-  uint64_t index_points_min;
-  size_t row_bytes;
-};
-bool is_build_due(const Version& version, const DueRules& rules);
 
 // All calls may run at once, start() and stop() excepted.
 class IndexBuilder {
@@ -38,7 +30,7 @@ class IndexBuilder {
   void start();  // the background thread
   // Cancels what is under way; afterwards nothing is built.
   void stop();
-  // After every commit; cheap.
+  // After every commit, and where a graph has caught up with its points; cheap.
   void note_commit();
 
   // See Collection::build_index().
@@ -66,11 +58,14 @@ class IndexBuilder {
     std::chrono::seconds next_delay{};  // after the next failure
   };
 
+  enum class Caller : uint8_t { kAsked, kBackground };
+  Status build_in_turn(CollectionImpl& collection, const IndexOptions& options, Caller caller);
   Status begin(const CollectionImpl& collection, const IndexOptions& options);
   void end();
   void run();
   // Builds what is due and ripe; returns when to look again, or nothing before the next commit.
   Clock::time_point look_around(bool writes_paused);
+  bool is_due(const CollectionImpl& collection) const;
   bool is_ripe(const CollectionImpl& collection, const Watch& watch, bool writes_paused) const;
   void build_in_background(const std::shared_ptr<CollectionImpl>& collection, Watch& watch);
 

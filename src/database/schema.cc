@@ -10,7 +10,8 @@ namespace {
 
 constexpr size_t kTablePrefixBytes = 1 + sizeof(uint32_t);
 constexpr uint8_t kRecordVersion = 1;
-constexpr uint8_t kGraphRecordVersion = 2;
+constexpr uint8_t kGraphRecordVersion = 3;
+constexpr uint32_t kIsChangeable = 1;  // of a graph record's flags
 
 Status malformed(std::string_view what, size_t bytes) {
   return Status::corruption("kv: a " + std::string(what) + " of " + std::to_string(bytes) +
@@ -137,6 +138,7 @@ std::string encode_graph_record(const GraphRecord& record) {
     base::append(bytes, form->memory_bytes);
     base::append(bytes, form->search_list_size);
   }
+  base::append(bytes, record.is_changeable ? kIsChangeable : uint32_t{0});
   return bytes;
 }
 
@@ -174,14 +176,17 @@ GraphRecord decode_first_version(std::string_view bytes) {
 
 Result<GraphRecord> decode_graph_record(std::string_view bytes) {
   constexpr size_t kFirstBytes = 1 + 5 * sizeof(uint32_t) + 2 * sizeof(uint64_t);
-  constexpr size_t kBytes = 1 + 6 * sizeof(uint32_t) + 4 * sizeof(uint64_t);
+  constexpr size_t kSecondBytes = 1 + 6 * sizeof(uint32_t) + 4 * sizeof(uint64_t);
+  constexpr size_t kBytes = kSecondBytes + sizeof(uint32_t);
   if (bytes.empty()) return malformed("graph record", 0);
   const auto version = static_cast<uint8_t>(bytes[0]);
   if (version == 1 && bytes.size() == kFirstBytes) return decode_first_version(bytes.substr(1));
-  if (version != 1 && version != kGraphRecordVersion) {
+  if (version == 0 || version > kGraphRecordVersion) {
     return Status::unsupported("kv: a graph record of version " + std::to_string(version));
   }
-  if (bytes.size() != kBytes) return malformed("graph record", bytes.size());
+  if (version == 1 || bytes.size() != (version == 2 ? kSecondBytes : kBytes)) {
+    return malformed("graph record", bytes.size());
+  }
   Numbers numbers(bytes.substr(1));
   GraphRecord record;
   numbers.take(record.file_number);
@@ -193,6 +198,10 @@ Result<GraphRecord> decode_graph_record(std::string_view bytes) {
     numbers.take(form->memory_bytes);
     numbers.take(form->search_list_size);
   }
+  uint32_t flags = 0;
+  if (version == kGraphRecordVersion) numbers.take(flags);
+  if (flags > kIsChangeable) return malformed("graph record", bytes.size());
+  record.is_changeable = flags == kIsChangeable;
   if (!record.resident.exists() && !record.disk.exists()) {
     return Status::corruption("kv: a graph record that names no file");
   }

@@ -25,8 +25,9 @@
 namespace roxanne::database {
 
 // What new folders are, and the oldest that this build opens. A folder of the oldest has no graphs;
-// builds that know only it would write slots that a graph names.
-inline constexpr uint32_t kFormatVersion = 3;
+// builds that know only it would write slots that a graph names. From the fourth on graphs change
+// in place; builds that know only the third would find files of other sizes than they expect.
+inline constexpr uint32_t kFormatVersion = 4;
 inline constexpr uint32_t kFormatVersionMin = 1;
 
 namespace schema {
@@ -69,14 +70,20 @@ struct GraphForm {
   bool exists() const { return file_bytes != 0; }
 };
 
-// Names the graph that serves a collection. What follows the number saves reading the files.
+// Names the graph that serves a collection. What follows the number saves reading the files. Of a
+// graph that changes in place the numbers are those of a checkpoint, or about.
 struct GraphRecord {
   uint32_t file_number = 0;
   uint32_t node_count = 0;
   uint32_t slot_end = 0;  // one past the highest slot of a node
   uint32_t max_degree = 0;
+  // Where it is named, it is an image of the disk form, which is not changed then. Keeps D8.
   GraphForm resident;
   GraphForm disk;
+  bool is_changeable = false;  // the disk form can be changed in place
+
+  // Whether the files may be others by now than those that the numbers tell of.
+  bool changes_in_place() const { return is_changeable && !resident.exists(); }
 };
 std::string encode_graph_record(const GraphRecord& record);
 Result<GraphRecord> decode_graph_record(std::string_view bytes);

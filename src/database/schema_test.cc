@@ -52,7 +52,8 @@ TEST(Schema, GraphRecordsComeBack) {
                              .slot_end = 5000,
                              .max_degree = 32,
                              .resident = resident,
-                             .disk = disk};
+                             .disk = disk,
+                             .is_changeable = disk.exists()};
     const std::string bytes = encode_graph_record(record);
     const auto decoded = decode_graph_record(bytes);
     ASSERT_TRUE(decoded.is_ok()) << decoded.status().to_string();
@@ -62,11 +63,12 @@ TEST(Schema, GraphRecordsComeBack) {
     EXPECT_EQ(decoded->max_degree, record.max_degree);
     expect_form(decoded->resident, resident);
     expect_form(decoded->disk, disk);
+    EXPECT_EQ(decoded->is_changeable, record.is_changeable);
     for (size_t size = 0; size < bytes.size(); ++size) {
       EXPECT_FALSE(decode_graph_record(bytes.substr(0, size)).is_ok());
     }
     EXPECT_FALSE(decode_graph_record(bytes + "x").is_ok());
-    EXPECT_EQ(decode_graph_record("\x03" + bytes.substr(1)).status().code(),
+    EXPECT_EQ(decode_graph_record("\x04" + bytes.substr(1)).status().code(),
               StatusCode::kUnsupported);
   }
   EXPECT_EQ(decode_graph_record(encode_graph_record({.file_number = 7})).status().code(),
@@ -93,6 +95,26 @@ TEST(Schema, GraphRecordsOfTheFirstVersionAreRead) {
   expect_form(decoded->resident,
               {.file_bytes = 1ull << 40, .memory_bytes = 1ull << 41, .search_list_size = 40});
   EXPECT_FALSE(decoded->disk.exists());
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(decode_graph_record(bytes.substr(0, size)).is_ok());
+  }
+}
+
+// What format 3 wrote: without flags.
+TEST(Schema, GraphRecordsOfTheSecondVersionAreRead) {
+  const GraphRecord record{
+      .file_number = 7,
+      .node_count = 1000,
+      .slot_end = 5000,
+      .max_degree = 32,
+      .disk = {.file_bytes = 1ull << 40, .memory_bytes = 12345, .search_list_size = 40}};
+  std::string bytes = encode_graph_record(record);
+  bytes = "\x02" + bytes.substr(1, bytes.size() - 1 - sizeof(uint32_t));
+  const auto decoded = decode_graph_record(bytes);
+  ASSERT_TRUE(decoded.is_ok()) << decoded.status().to_string();
+  EXPECT_EQ(decoded->slot_end, 5000u);
+  expect_form(decoded->disk, record.disk);
+  EXPECT_FALSE(decoded->is_changeable);
   for (size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(decode_graph_record(bytes.substr(0, size)).is_ok());
   }

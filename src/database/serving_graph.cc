@@ -22,20 +22,6 @@ Status too_large(uint64_t node_count, uint64_t bytes, uint64_t left) {
                              std::to_string(left));
 }
 
-Status check_size(DatabaseImpl& database, std::initializer_list<std::string> paths,
-                  uint64_t expected) {
-  uint64_t bytes = 0;
-  std::string names;
-  for (const std::string& path : paths) {
-    ROX_ASSIGN_OR_RETURN(const uint64_t size, database.file_system().file_size(path));
-    bytes += size;
-    names += (names.empty() ? "" : ", ") + path;
-  }
-  if (bytes == expected) return Status::ok();
-  return Status::corruption(names + ": " + std::to_string(bytes) + " bytes, expected " +
-                            std::to_string(expected));
-}
-
 Status check_nodes(const std::string& path, const schema::GraphRecord& record, uint64_t node_count,
                    uint64_t slot_end) {
   if (node_count == record.node_count && slot_end <= record.slot_end) return Status::ok();
@@ -50,6 +36,30 @@ uint64_t bytes_to_serve(const CollectionImpl& collection, const schema::GraphRec
   if (&form != &record.disk) return form.memory_bytes;
   const size_t threads = collection.database()->options().thread_count;
   return form.memory_bytes + threads * index::disk_lane_bytes(collection.options());
+}
+
+// A disk form that changes in place knows itself which files of codes it has, and how large all
+// are.
+Status check_files_of(const CollectionImpl& collection, const schema::GraphRecord& record,
+                      const schema::GraphForm& form) {
+  DatabaseImpl& database = *collection.database();
+  const auto paths = database.graph_paths(collection.id(), record.file_number);
+  const bool is_resident = &form == &record.resident;
+  if (!is_resident && record.is_changeable) {
+    return database.file_system().file_size(paths.disk.pages).status();
+  }
+  uint64_t bytes = 0;
+  std::string names;
+  for (const std::string& path :
+       is_resident ? std::vector<std::string>{paths.resident}
+                   : std::vector<std::string>{paths.disk.pages, paths.disk.codes}) {
+    ROX_ASSIGN_OR_RETURN(const uint64_t size, database.file_system().file_size(path));
+    bytes += size;
+    names += (names.empty() ? "" : ", ") + path;
+  }
+  if (bytes == form.file_bytes) return Status::ok();
+  return Status::corruption(names + ": " + std::to_string(bytes) + " bytes, expected " +
+                            std::to_string(form.file_bytes));
 }
 
 Result<GraphChoice> choose_graph(const CollectionImpl& collection,
@@ -73,7 +83,6 @@ Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
   }
   auto graph = std::make_shared<ServingGraph>();
   graph->memory = std::move(memory);
-  graph->named = index::set_of_slots(index->slots());
   graph->resident = std::move(index);
   return std::shared_ptr<const ServingGraph>(std::move(graph));
 }
@@ -92,18 +101,18 @@ Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
     index->use_cache(cache);
   auto graph = std::make_shared<ServingGraph>();
   graph->memory = std::move(memory);
-  graph->named = index->slots();
   graph->disk = std::move(index);
   return std::shared_ptr<const ServingGraph>(std::move(graph));
 }
 
 Result<std::shared_ptr<const ServingGraph>> load_graph(const CollectionImpl& collection,
                                                        const schema::GraphRecord& record,
-                                                       GraphChoice choice) {
+                                                       GraphChoice choice,
+                                                       const GraphLoadOptions& options) {
   DatabaseImpl& database = *collection.database();
   const auto paths = database.graph_paths(collection.id(), record.file_number);
   if (choice.is_resident) {
-    ROX_RETURN_IF_ERROR(check_size(database, {paths.resident}, record.resident.file_bytes));
+    ROX_RETURN_IF_ERROR(check_files_of(collection, record, record.resident));
     ROX_ASSIGN_OR_RETURN(
         auto index,
         index::ResidentIndex::load(database.file_system(), paths.resident, collection.options()));
@@ -112,11 +121,15 @@ Result<std::shared_ptr<const ServingGraph>> load_graph(const CollectionImpl& col
                                     slots.empty() ? 0 : uint64_t{slots.back()} + 1));
     return make_serving_graph(std::move(index), std::move(choice.memory));
   }
-  ROX_RETURN_IF_ERROR(
-      check_size(database, {paths.disk.pages, paths.disk.codes}, record.disk.file_bytes));
-  ROX_ASSIGN_OR_RETURN(
-      auto index, index::DiskIndex::open(database.file_system(), paths.disk, collection.options()));
-  ROX_RETURN_IF_ERROR(check_nodes(paths.disk.codes, record, index->node_count(), 0));
+  ROX_RETURN_IF_ERROR(check_files_of(collection, record, record.disk));
+  const index::DiskOpenOptions open_options{
+      .read_only = !options.to_change || !record.is_changeable,
+      .is_unread_elsewhere = [&database] { return database.no_readers_elsewhere(); }};
+  ROX_ASSIGN_OR_RETURN(auto index, index::DiskIndex::open(database.file_system(), paths.disk,
+                                                          collection.options(), open_options));
+  if (!record.changes_in_place()) {
+    ROX_RETURN_IF_ERROR(check_nodes(paths.disk.codes, record, index->node_count(), 0));
+  }
   return make_serving_graph(database, std::move(index), std::move(choice.memory));
 }
 

@@ -20,18 +20,22 @@ struct ServingGraph {
   index::MemoryReservation memory;  // first: given back when the index is gone
   std::unique_ptr<index::ResidentIndex> resident;
   std::unique_ptr<index::DiskIndex> disk;
-  index::LiveSet named;  // slots of its nodes
 
-  const char* regime() const { return resident != nullptr ? "resident" : "disk"; }
-  uint64_t node_count() const {
-    return resident != nullptr ? resident->node_count() : disk->node_count();
+  // Of its nodes; of a disk form that changes, those of now.
+  index::LiveSet slots() const {
+    return resident != nullptr ? index::set_of_slots(resident->slots()) : disk->slots();
   }
+  bool can_change() const { return disk != nullptr && disk->can_change(); }
 };
 
 // What a form takes where this database serves it; of a disk form, search buffers of as many
 // threads as search here.
 uint64_t bytes_to_serve(const CollectionImpl& collection, const schema::GraphRecord& record,
                         const schema::GraphForm& form);
+
+// Whether the files of a form are there, and as large as the record says where it can know.
+Status check_files_of(const CollectionImpl& collection, const schema::GraphRecord& record,
+                      const schema::GraphForm& form);
 
 // The form of a record that the memory limit allows, and memory for it; the resident one where both
 // are allowed. kUnsupported where none is.
@@ -50,9 +54,14 @@ Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
     DatabaseImpl& database, std::unique_ptr<index::DiskIndex> index,
     index::MemoryReservation memory);
 
-// Reads the files that `record` names. kCorruption where they are not what the record says.
+// Reads the files that `record` names. kCorruption where they are not what the record says. With
+// `to_change` a disk form is opened so that it can be written, by one owner at a time.
+struct GraphLoadOptions {
+  bool to_change = false;
+};
 Result<std::shared_ptr<const ServingGraph>> load_graph(const CollectionImpl& collection,
                                                        const schema::GraphRecord& record,
-                                                       GraphChoice choice);
+                                                       GraphChoice choice,
+                                                       const GraphLoadOptions& options);
 
 }  // namespace roxanne::database

@@ -6,6 +6,7 @@
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
 #include "database/door.h"
+#include "database/graph_upkeep.h"
 #include "database/schema.h"
 
 namespace roxanne::database {
@@ -187,7 +188,7 @@ class CollectionVerifier {
     auto memory = database_.reserve_memory(bytes_to_serve(collection_, record, form));
     if (memory.has_value()) {
       auto loaded =
-          load_graph(collection_, record, {&form == &record.resident, *std::move(memory)});
+          load_graph(collection_, record, {&form == &record.resident, *std::move(memory)}, {});
       if (!loaded.is_ok()) {
         if (!is_damage(loaded.status())) return loaded.status();
         problem_found(loaded.status());
@@ -260,6 +261,7 @@ class CollectionVerifier {
       return written;
     }
     collection_.set_index_error("");
+    collection_.upkeep().let_go();
     collection_.forget_graph(database_.committer().next_commit_number(true));
     if (database_.no_readers_elsewhere()) {
       ROX_RETURN_IF_ERROR(database_.remove_stale_graphs(collection_));
@@ -338,11 +340,23 @@ Result<VerifyReport> DatabaseImpl::verify(const VerifyOptions& options) {
   if (options.repair) ROX_RETURN_IF_ERROR(check_writable());
   VerifyReport report;
   std::vector<std::shared_ptr<CollectionImpl>> without_graph;
+  const auto all = collections();
+  // Graphs stand still, and their files say what they have.
+  std::vector<std::unique_lock<std::mutex>> held;
+  for (const auto& collection : all) {
+    held.push_back(collection->upkeep().hold());
+    const Status durable = collection->upkeep().checkpoint();
+    if (!durable.is_ok()) {
+      report.problems.push_back("collection " + collection->name() + ": " + durable.message());
+    }
+  }
   // Alone, so that the tables are looked at in one state.
   const Status status = committer_->run_alone([&]() -> Status {
     const Status files = store_->verify_checksums();
     if (!files.is_ok()) report.problems.push_back("kv: " + files.message());
-    for (const auto& collection : collections()) {
+    for (const auto& collection : all) {
+      if (collection->version() == nullptr && collection->open_status().is_ok())
+        continue;  // dropped
       if (!collection->open_status().is_ok()) {
         report.problems.push_back("collection " + collection->name() + ": " +
                                   collection->open_status().message());
@@ -360,6 +374,7 @@ Result<VerifyReport> DatabaseImpl::verify(const VerifyOptions& options) {
     }
     return Status::ok();
   });
+  held.clear();
   ROX_RETURN_IF_ERROR(status);
   for (const auto& collection : without_graph) {
     const Status built = index_builder_->build(collection, {});

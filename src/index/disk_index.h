@@ -72,6 +72,8 @@ class DiskIndex {
   void keep_codes(std::unique_ptr<CodesKeeper> keeper) { codes_keeper_ = std::move(keeper); }
   ~DiskIndex();
 
+  // Whether a DiskUpdater can: not where it was written by an earlier version.
+  bool can_change() const { return codes_keeper_ != nullptr; }
   uint64_t node_count() const { return slots().count(); }
   size_t max_degree() const { return graph_->shape.max_degree; }
   size_t code_bytes() const { return graph_->code.code_bytes(); }

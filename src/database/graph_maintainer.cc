@@ -1,0 +1,269 @@
+#include "database/graph_maintainer.h"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/stopwatch.h"
+#include "database/collection_impl.h"
+#include "database/database_impl.h"
+#include "database/graph_upkeep.h"
+
+namespace roxanne::database {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kIdle = milliseconds::max();
+constexpr milliseconds kAtOnce{0};
+// How often what waits for time to pass is looked at.
+constexpr milliseconds kTick{50};
+
+// So many changes are worth a step; fewer wait for company, but not longer than this.
+constexpr uint64_t kChangesTogether = 256;
+constexpr milliseconds kPatience{200};
+// A step takes about so long: who wants the graph for himself waits for it.
+constexpr double kStepSeconds = 0.25;
+constexpr uint64_t kStepMin = 64;
+constexpr uint64_t kStepMax = 2048;
+// From this pause on what was done is made durable, and slots are given back.
+constexpr milliseconds kPause{2000};
+// A graph that nobody searched is loaded where so many points changed: until then no slot is used
+// again.
+constexpr uint64_t kChangesBeforeLoad = 1024;
+// A build that is due but rests is waited for so long.
+constexpr seconds kShortRest{5};
+constexpr seconds kRetryDelay{5};
+constexpr seconds kRetryDelayMax{300};
+
+// Larger batches do not wait: where they are too much for a graph to take in, it is built anew.
+constexpr size_t kLargeBatchRows = 4096;
+constexpr milliseconds kRoomPoll{20};
+
+// Searches go before. Threads that this one starts are like it.
+constexpr int kNiceness = 5;
+void lower_priority() {
+  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNiceness);
+}
+
+double mean_of(double before, double now) { return before + (now - before) / 4; }
+
+}  // namespace
+
+GraphMaintainer::~GraphMaintainer() { stop(); }
+
+void GraphMaintainer::start() {
+  runs_ = true;
+  news_ = 1;  // what was there before
+  thread_ = std::thread([this] { run(); });
+}
+
+void GraphMaintainer::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    runs_ = false;
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void GraphMaintainer::note_commit() {
+  std::lock_guard lock(mutex_);
+  ++news_;
+  last_commit_ = Clock::now();
+  if (awaits_news_) changed_.notify_all();
+}
+
+void GraphMaintainer::note_graph() {
+  std::lock_guard lock(mutex_);
+  ++news_;
+  changed_.notify_all();
+}
+
+size_t GraphMaintainer::thread_count() const {
+  return std::max<size_t>(1, database_.options().thread_count / 2);
+}
+
+base::ThreadPool& GraphMaintainer::pool() {
+  std::lock_guard lock(mutex_);
+  if (pool_ == nullptr) {
+    std::thread([this] {
+      lower_priority();
+      pool_ = std::make_unique<base::ThreadPool>(thread_count() - 1);
+    }).join();
+  }
+  return *pool_;
+}
+
+UpdateCosts GraphMaintainer::costs() const {
+  const UpdateCosts usual = usual_costs(thread_count(), database_.options().thread_count);
+  std::lock_guard lock(mutex_);
+  return {costs_.change_us > 0 ? costs_.change_us : usual.change_us,
+          costs_.build_us > 0 ? costs_.build_us : usual.build_us};
+}
+
+void GraphMaintainer::note_changes(uint64_t count, double seconds) {
+  if (count == 0) return;
+  const double measured = seconds * 1e6 / static_cast<double>(count);
+  const double before = costs().change_us;
+  std::lock_guard lock(mutex_);
+  costs_.change_us = mean_of(before, measured);
+}
+
+void GraphMaintainer::note_build(uint64_t points, double seconds) {
+  if (points == 0) return;
+  const double measured = seconds * 1e6 / static_cast<double>(points);
+  const double before = costs().build_us;
+  std::lock_guard lock(mutex_);
+  costs_.build_us = mean_of(before, measured);
+}
+
+void GraphMaintainer::run() {
+  lower_priority();
+  uint64_t seen = 0;
+  std::unique_lock lock(mutex_);
+  milliseconds wait = kIdle;
+  while (!stopping_) {
+    awaits_news_ = wait == kIdle;
+    const auto has_news = [&] { return stopping_ || (awaits_news_ && news_ != seen); };
+    if (wait == kIdle) {
+      changed_.wait(lock, has_news);
+    } else {
+      changed_.wait_for(lock, wait, has_news);
+    }
+    awaits_news_ = false;
+    if (stopping_) return;
+    seen = news_;
+    lock.unlock();
+    wait = look_around();
+    lock.lock();
+  }
+}
+
+GraphMaintainer::Milliseconds GraphMaintainer::look_around() {
+  milliseconds wait = kIdle;
+  for (const auto& collection : database_.collections()) {
+    wait = std::min(wait, look_at(*collection, watches_[collection->id()]));
+  }
+  return wait;
+}
+
+bool GraphMaintainer::writes_paused() const {
+  std::lock_guard lock(mutex_);
+  return Clock::now() - last_commit_ >= kPause;
+}
+
+bool GraphMaintainer::is_able(CollectionImpl& collection, const Watch& watch) const {
+  return collection.usable().is_ok() && database_.committer().failure().is_ok() &&
+         !collection.is_being_built && collection.upkeep().can_work() &&
+         Clock::now() >= watch.not_before;
+}
+
+GraphMaintainer::Milliseconds GraphMaintainer::look_at(CollectionImpl& collection, Watch& watch) {
+  if (collection.graph_waits() && collection.changes_since_open() >= kChangesBeforeLoad) {
+    collection.load_waiting_graph();
+  }
+  const bool is_able = this->is_able(collection, watch);
+  collection.is_maintained = is_able;
+  if (is_able) return work(collection, watch);
+  watch.behind_since = Clock::time_point();
+  // Whatever else keeps it from working ends with news.
+  const auto left = std::chrono::ceil<milliseconds>(watch.not_before - Clock::now());
+  return left > kAtOnce ? left : kIdle;
+}
+
+GraphMaintainer::Milliseconds GraphMaintainer::work(CollectionImpl& collection, Watch& watch) {
+  const auto version = collection.version();
+  if (version == nullptr || version->graph == nullptr) return kIdle;
+  const GraphLag lag = lag_of(*version);
+  const bool is_image = version->graph->resident != nullptr;
+  if (is_image && !is_image_outdated(lag, collection.rules())) return kIdle;
+  // Soon it is built anew: to take points into this one would be work for nothing.
+  const bool awaits_build = collection.build_not_before.load() <= Clock::now() + kShortRest &&
+                            is_bulk_build_due(lag, collection.rules(), costs());
+  if (awaits_build) collection.is_maintained = false;
+  GraphUpkeep& upkeep = collection.upkeep();
+  if (awaits_build || upkeep.is_wanted()) return kTick;
+
+  const auto now = Clock::now();
+  if (lag.pending() == 0) watch.behind_since = Clock::time_point();
+  if (lag.pending() > 0 && watch.behind_since == Clock::time_point()) watch.behind_since = now;
+  const bool is_due = is_image || lag.tail >= kChangesTogether ||
+                      collection.slots().dead_count() >= kChangesTogether ||
+                      (lag.pending() > 0 && now - watch.behind_since >= kPatience);
+  uint64_t done = 0;
+  Status status;
+  if (is_due) {
+    status = step(collection, watch, done);
+    watch.behind_since = Clock::time_point();
+  }
+  const bool is_quiet = done == 0 && writes_paused();
+  const auto held = upkeep.hold();
+  if (status.is_ok() && (upkeep.is_checkpoint_due() || is_quiet)) status = upkeep.checkpoint();
+  if (!status.is_ok()) {
+    note_failure(collection, watch, status);
+    return kTick;
+  }
+  if (watch.next_delay.count() > 0) collection.set_index_error("");
+  watch.next_delay = seconds::zero();
+  if (done > 0) return kAtOnce;
+  if (lag.pending() > 0 || upkeep.changes_since_checkpoint() > 0) return kTick;
+  if (is_quiet) database_.index_builder().note_commit();  // a resident form may pay now
+  return kIdle;
+}
+
+Status GraphMaintainer::step(CollectionImpl& collection, Watch& watch, uint64_t& done) {
+  // Until their end is durable, dead points stay.
+  const bool waits_for_sync = database_.options().durability != Durability::kFull &&
+                              collection.lag().dead > collection.slots().dead_count();
+  if (waits_for_sync && writes_paused()) {
+    const Status synced = database_.committer().sync_commits();
+    if (!synced.is_ok()) return synced;
+  }
+  const auto held = collection.upkeep().hold();
+  if (collection.is_being_built) return Status::ok();
+  base::Stopwatch timer;
+  const Result<uint64_t> stepped =
+      collection.upkeep().step(std::clamp(watch.step_max, kStepMin, kStepMax));
+  if (!stepped.is_ok()) return stepped.status();
+  done = *stepped;
+  const double took = timer.lap_us() / 1e6;
+  if (done == 0) return Status::ok();
+  note_changes(done, took);
+  const double at_this_rate = static_cast<double>(done) * kStepSeconds / std::max(took, 1e-6);
+  watch.step_max = static_cast<uint64_t>(std::min(at_this_rate, static_cast<double>(kStepMax)));
+  std::lock_guard lock(mutex_);
+  changed_.notify_all();  // there may be room
+  return Status::ok();
+}
+
+// Nothing stops for it: what is not in the graph is compared with. Told by info(), tried again
+// later.
+void GraphMaintainer::note_failure(CollectionImpl& collection, Watch& watch, const Status& status) {
+  collection.is_maintained = false;
+  collection.set_index_error(status.message());
+  if (watch.next_delay.count() == 0) watch.next_delay = kRetryDelay;
+  watch.not_before = Clock::now() + watch.next_delay;
+  watch.next_delay = std::min(2 * watch.next_delay, kRetryDelayMax);
+  std::lock_guard lock(mutex_);
+  changed_.notify_all();
+}
+
+bool GraphMaintainer::holds_up(const CollectionImpl& collection) const {
+  if (!collection.is_maintained || collection.is_being_built) return false;
+  const auto version = collection.version();
+  return version != nullptr && version->graph != nullptr &&
+         version->tail.count() > tail_rows_max(collection.rules());
+}
+
+void GraphMaintainer::wait_for_room(CollectionImpl& collection, size_t row_count) {
+  if (row_count >= kLargeBatchRows || !holds_up(collection)) return;
+  std::unique_lock lock(mutex_);
+  while (runs_ && holds_up(collection)) changed_.wait_for(lock, kRoomPoll);
+}
+
+}  // namespace roxanne::database

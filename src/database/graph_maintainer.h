@@ -1,0 +1,87 @@
+// Takes what was written into the graphs that can be changed in place, in the background, and lets
+// small writes wait where it does not keep up.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "base/thread_pool.h"
+#include "database/graph_policy.h"
+#include "roxanne/status.h"
+
+namespace roxanne::database {
+
+class CollectionImpl;
+class DatabaseImpl;
+
+// All calls may run at once, start() and stop() excepted.
+class GraphMaintainer {
+ public:
+  // `database` outlives it.
+  explicit GraphMaintainer(DatabaseImpl& database) : database_(database) {}
+  ~GraphMaintainer();
+
+  void start();  // the background thread
+  void stop();   // when what it does at this moment is done
+  // After every commit; cheap.
+  void note_commit();
+  // A graph was put in force, or is not built after all.
+  void note_graph();
+
+  // For a writer of `row_count` points, before its commit: returns when the collection's tail is
+  // short enough, or nobody is about to make it so.
+  void wait_for_room(CollectionImpl& collection, size_t row_count);
+
+  // For whoever changes a graph: threads that searches go before, and how many work with it.
+  base::ThreadPool& pool();
+  size_t thread_count() const;
+
+  // Of changes and builds, as they were measured last.
+  UpdateCosts costs() const;
+  void note_changes(uint64_t count, double seconds);
+  void note_build(uint64_t points, double seconds);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Milliseconds = std::chrono::milliseconds;
+  // What the thread knows of a collection.
+  struct Watch {
+    Clock::time_point behind_since{};   // zero: nothing waits to be taken in
+    Clock::time_point not_before{};     // after a failure
+    std::chrono::seconds next_delay{};  // after the next one
+    uint64_t step_max = 0;
+  };
+
+  void run();
+  // Do what is due; return how long until there may be more, kIdle for not before there is news.
+  Milliseconds look_around();
+  Milliseconds look_at(CollectionImpl& collection, Watch& watch);
+  bool is_able(CollectionImpl& collection, const Watch& watch) const;
+  Milliseconds work(CollectionImpl& collection, Watch& watch);
+  Status step(CollectionImpl& collection, Watch& watch, uint64_t& done);
+  void note_failure(CollectionImpl& collection, Watch& watch, const Status& status);
+  bool holds_up(const CollectionImpl& collection) const;
+  bool writes_paused() const;
+
+  DatabaseImpl& database_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  bool runs_ = false;
+  bool stopping_ = false;
+  bool awaits_news_ = false;
+  uint64_t news_ = 0;  // commits, and graphs
+  Clock::time_point last_commit_{};
+  UpdateCosts costs_;
+  std::unique_ptr<base::ThreadPool> pool_;
+
+  std::thread thread_;
+  std::map<uint32_t, Watch> watches_;  // the thread's alone
+};
+
+}  // namespace roxanne::database

@@ -1,0 +1,405 @@
+#include "database/graph_upkeep.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "database/collection_impl.h"
+#include "database/committer.h"
+#include "database/database_impl.h"
+#include "database/graph_maintainer.h"
+#include "database/graph_policy.h"
+#include "database/serving_graph.h"
+
+namespace roxanne::database {
+namespace {
+
+// For pages under way.
+constexpr uint64_t kBufferBytesMax = 16u << 20;
+constexpr uint64_t kBufferShare = 16;
+// A crash costs no more than doing so many changes again.
+constexpr uint64_t kChangesMax = 100'000;
+// The store's record of a graph may be off by one part in so many.
+constexpr uint64_t kRecordShare = 10;
+// What a drain does between two looks at whether it is still wanted.
+constexpr uint64_t kDrainStep = 512;
+// How long searches may hold on to a graph that has to make room.
+constexpr int kUnloadTries = 10'000;
+constexpr uint64_t kUnloadWaitUs = 1000;
+
+std::vector<uint32_t> slots_of(std::span<const index::NewNode> nodes) {
+  std::vector<uint32_t> slots(nodes.size());
+  std::transform(nodes.begin(), nodes.end(), slots.begin(),
+                 [](const index::NewNode& node) { return node.slot; });
+  return slots;
+}
+
+std::vector<uint32_t> first_slots(const index::LiveSet& set, uint64_t count_max) {
+  std::vector<uint32_t> slots;
+  for (size_t chunk = 0; chunk < set.chunk_count() && slots.size() < count_max; ++chunk) {
+    if (set.chunk_words(chunk) == nullptr) continue;
+    for (uint32_t i = 0; i < index::kLiveChunkSlots && slots.size() < count_max; ++i) {
+      const auto slot = static_cast<uint32_t>(chunk * index::kLiveChunkSlots + i);
+      if (set.contains(slot)) slots.push_back(slot);
+    }
+  }
+  return slots;
+}
+
+IndexUpdateInfo sum_of(const IndexUpdateInfo& a, const IndexUpdateInfo& b) {
+  return {a.added + b.added,
+          a.removed + b.removed,
+          a.reads + b.reads,
+          a.pages_written + b.pages_written,
+          a.bytes_written + b.bytes_written,
+          a.checkpoints + b.checkpoints};
+}
+
+}  // namespace
+
+GraphUpkeep::GraphUpkeep(DatabaseImpl& database, CollectionImpl& collection)
+    : database_(database), collection_(collection) {}
+
+GraphUpkeep::~GraphUpkeep() = default;
+
+std::unique_lock<std::mutex> GraphUpkeep::hold() {
+  ++waiting_;
+  std::unique_lock lock(mutex_);
+  --waiting_;
+  return lock;
+}
+
+bool GraphUpkeep::can_work() const {
+  const std::shared_ptr<const Version> version = collection_.version();
+  if (version == nullptr || version->graph == nullptr || database_.options().read_only)
+    return false;
+  if (version->graph->can_change()) return true;
+  const auto record = collection_.graph_record();
+  return version->graph->resident != nullptr && record.has_value() && record->is_changeable &&
+         record->disk.exists();
+}
+
+Status GraphUpkeep::leave_resident_form() {
+  std::shared_ptr<const Version> version = collection_.version();
+  const auto record = collection_.graph_record();
+  if (!can_work() || version == nullptr || !record.has_value()) {
+    return Status::unsupported("the graph cannot be changed in place");
+  }
+  if (!record->resident.exists()) return Status::ok();
+  if (version->graph->resident == nullptr) {
+    return database_.committer().run_alone([this] { return forget_resident_record(); });
+  }
+  const uint64_t bytes = bytes_to_serve(collection_, *record, record->disk);
+  auto memory = database_.reserve_memory(bytes);
+  const bool makes_room =
+      !memory.has_value() && bytes <= database_.budget().left() + version->graph->memory.bytes();
+  if (makes_room) {
+    ROX_RETURN_IF_ERROR(unload(std::move(version)));
+    memory = database_.reserve_memory(bytes);
+  }
+  const auto load = [&]() -> Status {
+    if (!memory.has_value()) {
+      return Status::unsupported("the graph on disk takes " + std::to_string(bytes) +
+                                 " bytes of memory; the memory limit leaves " +
+                                 std::to_string(database_.budget().left()));
+    }
+    ROX_ASSIGN_OR_RETURN(auto graph, collection_.load_disk_form(*record, *std::move(memory)));
+    return database_.committer().run_alone([&]() -> Status {
+      ROX_RETURN_IF_ERROR(collection_.usable());
+      ROX_RETURN_IF_ERROR(forget_resident_record());
+      collection_.serve_graph({.graph = std::move(graph), .record = *collection_.graph_record()},
+                              database_.committer().next_commit_number(true));
+      return Status::ok();
+    });
+  };
+  const Status loaded = load();
+  if (!loaded.is_ok() && makes_room) collection_.let_graph_wait();
+  return loaded;
+}
+
+// Searches are exact until another form serves.
+Status GraphUpkeep::unload(std::shared_ptr<const Version> version) {
+  std::weak_ptr<const ServingGraph> old;
+  version.reset();
+  const Status stopped = database_.committer().run_alone([&]() -> Status {
+    ROX_RETURN_IF_ERROR(collection_.usable());
+    old = collection_.stop_serving(database_.committer().commits());
+    return Status::ok();
+  });
+  ROX_RETURN_IF_ERROR(stopped);
+  for (int i = 0; i < kUnloadTries && !old.expired(); ++i) {
+    database_.file_system().sleep_us(kUnloadWaitUs);
+  }
+  return Status::ok();
+}
+
+// While no commit is under way. From now on the disk form may differ from it. Keeps D8.
+Status GraphUpkeep::forget_resident_record() {
+  ROX_RETURN_IF_ERROR(database_.committer().failure());
+  ROX_RETURN_IF_ERROR(database_.upgrade_format());
+  schema::GraphRecord record = *collection_.graph_record();
+  record.resident = {};
+  storage::WriteBatch batch;
+  batch.put(schema::graph_key(collection_.id()), schema::encode_graph_record(record));
+  const Status written = database_.store()->write(batch, true);
+  if (!written.is_ok()) {
+    database_.committer().fail(written);
+    return written;
+  }
+  collection_.set_graph_record(record);
+  // Readers elsewhere may be about to read it; a later open removes it then.
+  if (database_.no_readers_elsewhere()) {
+    const auto paths = database_.graph_paths(collection_.id(), record.file_number);
+    (void)database_.file_system().remove(paths.resident);
+  }
+  return Status::ok();
+}
+
+// The updater of the graph that serves now.
+Status GraphUpkeep::prepare() {
+  ROX_RETURN_IF_ERROR(collection_.usable());
+  ROX_RETURN_IF_ERROR(database_.committer().failure());
+  ROX_RETURN_IF_ERROR(leave_resident_form());
+  const std::shared_ptr<const Version> version = collection_.version();
+  if (version == nullptr || version->graph == nullptr) {
+    return Status::unsupported("the graph does not serve");
+  }
+  if (version->graph == graph_ && updater_ != nullptr) return Status::ok();
+  let_go();
+  graph_ = version->graph;
+  return make_updater();
+}
+
+Status GraphUpkeep::make_updater() {
+  index::DiskUpdateOptions options;
+  options.thread_count = database_.maintainer().thread_count();
+  options.memory_bytes = std::min(kBufferBytesMax, database_.budget().limit() / kBufferShare);
+  const uint64_t bytes = index::DiskUpdater::bytes_of(collection_.options(), options);
+  auto memory = database_.reserve_memory(bytes);
+  if (!memory.has_value()) {
+    return Status::unsupported(
+        "keeping the graph up with its points takes " + std::to_string(bytes) +
+        " bytes of memory; the memory limit leaves " + std::to_string(database_.budget().left()));
+  }
+  buffers_ = *std::move(memory);
+  buffer_bytes_ = buffers_.bytes();
+  updater_ =
+      std::make_unique<index::DiskUpdater>(*graph_->disk, database_.maintainer().pool(), options);
+  return follow_growth();
+}
+
+void GraphUpkeep::let_go() {
+  take_stats();
+  updater_.reset();
+  graph_.reset();
+  buffers_ = index::MemoryReservation();
+  grown_ = index::MemoryReservation();
+  buffer_bytes_ = 0;
+  grown_bytes_ = 0;
+  changes_ = 0;
+  std::lock_guard lock(stats_mutex_);
+  earlier_ = sum_of(earlier_, std::exchange(current_, {}));
+}
+
+void GraphUpkeep::take_stats() {
+  if (updater_ == nullptr) return;
+  const index::DiskUpdateStats stats = updater_->stats();
+  std::lock_guard lock(stats_mutex_);
+  current_ = {stats.added,         stats.removed,       stats.reads,
+              stats.pages_written, stats.bytes_written, stats.checkpoints};
+}
+
+IndexUpdateInfo GraphUpkeep::done() const {
+  std::lock_guard lock(stats_mutex_);
+  return sum_of(earlier_, current_);
+}
+
+Result<uint64_t> GraphUpkeep::step(uint64_t count_max) {
+  if (!can_work()) return uint64_t{0};  // too few points are left, say
+  ROX_RETURN_IF_ERROR(prepare());
+  ROX_ASSIGN_OR_RETURN(const Work work, find_work(count_max));
+  if (work.added.empty() && work.removed.empty()) return uint64_t{0};
+  ROX_RETURN_IF_ERROR(apply(work));
+  return work.added.size() + work.removed.size();
+}
+
+Result<GraphUpkeep::Work> GraphUpkeep::find_work(uint64_t count_max) {
+  Work work;
+  const Status found = database_.committer().run_alone([&]() -> Status {
+    ROX_RETURN_IF_ERROR(collection_.usable());
+    ROX_RETURN_IF_ERROR(database_.committer().failure());
+    work.version = collection_.version();
+    if (work.version->graph != graph_) return Status::ok();  // too few points are left
+    slot_capacity_ = collection_.vectors()->file().slot_capacity();
+    collection_.slots().release(database_.committer().synced_commits());
+    work.removed = collection_.slots().take_dead(count_max);
+    return Status::ok();
+  });
+  ROX_RETURN_IF_ERROR(found);
+  if (work.version->graph != graph_) return work;
+  const Tail& tail = work.version->tail;
+  for (const storage::RowRef& row : tail.rows.oldest(count_max)) {
+    work.added.push_back({row.slot, row.tag, row.bytes});
+  }
+  const Status read = read_rows(count_max - work.added.size(), work);
+  if (read.is_ok()) return work;
+  work.added.clear();
+  ROX_RETURN_IF_ERROR(note_applied(work));
+  return read;
+}
+
+// Of the tail's rows those that are not in memory.
+Status GraphUpkeep::read_rows(uint64_t count_max, Work& work) const {
+  const std::vector<uint32_t> slots = first_slots(work.version->tail.on_disk, count_max);
+  const std::shared_ptr<index::VectorStore> vectors = collection_.vectors();
+  const size_t row_bytes = collection_.row_bytes();
+  work.bytes.resize(slots.size() * row_bytes);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const std::span<std::byte> bytes(work.bytes.data() + i * row_bytes, row_bytes);
+    ROX_ASSIGN_OR_RETURN(const storage::RowRef row, vectors->read(slots[i], bytes));
+    work.added.push_back({row.slot, row.tag, row.bytes});
+  }
+  return Status::ok();
+}
+
+Status GraphUpkeep::apply(const Work& work) {
+  const Status applied = updater_->apply({.added = work.added, .removed = work.removed});
+  take_stats();
+  // After an error too: some of it may be done.
+  ROX_RETURN_IF_ERROR(note_applied(work));
+  ROX_RETURN_IF_ERROR(stop_writing_after(applied));
+  return follow_growth();
+}
+
+// New versions find in the graph what it has now. Until then `work` holds the version that it was
+// found in, so that none of its slots, freed or not, was given away.
+Status GraphUpkeep::note_applied(const Work& work) {
+  changes_ += work.added.size() + work.removed.size();
+  record_is_stale_ = true;
+  const std::vector<uint32_t> added = slots_of(work.added);
+  return database_.committer().run_alone([&]() -> Status {
+    collection_.note_graph_changed({.added = added, .removed = work.removed},
+                                   database_.committer().commits());
+    return Status::ok();
+  });
+}
+
+// After a failed sync nothing is known about the disk. Keeps D6. A page that cannot be read is no
+// such thing.
+Status GraphUpkeep::stop_writing_after(const Status& status) {
+  if (status.code() == StatusCode::kReadOnly) database_.committer().fail(status);
+  return status;
+}
+
+Status GraphUpkeep::follow_growth() {
+  const uint64_t now = graph_->disk->memory().at_rest() + graph_->disk->cache_bytes() +
+                       database_.options().thread_count * graph_->disk->lane_bytes();
+  const uint64_t grown = now - std::min(now, graph_->memory.bytes());
+  if (grown == grown_.bytes()) return Status::ok();
+  if (grown_.bytes() == 0) grown_ = index::MemoryReservation(database_.budget(), 0);
+  if (!grown_.resize(grown)) {
+    const bool has_room = database_.reserve_memory(grown - grown_.bytes()).has_value();
+    if (!has_room || !grown_.resize(grown)) {  // cached blocks have made room
+      return Status::unsupported("the graph has grown by " + std::to_string(grown) +
+                                 " bytes of memory; the memory limit leaves " +
+                                 std::to_string(database_.budget().left()));
+    }
+  }
+  grown_bytes_ = grown_.bytes();
+  return Status::ok();
+}
+
+bool GraphUpkeep::is_checkpoint_due() const {
+  return updater_ != nullptr && (changes_ >= kChangesMax || updater_->is_checkpoint_due());
+}
+
+Status GraphUpkeep::checkpoint() {
+  if (updater_ == nullptr || changes_ == 0) return Status::ok();
+  ROX_RETURN_IF_ERROR(database_.committer().failure());
+  // After a power cut the vectors file must be long enough for each slot that the graph names: what
+  // lies beyond it could be taken for new. Keeps D8.
+  if (durable_slot_capacity_ < slot_capacity_) {
+    const uint64_t covered = slot_capacity_;
+    const Status synced = collection_.vectors()->file().sync();
+    if (!synced.is_ok()) {
+      database_.committer().fail(synced);
+      return synced;
+    }
+    durable_slot_capacity_ = covered;
+  }
+  const Status done = updater_->checkpoint(database_.committer().commits());
+  take_stats();
+  if (!done.is_ok() && done.code() != StatusCode::kDiskFull) database_.committer().fail(done);
+  ROX_RETURN_IF_ERROR(done);
+  changes_ = 0;
+  return database_.committer().run_alone([this]() -> Status {
+    collection_.slots().note_durable();
+    return is_record_far_off() ? renew_record() : Status::ok();
+  });
+}
+
+bool GraphUpkeep::is_record_far_off() const {
+  const auto record = collection_.graph_record();
+  if (!record.has_value()) return false;
+  const uint64_t nodes = graph_->disk->node_count();
+  const uint64_t told = record->node_count;
+  return std::max(nodes, told) - std::min(nodes, told) > told / kRecordShare;
+}
+
+// While no commit is under way. What it says saves loading the graph, and no more: it need not be
+// durable.
+Status GraphUpkeep::renew_record() {
+  schema::GraphRecord record = *collection_.graph_record();
+  record.node_count = static_cast<uint32_t>(graph_->disk->node_count());
+  record.slot_end = static_cast<uint32_t>(
+      std::min<uint64_t>(graph_->disk->slots().slot_end(), kCollectionPointsMax));
+  record.disk = {graph_->disk->bytes_on_disk(), graph_->disk->memory().at_rest(),
+                 static_cast<uint32_t>(graph_->disk->default_search_list_size())};
+  storage::WriteBatch batch;
+  batch.put(schema::graph_key(collection_.id()), schema::encode_graph_record(record));
+  const Status written = database_.store()->write(batch, false);
+  if (!written.is_ok()) {
+    database_.committer().fail(written);
+    return written;
+  }
+  collection_.set_graph_record(record);
+  record_is_stale_ = false;
+  return Status::ok();
+}
+
+void GraphUpkeep::close() {
+  // On a full disk the next open does again what is not durable.
+  const Status done = checkpoint();
+  if (done.is_ok() && graph_ != nullptr && record_is_stale_ &&
+      database_.committer().failure().is_ok()) {
+    (void)database_.committer().run_alone([this] { return renew_record(); });
+  }
+  let_go();
+}
+
+Status GraphUpkeep::drain(const Progress& progress, const std::atomic<bool>& cancelled) {
+  if (!can_work()) return Status::ok();
+  ROX_RETURN_IF_ERROR(prepare());
+  // Slots of points whose end is not durable could not be given back.
+  if (database_.options().durability != Durability::kFull) {
+    ROX_RETURN_IF_ERROR(database_.committer().sync_commits());
+  }
+  const uint64_t all = collection_.lag().pending();
+  const auto goes_on = [&](std::string_view phase, uint64_t done) {
+    const double fraction = all == 0 ? 1 : static_cast<double>(done) / static_cast<double>(all);
+    return !cancelled && (!progress || progress(phase, std::min(1.0, fraction)));
+  };
+  const Status stopped = Status::cancelled("taking points into the graph was stopped");
+  uint64_t done = 0;
+  while (done < all) {
+    if (!goes_on("insert", done)) return stopped;
+    ROX_ASSIGN_OR_RETURN(const uint64_t some, step(kDrainStep));
+    if (some == 0) break;
+    done += some;
+  }
+  // What is in stays in, but is not durable yet.
+  if (!goes_on("checkpoint", all)) return stopped;
+  return checkpoint();
+}
+
+}  // namespace roxanne::database

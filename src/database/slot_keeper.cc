@@ -1,0 +1,105 @@
+#include "database/slot_keeper.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace roxanne::database {
+namespace {
+
+void set_bits(index::LiveSet& set, std::vector<uint32_t> slots, bool value) {
+  std::sort(slots.begin(), slots.end());
+  for (size_t i = 0; i < slots.size();) {
+    const size_t number = slots[i] / index::kLiveChunkSlots;
+    auto chunk = std::make_shared<index::LiveChunk>();
+    chunk->fill(0);
+    const uint64_t* words = set.chunk_words(number);
+    if (words != nullptr) std::copy_n(words, chunk->size(), chunk->begin());
+    for (; i < slots.size() && slots[i] / index::kLiveChunkSlots == number; ++i) {
+      const uint32_t bit = slots[i] % index::kLiveChunkSlots;
+      const uint64_t mask = uint64_t{1} << (bit % 64);
+      uint64_t& word = (*chunk)[bit / 64];
+      word = value ? word | mask : word & ~mask;
+    }
+    set.set_chunk(number, std::move(chunk));
+  }
+}
+
+}  // namespace
+
+SlotKeeper::SlotKeeper(const index::LiveSet& live, index::LiveSet named, uint64_t slots_in_file)
+    : allocator_(index::united(live, named), slots_in_file),
+      named_(std::move(named)),
+      dead_(index::slots_of(index::without(named_, live))) {
+  count();
+}
+
+void SlotKeeper::free(std::weak_ptr<const void> last_seen_by, uint64_t commit,
+                      std::vector<uint32_t> slots) {
+  freed_.push_back({std::move(last_seen_by), commit, std::move(slots)});
+}
+
+void SlotKeeper::release(uint64_t synced_commits) {
+  while (!freed_.empty() && freed_.front().last_seen_by.expired() &&
+         freed_.front().commit <= synced_commits) {
+    rest_or_give_back(freed_.front().slots);
+    freed_.pop_front();
+  }
+}
+
+void SlotKeeper::rest_or_give_back(const std::vector<uint32_t>& slots) {
+  if (slots.empty()) return;
+  std::vector<uint32_t> free;
+  for (const uint32_t slot : slots) (named_.contains(slot) ? dead_ : free).push_back(slot);
+  allocator_.give_back(free);
+  count();
+}
+
+void SlotKeeper::count() {
+  dead_count_ = dead_.size();
+  vacated_count_ = vacated_.size();
+}
+
+void SlotKeeper::set_named(index::LiveSet named) {
+  named_ = std::move(named);
+  std::vector<uint32_t> rested = std::exchange(dead_, {});
+  rested.insert(rested.end(), vacated_.begin(), vacated_.end());
+  vacated_.clear();
+  rest_or_give_back(rested);
+  count();
+}
+
+void SlotKeeper::start_anew(const index::LiveSet& live, uint64_t slots_in_file) {
+  freed_.clear();
+  dead_.clear();
+  vacated_.clear();
+  allocator_ = SlotAllocator(live, slots_in_file);
+  (void)allocator_.take(allocator_.free_count(), true);
+  count();
+}
+
+std::vector<uint32_t> SlotKeeper::take_dead(size_t count_max) {
+  const size_t left = dead_.size() - std::min(dead_.size(), count_max);
+  std::vector<uint32_t> taken(dead_.begin() + static_cast<ptrdiff_t>(left), dead_.end());
+  dead_.resize(left);
+  count();
+  return taken;
+}
+
+void SlotKeeper::note_changed(const index::LiveSet& named, std::span<const uint32_t> added,
+                              std::span<const uint32_t> removed) {
+  std::vector<uint32_t> in;
+  std::copy_if(added.begin(), added.end(), std::back_inserter(in),
+               [&named](uint32_t slot) { return named.contains(slot); });
+  set_bits(named_, std::move(in), true);
+  for (const uint32_t slot : removed) (named.contains(slot) ? dead_ : vacated_).push_back(slot);
+  count();
+}
+
+void SlotKeeper::note_durable() {
+  set_bits(named_, vacated_, false);
+  allocator_.give_back(std::exchange(vacated_, {}));
+  count();
+}
+
+}  // namespace roxanne::database
