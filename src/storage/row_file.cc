@@ -185,6 +185,13 @@ Status RowFile::write_run(std::span<const RowRef> run) {
   return file_->write(block + layout_.rows_offset + first * layout_.row_bytes, bytes);
 }
 
+Status RowFile::write_block(uint64_t block, std::span<const std::byte> bytes) {
+  ROX_CHECK(bytes.size() == layout_.block_bytes);
+  ROX_RETURN_IF_ERROR(file_->write(layout_.block_offset(block), bytes));
+  reserved_blocks_ = std::max(reserved_blocks_, block + 1);
+  return Status::ok();
+}
+
 Status RowFile::sync() { return file_->sync(); }
 
 Result<RowRef> RowFile::read_row(uint32_t slot, std::span<std::byte> bytes) const {

@@ -101,6 +101,8 @@ class RowFile {
   Status reserve(uint64_t slot_count);
   // Writes rows in ascending order of slot. Not durable until sync().
   Status write(std::span<const RowRef> rows);
+  // A whole block as it is: rows that are not live may be anything. For copies.
+  Status write_block(uint64_t block, std::span<const std::byte> bytes);
   Status sync();
 
   // One row, checked: fills `bytes` (row_bytes long) and returns it. kCorruption names the slot.
