@@ -74,6 +74,7 @@ class DiskIndex {
   uint64_t page_bytes_on_disk() const { return page_file_bytes_; }
   // Of one thread's searches; about.
   uint64_t lane_bytes() const;
+  const storage::PageStore& pages() const { return *pages_; }
   const DiskGraph& graph() const { return *graph_; }
   DiskGraph& graph() { return *graph_; }  // for the build, before anything is searched
 
