@@ -76,6 +76,13 @@ class CollectionImpl {
 
   // For the committer, which is one thread at a time.
   std::vector<uint32_t> take_slots(size_t count);
+  // In collection_space.cc. Freed slots below `slot_end`, ascending; none where another process
+  // reads.
+  std::vector<uint32_t> take_slots_below(size_t count, uint64_t slot_end);
+  // Blocks of the vectors file that take up disk and hold no slot that is in use.
+  uint64_t idle_block_count();
+  // Gives their space back, where no other process reads. After a checkpoint.
+  void give_space_back();
   void give_back_slots(const std::vector<uint32_t>& slots) { allocator_->give_back(slots); }
   uint64_t slot_end() const { return allocator_->end(); }
   // Makes `live` what new readers see; `freed` slots may be written again once no reader is left
