@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "roxanne/roxanne.h"
@@ -278,9 +279,12 @@ TEST_F(SnapshotTest, GraphsComeAlong) {
 TEST_F(SnapshotTest, WholeBatchesWhileManyWrite) {
   constexpr size_t kWriters = 3;
   constexpr size_t kKeys = 16;
-  constexpr int kCopies = 8;
+  constexpr int kCopies = 6;
   Database database = open_or_die(directory_.database(), {.durability = Durability::kNone});
   auto collection = database.create_collection("default", {.dim = kDim, .type = ScalarType::kU8});
+  constexpr size_t kWide = 1024;
+  auto wide = database.create_collection("wide", {.dim = kWide});
+  ASSERT_TRUE(wide.is_ok());
   std::atomic<uint64_t> begun[kWriters] = {};
   std::atomic<uint64_t> acknowledged[kWriters] = {};
   std::atomic<bool> stop{false};
@@ -294,9 +298,8 @@ TEST_F(SnapshotTest, WholeBatchesWhileManyWrite) {
         const Status written = upsert_batch(mine, keys, n);
         EXPECT_TRUE(written.is_ok()) << written.to_string();
         if (n % 9 == 0) {  // large batches take another way to the disk
-          const std::vector<uint8_t> many(70'000 * kDim, 1);
-          EXPECT_TRUE(mine.upsert(numbers(70'000, 1000), MatrixView::u8(many.data(), 70'000, kDim))
-                          .is_ok());
+          const std::vector<float> many(300 * kWide, static_cast<float>(n));
+          EXPECT_TRUE(wide->upsert(numbers(300), MatrixView::f32(many.data(), 300, kWide)).is_ok());
         }
         acknowledged[w] = n;
       }
@@ -328,6 +331,12 @@ TEST_F(SnapshotTest, WholeBatchesWhileManyWrite) {
       }
       for (const auto& [payload, count] : payloads) EXPECT_EQ(count, kKeys);
     }
+    std::set<float> values;
+    for (const uint64_t key : numbers(300)) {
+      const auto found = copy.collection("wide")->get(Key(key));
+      if (found.is_ok()) values.insert(static_cast<float>(found->vector.at(0)));
+    }
+    EXPECT_LE(values.size(), 1u) << "all of one batch";
     ASSERT_TRUE(copy.close().is_ok());
     std::filesystem::remove_all(copy_path(i));
   }
