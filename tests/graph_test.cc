@@ -580,7 +580,7 @@ TEST_F(GraphTest, TheSpaceOfDeletedPointsIsGivenBack) {
   EXPECT_GE(checked_recall(collection, MatrixView(ScalarType::kF32, rows.data(), 30, kWide)),
             kRecallMin);
   expect_sound();
-  EXPECT_EQ(collection.info()->regime, "resident");
+  wait_for([&] { return collection.info()->regime == "resident"; });
   EXPECT_EQ(collection.size(), 500u);
 }
 

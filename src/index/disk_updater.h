@@ -62,6 +62,8 @@ class DiskUpdater {
   bool has_work() const;
   // Some tens of milliseconds of it, seconds at its beginning and end. One call at a time, as above.
   Status work_some();
+  // All of it, however little it is: for when changes have come to rest. After a checkpoint.
+  Status give_idle_space_back();
   // Whether so much was written since the last one that another pays.
   bool is_checkpoint_due() const;
 
