@@ -25,9 +25,10 @@ constexpr milliseconds kTick{50};
 // So many changes are worth a step; fewer wait for company, but not longer than this.
 constexpr uint64_t kChangesTogether = 256;
 constexpr milliseconds kPatience{200};
-// A step takes about so long: who wants the graph for himself waits for it.
-constexpr double kStepSeconds = 0.25;
-constexpr uint64_t kStepMin = 64;
+// A step takes about so long: who wants the graph for himself waits for it. Many changes at a time
+// write each page less often.
+constexpr double kStepSeconds = 0.5;
+constexpr uint64_t kStepMin = 256;
 constexpr uint64_t kStepMax = 2048;
 // From this pause on what was done is made durable, and slots are given back.
 constexpr milliseconds kPause{2000};
@@ -177,10 +178,11 @@ GraphMaintainer::Milliseconds GraphMaintainer::look_at(CollectionImpl& collectio
 }
 
 GraphMaintainer::Milliseconds GraphMaintainer::work(CollectionImpl& collection, Watch& watch) {
-  const auto version = collection.version();
+  auto version = collection.version();
   if (version == nullptr || version->graph == nullptr) return kIdle;
   const GraphLag lag = lag_of(*version);
   const bool is_image = version->graph->resident != nullptr;
+  version.reset();  // its graph may have to make room
   if (is_image && !is_image_outdated(lag, collection.rules())) return kIdle;
   // Soon it is built anew: to take points into this one would be work for nothing.
   const bool awaits_build = collection.build_not_before.load() <= Clock::now() + kShortRest &&
@@ -214,7 +216,10 @@ GraphMaintainer::Milliseconds GraphMaintainer::work(CollectionImpl& collection, 
     note_failure(collection, watch, status);
     return kTick;
   }
-  if (watch.next_delay.count() > 0) collection.set_index_error("");
+  // A build that was refused is not missed any more where the graph has caught up.
+  if (watch.next_delay.count() > 0 || (done > 0 && collection.lag().pending() == 0)) {
+    collection.set_index_error("");
+  }
   watch.next_delay = seconds::zero();
   if (done > 0 || has_more) return kAtOnce;
   if (lag.pending() > 0 || upkeep.changes_since_checkpoint() > 0) return kTick;
