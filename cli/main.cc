@@ -31,6 +31,7 @@ Commands all_commands() {
   commands.push_back(make_verify_command());
   commands.push_back(make_export_command());
   commands.push_back(make_convert_command());
+  commands.push_back(make_snapshot_command());
   return commands;
 }
 

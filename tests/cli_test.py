@@ -116,7 +116,7 @@ def test_help_and_version(folder):
     general = call("help").out
     equal(call("--help").out, general)
     for verb in ("create", "import", "search", "get", "delete", "eval", "ground-truth", "info",
-                 "verify", "export", "convert"):
+                 "verify", "export", "convert", "snapshot"):
         assert f"  {verb} " in general, verb
         text = call(verb, "--help").out
         equal(call("help", verb).out, text)
@@ -151,7 +151,7 @@ def test_usage_mistakes(folder):
 def test_missing_things(folder):
     db = folder / "none.rox"
     for verb in (["info"], ["verify"], ["get", 1], ["delete", 1], ["search", "--key", 1],
-                 ["export", folder / "out.fbin"]):
+                 ["export", folder / "out.fbin"], ["snapshot", folder / "copy.rox"]):
         call(verb[0], db, *verb[1:], code=NOT_FOUND, says="no database there")
     call("import", db, folder / "none.u8bin", code=NOT_FOUND, says="none.u8bin")
     assert not db.exists(), "a mistyped file name made a database"
@@ -654,6 +654,46 @@ def test_one_writer_many_readers(folder):
     verify(db)
 
 
+def test_snapshot(folder):
+    db = folder / "db.rox"
+    rows = u8_rows()
+    call("import", db, write_u8bin(folder / "base.u8bin", rows))
+    copy = folder / "copy.rox"
+    made = call("snapshot", db, copy, "--json").lines()[0]
+    equal((made["path"], made["collections"], made["points"]), (str(copy), 1, ROWS))
+    assert made["bytes_copied"] + made["bytes_shared"] > ROWS * DIM and made["seconds"] >= 0, made
+    equal(verify(copy)["points_checked"], ROWS)
+    call("delete", db, 1, 2, 3)
+    equal(points(copy), ROWS)
+    call("delete", copy, 4)
+    equal(points(db), ROWS - 3)
+    call("snapshot", db, copy, code=FAILURE, says="not empty")
+    call("snapshot", db, db / "inside", code=FAILURE, says="lies within")
+    call("snapshot", db, folder / "no/such", code=NOT_FOUND)
+    call("snapshot", db, code=USAGE, says="DIR")
+    assert "297 points" in call("snapshot", db, folder / "text.rox").out
+    verify(folder / "text.rox")
+
+
+def test_snapshot_beside_a_writer(folder):
+    db = folder / "db.rox"
+    call("import", db, write_u8bin(folder / "base.u8bin", [[1, 2], [3, 4]]))
+    writer = start("import", db, "-", "--format", "jsonl", "--no-index", stdin=subprocess.PIPE)
+    try:
+        feed(writer, 1000, 20000)
+        wait_for(lambda: points_so_far(db) > 2)
+        copy = folder / "copy.rox"
+        count = call("snapshot", db, copy, "--json").lines()[0]["points"]
+        assert 2 < count <= 20002, count
+        equal(verify(copy)["points_checked"], count)
+        call("snapshot", db, copy, code=FAILURE, says="not empty")
+        writer.communicate(timeout=TIMEOUT_S)
+    finally:
+        writer.kill()
+    equal((points(db), points(copy)), (20002, count))
+    verify(db)
+
+
 def test_interrupted_import(folder):
     for number in (signal.SIGINT, signal.SIGTERM):
         db = folder / f"{number}.rox"
@@ -785,6 +825,7 @@ def test_read_only_folder(folder):
         equal(len(call("search", db, "--key", 1, "--k", 3, "--json").lines()[0]["neighbors"]), 3)
         verify(db)
         call("export", db, folder / "out.u8bin")
+        call("snapshot", db, folder / "copy.rox")
         run = call("delete", db, 1, code=FAILURE)
         assert "ead-only" in run.err or "denied" in run.err, run
         disk.remount("rw")

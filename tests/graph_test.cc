@@ -552,6 +552,38 @@ TEST_F(GraphTest, TheBackgroundBuildsWhenWritesPause) {
   EXPECT_EQ(collection.info()->regime, "resident");
 }
 
+// The graph names the slots of deleted points until it is built anew; then points move, and it is
+// built once more.
+TEST_F(GraphTest, TheSpaceOfDeletedPointsIsGivenBack) {
+  constexpr size_t kWide = 256;
+  make(0, {.dim = kWide});
+  Collection collection = reopen(small_graphs(true));
+  const std::string path = directory_.database() + "/collections/000001/vectors.dat";
+  RowMaker maker(ScalarType::kF32, kWide, 3);
+  const auto rows = maker.rows(5000);
+  ASSERT_TRUE(
+      collection.upsert(numbers(5000), MatrixView(ScalarType::kF32, rows.data(), 5000, kWide))
+          .is_ok());
+  const auto wait_for = [](const auto& condition) {
+    for (int i = 0; i < 1200 && !condition(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    EXPECT_TRUE(condition());
+  };
+  wait_for([&] { return collection.info()->index.points == 5000; });
+  const uint64_t before = std::filesystem::file_size(path);
+  std::vector<uint64_t> doomed = numbers(5000);
+  std::erase_if(doomed, [](uint64_t key) { return key % 10 == 0; });
+  ASSERT_TRUE(collection.erase(doomed).is_ok());
+  wait_for([&] { return std::filesystem::file_size(path) * 4 <= before; });
+  wait_for([&] { return collection.info()->index.points == 500; });
+  EXPECT_GE(checked_recall(collection, MatrixView(ScalarType::kF32, rows.data(), 30, kWide)),
+            kRecallMin);
+  expect_sound();
+  wait_for([&] { return collection.info()->regime == "resident"; });
+  EXPECT_EQ(collection.size(), 500u);
+}
+
 TEST_F(GraphTest, AMemoryLimitTooSmallKeepsACollectionExact) {
   constexpr size_t kWide = 1024;
   auto made = database_.create_collection("default", {.dim = kWide});

@@ -49,6 +49,15 @@ class Database {
 
   Result<DatabaseInfo> info() const;
 
+  // Makes an independent copy of the folder in `path`, which must not be there or be an empty
+  // folder, while searches and writes go on. The copy is the database as it was at one moment of
+  // the call: what was acknowledged before it is in, every batch is whole or not there. Of a
+  // database that is open read-only: as it was when it was opened. After a failure `path` is as it
+  // was. kAlreadyExists, kInvalidArgument (within the database's own folder), kDiskFull,
+  // kCorruption (a row that is to be copied is damaged), kCancelled, kIoError.
+  Result<SnapshotReport> snapshot(const std::string& path,
+                                  const SnapshotOptions& options = {}) const;
+
   // Reads every byte and checks every invariant (docs/durability.md). The report lists what is
   // wrong; a failed Status means that the check itself could not run.
   Result<VerifyReport> verify(const VerifyOptions& options = {});

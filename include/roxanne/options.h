@@ -209,6 +209,19 @@ struct DatabaseInfo {
   std::vector<CollectionInfo> collections;
 };
 
+struct SnapshotOptions {
+  // Called now and then, by one thread, with the fraction done, in [0, 1]; false cancels. May be
+  // empty. Must not throw, nor close the database.
+  std::function<bool(double fraction)> progress;
+};
+
+struct SnapshotReport {
+  uint64_t collections = 0;
+  uint64_t points = 0;
+  uint64_t bytes_copied = 0;
+  uint64_t bytes_shared = 0;  // files, or blocks of files, that both folders have on disk once
+};
+
 struct VerifyOptions {
   bool repair = false;  // rebuild what is derived (live bitmaps, slot -> key)
   // Called now and then with the fraction done of a collection, in [0, 1]; may be empty. Must not

@@ -110,6 +110,13 @@ class CollectionImpl {
   std::vector<uint32_t> take_slots(size_t count);
   SlotKeeper& slots() { return *slots_; }
   const SlotKeeper& slots() const { return *slots_; }
+  // In collection_space.cc. Freed slots below `slot_end`, ascending; none where another process
+  // reads.
+  std::vector<uint32_t> take_slots_below(size_t count, uint64_t slot_end);
+  // Blocks of the vectors file that take up disk and hold no slot that is in use.
+  uint64_t idle_block_count();
+  // Gives their space back, where no other process reads. After a checkpoint.
+  void give_space_back();
   // Makes `live` what new readers see; `freed` slots may be written again once no reader is left
   // that sees them and commit number `commit` is synced. `rows` were written, ascending by slot.
   struct Publication {

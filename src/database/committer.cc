@@ -81,10 +81,7 @@ void Committer::commit_group(const std::vector<PendingWrite*>& group) {
     return;
   }
   // The group is durable by now: a checkpoint that fails stops later writes, not these.
-  if (redo_bytes() > kCheckpointRedoBytes) {
-    status = checkpoint();
-    if (!status.is_ok()) fail(status);
-  }
+  (void)checkpoint_if_due();
   if (commits_ % kCommitsBetweenRefreshes == 0) refresh_idle_collections();
 }
 
@@ -97,6 +94,13 @@ Status Committer::run_alone(const std::function<Status()>& work) {
   lock.lock();
   has_leader_ = false;
   changed_.notify_all();
+  return status;
+}
+
+Status Committer::checkpoint_if_due() {
+  if (redo_bytes() <= kCheckpointRedoBytes) return Status::ok();
+  const Status status = checkpoint();
+  if (!status.is_ok()) fail(status);
   return status;
 }
 
@@ -119,6 +123,9 @@ Status Committer::checkpoint() {
   const uint64_t covered = commits_;
   ROX_RETURN_IF_ERROR(database_.store()->write(batch, true));
   synced_commits_ = covered;
+  for (const auto& collection : database_.collections()) {
+    if (collection->vectors() != nullptr) collection->give_space_back();
+  }
   return Status::ok();
 }
 

@@ -59,6 +59,8 @@ class Committer {
 
   // Makes the vectors files durable and drops the redo records. While alone.
   Status checkpoint();
+  // Where redo records became many. A failure stops later writes.
+  Status checkpoint_if_due();
 
   // From a failed write or sync on, every later write is refused with this. Never retried: after a
   // failed sync the system may have dropped what it could not write. Keeps D6.

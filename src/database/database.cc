@@ -3,6 +3,7 @@
 
 #include "base/status_macros.h"
 #include "database/collection_impl.h"
+#include "database/database_copy.h"
 #include "database/database_impl.h"
 #include "database/scan.h"
 #include "roxanne/collection.h"
@@ -100,6 +101,11 @@ Status Database::drop_collection(std::string_view name) { return impl_->drop_col
 std::vector<std::string> Database::collection_names() const { return impl_->collection_names(); }
 
 Result<DatabaseInfo> Database::info() const { return impl_->info(); }
+
+Result<SnapshotReport> Database::snapshot(const std::string& path,
+                                          const SnapshotOptions& options) const {
+  return database::copy_database(*impl_, path, options);
+}
 
 Result<VerifyReport> Database::verify(const VerifyOptions& options) {
   return impl_->verify(options);

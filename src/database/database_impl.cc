@@ -101,7 +101,7 @@ Status DatabaseImpl::open_folder() {
     return Status::not_found(path_ + ": no database there");
   }
   if (options_.read_only) {
-    ROX_RETURN_IF_ERROR(lock_for_reading());
+    ROX_ASSIGN_OR_RETURN(lock_, lock_for_reading());
   } else {
     if (!exists) ROX_RETURN_IF_ERROR(make_folder());
     ROX_ASSIGN_OR_RETURN(lock_, file_system_.lock(path_ + "/LOCK", storage::LockMode::kExclusive));
@@ -131,14 +131,11 @@ Status DatabaseImpl::open_folder() {
 }
 
 // A writer looks at this lock now and then, for a moment: then trying again helps.
-Status DatabaseImpl::lock_for_reading() {
+Result<std::unique_ptr<storage::FileLock>> DatabaseImpl::lock_for_reading() const {
   Status status;
   for (int i = 0; i < kReaderLockTries; ++i) {
     auto lock = file_system_.lock(path_ + "/READERS", storage::LockMode::kShared);
-    if (lock.is_ok()) {
-      lock_ = std::move(lock).value();
-      return Status::ok();
-    }
+    if (lock.is_ok()) return lock;
     status = lock.status();
     if (status.code() != StatusCode::kLocked) break;
     file_system_.sleep_us(1000);

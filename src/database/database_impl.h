@@ -78,13 +78,15 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   Status remove_stale_graphs(const CollectionImpl& collection);
   // Makes the folder one of this build's format, durably. While no commit is under way.
   Status upgrade_format();
+  // Held while the folder is read as it is: what readers may want stays, freed slots are not
+  // written, files not removed. By this process too.
+  Result<std::unique_ptr<storage::FileLock>> lock_for_reading() const;
   // Whether freed slots may be written: no other process reads an older state of the folder.
   bool no_readers_elsewhere() const;
 
  private:
   DatabaseImpl(std::string path, const DatabaseOptions& options);
   Status open_folder();
-  Status lock_for_reading();
   Status make_folder();
   Status check_format();
   Status open_store(bool is_new);

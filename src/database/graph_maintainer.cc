@@ -204,6 +204,12 @@ GraphMaintainer::Milliseconds GraphMaintainer::work(CollectionImpl& collection, 
   const bool is_quiet = done == 0 && writes_paused();
   const auto held = upkeep.hold();
   if (status.is_ok() && (upkeep.is_checkpoint_due() || is_quiet)) status = upkeep.checkpoint();
+  bool has_more = false;
+  if (status.is_ok() && lag.pending() == 0) {
+    const Result<bool> rested = upkeep.rest(is_quiet);
+    status = rested.status();
+    has_more = rested.is_ok() && *rested;
+  }
   if (!status.is_ok()) {
     note_failure(collection, watch, status);
     return kTick;
@@ -213,7 +219,7 @@ GraphMaintainer::Milliseconds GraphMaintainer::work(CollectionImpl& collection, 
     collection.set_index_error("");
   }
   watch.next_delay = seconds::zero();
-  if (done > 0) return kAtOnce;
+  if (done > 0 || has_more) return kAtOnce;
   if (lag.pending() > 0 || upkeep.changes_since_checkpoint() > 0) return kTick;
   if (is_quiet) database_.index_builder().note_commit();  // a resident form may pay now
   return kIdle;

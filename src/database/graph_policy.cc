@@ -22,7 +22,10 @@ constexpr double kBuildUs = 40;
 // Whatever was measured: below one change in so many points a graph is changed in place, from one
 // in so many on it is built anew.
 constexpr uint64_t kChangeShare = 64;
-constexpr uint64_t kBuildShare = 4;
+constexpr uint64_t kBuildShare = 2;
+// Between these it is built anew where that costs less than one part in so many of changing it: a
+// build wants more memory, and writes all of its files.
+constexpr double kBuildAdvantage = 4;
 // A bulk is at least so many times what writers may be ahead.
 constexpr uint64_t kBulkFactor = 4;
 
@@ -72,7 +75,7 @@ bool prefers_build(const GraphLag& lag, const UpdateCosts& costs) {
   if (lag.pending() <= lag.points / kChangeShare) return false;
   if (lag.pending() >= lag.points / kBuildShare) return true;
   return static_cast<double>(lag.pending()) * costs.change_us >
-         static_cast<double>(lag.points) * costs.build_us;
+         kBuildAdvantage * static_cast<double>(lag.points) * costs.build_us;
 }
 
 bool is_bulk_build_due(const GraphLag& lag, const GraphRules& rules, const UpdateCosts& costs) {

@@ -174,6 +174,11 @@ Status GraphUpkeep::make_updater() {
   index::DiskUpdateOptions options;
   options.thread_count = database_.maintainer().thread_count();
   options.memory_bytes = std::min(kBufferBytesMax, database_.budget().limit() / kBufferShare);
+  options.take_memory = [this](uint64_t bytes) -> std::shared_ptr<void> {
+    auto memory = database_.reserve_memory(bytes);
+    if (!memory.has_value()) return nullptr;
+    return std::make_shared<index::MemoryReservation>(*std::move(memory));
+  };
   const uint64_t bytes = index::DiskUpdater::bytes_of(collection_.options(), options);
   auto memory = database_.reserve_memory(bytes);
   if (!memory.has_value()) {
@@ -309,6 +314,21 @@ Status GraphUpkeep::follow_growth() {
   return Status::ok();
 }
 
+Result<bool> GraphUpkeep::rest(bool is_quiet) {
+  if (updater_ == nullptr) return false;
+  if (updater_->has_work()) {
+    changes_ += 1;  // what is in memory differs from what is durable
+    ROX_RETURN_IF_ERROR(stop_writing_after(updater_->work_some()));
+    ROX_RETURN_IF_ERROR(follow_growth());
+    return updater_->has_work();
+  }
+  if (is_quiet && changes_ == 0 && has_idle_space_) {
+    has_idle_space_ = false;
+    ROX_RETURN_IF_ERROR(stop_writing_after(updater_->give_idle_space_back()));
+  }
+  return false;
+}
+
 bool GraphUpkeep::is_checkpoint_due() const {
   return updater_ != nullptr && (changes_ >= kChangesMax || updater_->is_checkpoint_due());
 }
@@ -332,6 +352,7 @@ Status GraphUpkeep::checkpoint() {
   if (!done.is_ok() && done.code() != StatusCode::kDiskFull) database_.committer().fail(done);
   ROX_RETURN_IF_ERROR(done);
   changes_ = 0;
+  has_idle_space_ = true;
   return database_.committer().run_alone([this]() -> Status {
     collection_.slots().note_durable();
     return is_record_far_off() ? renew_record() : Status::ok();

@@ -44,6 +44,10 @@ class GraphUpkeep {
   Status leave_resident_form();
   // Takes in up to `count_max` points and takes out as many dead nodes; returns how many both were.
   Result<uint64_t> step(uint64_t count_max);
+  // What is left to do when nothing waits: codes that the graph has outgrown, a piece at a time; and
+  // when writes have paused (`is_quiet`) and all is durable, space that is not needed. Whether there
+  // is more.
+  Result<bool> rest(bool is_quiet);
   // Makes all of that durable. Nothing where nothing was done.
   Status checkpoint();
   bool is_checkpoint_due() const;
@@ -98,6 +102,7 @@ class GraphUpkeep {
   uint64_t durable_slot_capacity_ = 0;  // of the vectors file: what a power cut leaves
   uint64_t slot_capacity_ = 0;          // that all nodes lie below
   bool record_is_stale_ = false;
+  bool has_idle_space_ = false;
   std::atomic<uint64_t> changes_{0};
   std::atomic<uint64_t> buffer_bytes_{0};
   std::atomic<uint64_t> grown_bytes_{0};

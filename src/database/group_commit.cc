@@ -105,7 +105,7 @@ Status GroupCommit::stage_upsert(PendingWrite& write) {
     return Status::invalid_argument("collection " + collection.name() + " is full: at most " +
                                     std::to_string(kCollectionPointsMax) + " points");
   }
-  const Status reserved = collection.vectors()->file().reserve(collection.slots().end());
+  const Status reserved = collection.vectors()->file().reserve(slots);
   if (!reserved.is_ok()) {
     collection.slots().give_back(slots);
     return reserved;

@@ -21,6 +21,15 @@ class GroupCommit {
 
   // Adds a write to the group, or sets its status to why it cannot be and leaves no trace of it.
   void stage(PendingWrite& write);
+  // In move_points.cc. Gives points that are live in the newest version other slots, which were
+  // taken for it and are given back where the commit fails.
+  struct Move {
+    uint32_t from = 0;
+    storage::RowRef row;  // the slot it goes to; its bytes outlive the commit
+    std::string key;      // encoded
+    std::optional<std::string> payload;
+  };
+  void stage_moves(CollectionImpl& collection, const std::vector<Move>& moves);
   // Commits what was staged and publishes it. On an error nothing of the group is visible;
   // `must_stop` is set where it is unknown what reached the disk: no more writes then.
   Status commit(bool& must_stop);

@@ -9,6 +9,7 @@
 #include "database/graph_maintainer.h"
 #include "database/graph_policy.h"
 #include "database/graph_upkeep.h"
+#include "database/move_points.h"
 
 namespace roxanne::database {
 namespace {
@@ -149,7 +150,13 @@ void IndexBuilder::run() {
 
 IndexBuilder::Clock::time_point IndexBuilder::look_around(bool writes_paused) {
   auto look_again = Clock::time_point::max();
+  const auto goes_on = [this] {
+    std::lock_guard lock(mutex_);
+    return !stopping_;
+  };
   for (const auto& collection : database_.collections()) {
+    // Before a build, which would name the slots. What fails is tried again after later writes.
+    if (writes_paused) (void)tidy_slots(database_, *collection, goes_on);
     Watch& watch = watches_[collection->id()];
     if (!is_due(*collection)) {
       watch.due_since = Clock::time_point();
@@ -159,6 +166,7 @@ IndexBuilder::Clock::time_point IndexBuilder::look_around(bool writes_paused) {
     if (watch.due_since == Clock::time_point()) watch.due_since = now;
     if (now >= watch.not_before && is_ripe(*collection, watch, writes_paused)) {
       build_in_background(collection, watch);
+      look_again = now;  // slots that the graph before named may be free
     }
     collection->build_not_before = watch.not_before;
     if (watch.not_before > now) look_again = std::min(look_again, watch.not_before);

@@ -18,7 +18,14 @@ class SlotAllocator {
   // Takes `count` slots, ascending. With `reuse`, freed ones first; else only ones that were never
   // taken since open. Fewer than `count` where the collection is full.
   std::vector<uint32_t> take(size_t count, bool reuse);
+  // Takes up to `count` freed slots below `slot_end`, ascending.
+  std::vector<uint32_t> take_below(size_t count, uint64_t slot_end);
   void give_back(const std::vector<uint32_t>& slots);
+
+  // Lets end() sink to one past the highest slot that is taken: free ones from there on count as
+  // never taken.
+  void lower_end();
+  bool any_taken(uint64_t first_slot, uint64_t count) const;  // both multiples of 64
 
   // One past the highest slot ever taken.
   uint64_t end() const { return end_; }

@@ -63,6 +63,27 @@ TEST(SlotAllocator, SlotsInTheFileAreReusedOnesEvenBehindTheLastLive) {
   EXPECT_EQ(allocator.take(2, true), (std::vector<uint32_t>{2, 3}));
 }
 
+TEST(SlotAllocator, TakesBelowAnEndAndLowersItsOwn) {
+  SlotAllocator allocator(live_with({0, 2, 3, 100, 300}), 4096);
+  EXPECT_EQ(allocator.take_below(3, 5), (std::vector<uint32_t>{1, 4}));
+  EXPECT_TRUE(allocator.take_below(3, 5).empty());
+  EXPECT_TRUE(allocator.any_taken(256, 64));
+  EXPECT_FALSE(allocator.any_taken(128, 128));
+  EXPECT_FALSE(allocator.any_taken(320, 1 << 20));
+  allocator.lower_end();
+  EXPECT_EQ(allocator.end(), 301u);
+  EXPECT_EQ(allocator.free_count(), 301u - 7);
+  allocator.give_back({300, 100});
+  allocator.lower_end();
+  EXPECT_EQ(allocator.end(), 5u);
+  EXPECT_EQ(allocator.free_count(), 0u);
+  EXPECT_EQ(allocator.take(2, true), (std::vector<uint32_t>{5, 6}));
+  allocator.give_back({0, 1, 2, 3, 4, 5, 6});
+  allocator.lower_end();
+  EXPECT_EQ(allocator.end(), 0u);
+  EXPECT_EQ(allocator.take(1, false), (std::vector<uint32_t>{0}));
+}
+
 TEST(SlotAllocator, StopsWhereSlotNumbersEnd) {
   SlotAllocator allocator(live_with({static_cast<uint32_t>(kCollectionPointsMax - 2)}));
   EXPECT_EQ(allocator.take(5, false).size(), 1u);

@@ -14,13 +14,13 @@ namespace {
 
 constexpr size_t kRowsMost = 2 * CellSorter::kCellRows;
 // A cell is sorted anew when so many percent of its points came or went, but not before so many did.
-constexpr size_t kChangedPercent = 50;
+constexpr size_t kChangedPercent = 12;
 constexpr uint32_t kChangesLeast = 40;
 constexpr size_t kIterations = 8;
 // Either half has at least one point in so many.
 constexpr size_t kLeastShare = 4;
 // A place in so many stays vacant, for points to come.
-static const uint32_t kVacantShare = getenv("VACANT") ? atoi(getenv("VACANT")) : 12;
+constexpr uint32_t kVacantShare = 12;
 
 }  // namespace
 

@@ -85,6 +85,7 @@ class DiskIndex {
   uint64_t codes_bytes_on_disk() const { return codes_file_bytes_; }
   // Of one thread's searches; about.
   uint64_t lane_bytes() const;
+  const storage::PageStore& pages() const { return *pages_; }
   const DiskGraph& graph() const { return *graph_; }
 
   // For who builds it, before anything is searched, and who changes it, at the gate.

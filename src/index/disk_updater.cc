@@ -77,6 +77,8 @@ class DiskUpdater::Impl {
     return Status::ok();
   }
 
+  Status give_idle_space_back() { return store_.give_idle_space_back(); }
+
   bool has_work() const { return refresher_.is_running() || refresher_.is_due(); }
   Status work_some() { return refresher_.step(); }
 
@@ -436,6 +438,7 @@ Status DiskUpdater::apply(const DiskChanges& changes) { return impl_->apply(chan
 Status DiskUpdater::checkpoint(uint64_t log_sequence_number) {
   return impl_->checkpoint(log_sequence_number);
 }
+Status DiskUpdater::give_idle_space_back() { return impl_->give_idle_space_back(); }
 bool DiskUpdater::is_checkpoint_due() const { return impl_->is_checkpoint_due(); }
 bool DiskUpdater::has_work() const { return impl_->has_work(); }
 Status DiskUpdater::work_some() { return impl_->work_some(); }

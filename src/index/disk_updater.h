@@ -25,7 +25,7 @@ struct DiskUpdateOptions {
   uint64_t memory_bytes = 0;  // for pages under way; 0 = as it likes
   // Of the search for a new node's neighbours, as in DiskSearchOptions.
   size_t search_k = 48;
-  size_t search_list_size = 96;
+  size_t search_list_size = 48;
   // Memory for a second set of codes, held until what is returned goes; null where there is none.
   // Not set: there always is.
   std::function<std::shared_ptr<void>(uint64_t bytes)> take_memory;
@@ -62,6 +62,8 @@ class DiskUpdater {
   bool has_work() const;
   // Some tens of milliseconds of it, seconds at its beginning and end. One call at a time, as above.
   Status work_some();
+  // All of it, however little it is: for when changes have come to rest. After a checkpoint.
+  Status give_idle_space_back();
   // Whether so much was written since the last one that another pays.
   bool is_checkpoint_due() const;
 

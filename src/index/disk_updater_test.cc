@@ -265,6 +265,10 @@ TEST(DiskUpdaterTest, ShrinksToNothingAndGrowsAgain) {
   }
   changed.check();
   EXPECT_LE(changed.index().pages().snapshot()->used_page_count(), pages / 4);
+  ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
+  ASSERT_TRUE(changed.updater().give_idle_space_back().is_ok());
+  EXPECT_LE(*changed.index().pages().bytes_on_disk(), (pages / 4 + 32) * 4096);
+  changed.check();
   EXPECT_GE(changed.recall(40), 0.95);
   ASSERT_TRUE(changed.change(300, 0).is_ok());
   EXPECT_EQ(changed.size(), 0u);

@@ -12,11 +12,9 @@ namespace {
 
 constexpr uint32_t kAlpha1000 = 1200;
 // A new node is led to by so many of its nearest neighbours at the least.
-static const size_t kLinksBackLeast = getenv("LINKS") ? atoi(getenv("LINKS")) : 2;
-// Where a new node is put is decided by so many of its nearest points ...
+constexpr size_t kLinksBackLeast = 2;
+// Where a new node is put is decided by so many of its nearest points.
 constexpr size_t kVoters = 32;
-// ... a page with room being good enough when it has this share of the votes of the best.
-constexpr float kGoodShare = 0.05f;
 // Points that are kept as floats: as many as fit.
 constexpr size_t kFloatBytesMost = 4u << 20;
 // New neighbours of a node that lost one, where it has room for more than one.
@@ -144,19 +142,29 @@ std::vector<uint32_t> GraphEditor::prune(const float* point, std::span<const uin
   return kept;
 }
 
-// Each of the nearest points votes for its page, the nearer the more.
+// In the cell whose centroid is nearest, so that cells stay what they are; there, each of the nearest
+// points votes for its page, the nearer the more.
 PageEdit& GraphEditor::choose_page() {
   struct Votes {
     PageEdit* page;
     float votes;
   };
   std::vector<Votes> pages;
+  uint32_t nearest_cell = kNoCell;
+  float nearest = 0;
   for (size_t i = 0; i < std::min(kVoters, candidates_.size()); ++i) {
     PageEdit* const page = where(candidates_[i].slot).page;
     if (page == nullptr) continue;
     auto found = std::find_if(pages.begin(), pages.end(),
                               [&](const Votes& votes) { return votes.page == page; });
-    if (found == pages.end()) found = pages.insert(pages.end(), {page, 0});
+    if (found == pages.end()) {
+      found = pages.insert(pages.end(), {page, 0});
+      const float distance = graph_.cells.distance(point_.data(), page->cell());
+      if (nearest_cell == kNoCell || distance < nearest) {
+        nearest_cell = page->cell();
+        nearest = distance;
+      }
+    }
     found->votes += 1.0f / static_cast<float>(i + 2);
   }
   if (pages.empty()) {  // the first node of all
@@ -164,10 +172,10 @@ PageEdit& GraphEditor::choose_page() {
     made_pages_.push_back(number);
     return pages_.make(number, 0);
   }
+  std::erase_if(pages, [&](const Votes& votes) { return votes.page->cell() != nearest_cell; });
   std::stable_sort(pages.begin(), pages.end(),
                    [](const Votes& a, const Votes& b) { return a.votes > b.votes; });
   for (const Votes& votes : pages) {
-    if (votes.votes < kGoodShare * pages.front().votes) break;
     if (!votes.page->is_full()) return *votes.page;
   }
   return split(*pages.front().page);

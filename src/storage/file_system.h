@@ -80,6 +80,10 @@ class FileSystem {
   virtual Status remove(const std::string& path) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;  // replaces `to`
   virtual Status link(const std::string& from, const std::string& to) = 0;
+  // Makes `to`, which must not be there, a file with the bytes that `from` has at this moment, in
+  // blocks that both share until one of them is written to. False where the file system cannot:
+  // nothing was made then.
+  virtual Result<bool> clone_file(const std::string& from, const std::string& to) = 0;
   virtual Status create_directory(const std::string& path) = 0;  // fine where it is there already
   virtual Status remove_directory(const std::string& path) = 0;
   virtual Status sync_directory(const std::string& path) = 0;

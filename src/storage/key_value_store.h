@@ -22,6 +22,8 @@ class WriteBatch;
 
 namespace roxanne::storage {
 
+class FileCopier;
+
 // Changes that take effect together.
 class WriteBatch {
  public:
@@ -85,6 +87,31 @@ class KeyValueStore : public std::enable_shared_from_this<KeyValueStore> {
     std::string prefix_;
   };
 
+  // The files that hold the state of one moment. They stay while it is held, and take up space.
+  class HeldFiles {
+   public:
+    ~HeldFiles();
+    HeldFiles(const HeldFiles&) = delete;
+    HeldFiles& operator=(const HeldFiles&) = delete;
+    uint64_t bytes() const;
+    // Puts them into a folder that is there and empty: a store of that state, no matter what is
+    // written meanwhile. Synced on return, their names after sync_directory.
+    Status copy_to(const std::string& folder, FileCopier& copier) const;
+
+   private:
+    friend class KeyValueStore;
+    struct HeldFile {
+      std::string name;
+      std::string folder;
+      uint64_t bytes = 0;     // the file may go on from there
+      bool is_final = false;  // nobody changes it
+      std::string contents;   // instead of the file's, where there are any
+    };
+    explicit HeldFiles(std::shared_ptr<KeyValueStore> store) : store_(std::move(store)) {}
+    std::shared_ptr<KeyValueStore> store_;  // the store outlives it
+    std::vector<HeldFile> files_;
+  };
+
   Result<std::optional<std::string>> get(std::string_view key,
                                          const Snapshot* snapshot = nullptr) const;
   // One answer a key, in their order.
@@ -100,6 +127,13 @@ class KeyValueStore : public std::enable_shared_from_this<KeyValueStore> {
   Status write(WriteBatch& batch, bool sync);
   // Makes every earlier write durable.
   Status sync_log();
+  // Of this moment; while no write is under way. Not of a store that was opened read-only: it has
+  // no say in which files stay.
+  Result<std::unique_ptr<HeldFiles>> hold_files();
+  // Makes a new store in a folder that is there and empty, with all that a snapshot has: for those
+  // that cannot hold files. Synced on return, names as well.
+  Status copy_contents(const Snapshot& snapshot, const std::string& folder,
+                       FileCopier& copier) const;
   // Moves buffered writes into sorted files, so that the next open replays nothing.
   Status flush();
   // Reads every block of every file and checks it.

@@ -110,6 +110,9 @@ class PageStore {
   // On return all that was written before is durable, and places that this frees are given back:
   // the file's end is cut, holes are punched where much is free.
   Status checkpoint(const CheckpointRecord& record);
+  // Gives back all that is free, however little: for when writes have come to rest, since writing
+  // there again costs more. Takes long where there are many holes.
+  Status give_idle_space_back();
   // What the last durable checkpoint was given.
   CheckpointRecord last_checkpoint() const;
 
@@ -168,7 +171,8 @@ class PageStore {
   Status write_and_sync(const NextCheckpoint& next);
   void adopt(NextCheckpoint next);
   Status give_space_back();
-  Status cut_tail();
+  void publish_stats();
+  Status cut_tail(uint32_t spare_pages);
   Status punch_holes();
   void move_leaves_down();
 

@@ -47,12 +47,16 @@ Status PageStore::checkpoint(const CheckpointRecord& record) {
   if (!header_status.is_ok()) return fail(header_status);
   adopt(std::move(*next));
   const Status space_status = give_space_back();
+  publish_stats();
+  return space_status.is_ok() ? space_status : fail(space_status);
+}
+
+void PageStore::publish_stats() {
   const std::lock_guard publish_lock(publish_mutex_);
   stats_.file_pages = free_.page_count();
   stats_.free_pages = free_.free_count();
   stats_.retired_pages = retired_fresh_.size() + retired_named_.size();
   stats_.memory_bytes = newest_->memory_bytes() + free_.memory_bytes();
-  return space_status.is_ok() ? space_status : fail(space_status);
 }
 
 Result<PageStore::NextCheckpoint> PageStore::prepare_checkpoint(const CheckpointRecord& record) {
@@ -210,16 +214,29 @@ void PageStore::adopt(NextCheckpoint next) {
 
 Status PageStore::give_space_back() {
   reclaim();
-  ROX_RETURN_IF_ERROR(cut_tail());
+  ROX_RETURN_IF_ERROR(cut_tail(spare_pages(free_.tail().begin, page_bytes_)));
   if (!is_mostly_idle(free_)) return Status::ok();
   ROX_RETURN_IF_ERROR(punch_holes());
   move_leaves_down();
   return Status::ok();
 }
 
-Status PageStore::cut_tail() {
+Status PageStore::give_idle_space_back() {
+  const std::lock_guard lock(write_mutex_);
+  ROX_RETURN_IF_ERROR(check_writable());
+  reclaim();
+  Status status = cut_tail(0);
+  punch_cursor_ = 0;
+  do {
+    if (status.is_ok()) status = punch_holes();
+  } while (status.is_ok() && punch_cursor_ != 0);
+  publish_stats();
+  return status.is_ok() ? status : fail(status);
+}
+
+Status PageStore::cut_tail(uint32_t spare_pages) {
   const PageRun tail = free_.tail();
-  if (tail.count <= spare_pages(tail.begin, page_bytes_)) return Status::ok();
+  if (tail.count <= spare_pages) return Status::ok();
   ROX_RETURN_IF_ERROR(file_->truncate(uint64_t{tail.begin} * page_bytes_));
   free_.shrink(tail.begin);
   fresh_.resize(tail.begin);

@@ -1,6 +1,8 @@
 // The operating system's files.
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -283,6 +285,21 @@ class PosixFileSystem final : public FileSystem {
   Status link(const std::string& from, const std::string& to) override {
     if (::link(from.c_str(), to.c_str()) == 0) return Status::ok();
     return path_error("link", from + " to " + to);
+  }
+
+  Result<bool> clone_file(const std::string& from, const std::string& to) override {
+    const Descriptor source = open_descriptor(from, O_RDONLY);
+    if (!source.is_open()) return path_error("open", from);
+    const Descriptor copy = open_descriptor(to, O_RDWR | O_CREAT | O_EXCL);
+    if (!copy.is_open()) return path_error("make", to);
+    const int result =
+        without_interrupts([&] { return ::ioctl(copy.number(), FICLONE, source.number()); });
+    if (result == 0) return true;
+    const int error_number = errno;
+    ROX_RETURN_IF_ERROR(remove(to));
+    // Whatever else keeps blocks from being shared, a copy may still work.
+    if (error_number != ENOSPC && error_number != EDQUOT && error_number != EIO) return false;
+    return system_error(error_number, "clone " + from + " to " + to);
   }
 
   Status create_directory(const std::string& path) override {

@@ -146,7 +146,42 @@ Status RowFile::reserve(uint64_t slot_count) {
     status = file_->allocate(from, layout_.block_offset(target) - from);
   }
   ROX_RETURN_IF_ERROR(status);
+  note_space(reserved_blocks_, target, BlockSpace::kReserved);
   reserved_blocks_ = target;
+  return Status::ok();
+}
+
+Status RowFile::reserve(std::span<const uint32_t> slots) {
+  if (slots.empty()) return Status::ok();
+  ROX_RETURN_IF_ERROR(reserve(uint64_t{slots.back()} + 1));
+  for (const uint32_t slot : slots) {
+    const uint64_t block = layout_.block_of(slot);
+    if (space_of(block) == BlockSpace::kReserved) continue;
+    ROX_RETURN_IF_ERROR(file_->allocate(layout_.block_offset(block), layout_.block_bytes));
+    note_space(block, block + 1, BlockSpace::kReserved);
+  }
+  return Status::ok();
+}
+
+void RowFile::note_space(uint64_t first_block, uint64_t end_block, BlockSpace space) {
+  if (spaces_.size() < end_block) spaces_.resize(end_block, BlockSpace::kUnknown);
+  std::fill(spaces_.begin() + static_cast<ptrdiff_t>(first_block),
+            spaces_.begin() + static_cast<ptrdiff_t>(end_block), space);
+}
+
+Status RowFile::cut(uint64_t slot_count) {
+  const uint64_t blocks = (slot_count + layout_.rows_per_block - 1) / layout_.rows_per_block;
+  if (blocks >= reserved_blocks_) return Status::ok();
+  ROX_RETURN_IF_ERROR(file_->truncate(layout_.block_offset(blocks)));
+  reserved_blocks_ = blocks;
+  spaces_.resize(std::min<size_t>(spaces_.size(), blocks));
+  return Status::ok();
+}
+
+Status RowFile::punch(uint64_t first_block, uint64_t block_count) {
+  ROX_RETURN_IF_ERROR(
+      file_->punch_hole(layout_.block_offset(first_block), block_count * layout_.block_bytes));
+  note_space(first_block, first_block + block_count, BlockSpace::kHole);
   return Status::ok();
 }
 
@@ -183,6 +218,13 @@ Status RowFile::write_run(std::span<const RowRef> run) {
   ROX_RETURN_IF_ERROR(file_->write(block + layout_.checksums_offset + first * sizeof(uint32_t),
                                    std::as_bytes(std::span(checksums))));
   return file_->write(block + layout_.rows_offset + first * layout_.row_bytes, bytes);
+}
+
+Status RowFile::write_block(uint64_t block, std::span<const std::byte> bytes) {
+  ROX_CHECK(bytes.size() == layout_.block_bytes);
+  ROX_RETURN_IF_ERROR(file_->write(layout_.block_offset(block), bytes));
+  reserved_blocks_ = std::max(reserved_blocks_, block + 1);
+  return Status::ok();
 }
 
 Status RowFile::sync() { return file_->sync(); }

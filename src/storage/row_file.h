@@ -97,10 +97,22 @@ class RowFile {
   // Slots that the file has whole blocks for.
   uint64_t slot_capacity() const { return reserved_blocks_ * layout_.rows_per_block; }
 
-  // Makes room for slots below `slot_count`, so that write() cannot run out of space. kDiskFull.
+  uint64_t block_count() const { return reserved_blocks_; }
+
+  // Makes room for slots below `slot_count` at the file's end, so that write() cannot run out of
+  // space. kDiskFull.
   Status reserve(uint64_t slot_count);
+  // The same for these slots, ascending, wherever they are: blocks may have been given back.
+  Status reserve(std::span<const uint32_t> slots);
+  // Cuts the file behind the block of the last slot below `slot_count`.
+  Status cut(uint64_t slot_count);
+  // Gives the disk space of blocks back: rows in them read as damaged.
+  Status punch(uint64_t first_block, uint64_t block_count);
+  bool is_punched(uint64_t block) const { return space_of(block) == BlockSpace::kHole; }
   // Writes rows in ascending order of slot. Not durable until sync().
   Status write(std::span<const RowRef> rows);
+  // A whole block as it is: rows that are not live may be anything. For copies.
+  Status write_block(uint64_t block, std::span<const std::byte> bytes);
   Status sync();
 
   // One row, checked: fills `bytes` (row_bytes long) and returns it. kCorruption names the slot.
@@ -117,6 +129,12 @@ class RowFile {
 
  private:
   RowFile(std::string path, RowLayout layout) : path_(std::move(path)), layout_(layout) {}
+  // Whether a block takes up disk, as far as this process knows.
+  enum class BlockSpace : uint8_t { kUnknown, kReserved, kHole };
+  BlockSpace space_of(uint64_t block) const {
+    return block < spaces_.size() ? spaces_[block] : BlockSpace::kUnknown;
+  }
+  void note_space(uint64_t first_block, uint64_t end_block, BlockSpace space);
   Status write_run(std::span<const RowRef> run);
 
   std::string path_;
@@ -124,6 +142,7 @@ class RowFile {
   std::unique_ptr<File> file_;
   std::unique_ptr<File> direct_;
   uint64_t reserved_blocks_ = 0;
+  std::vector<BlockSpace> spaces_;  // of blocks; those beyond it are unknown
 };
 
 }  // namespace roxanne::storage

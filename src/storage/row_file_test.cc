@@ -135,6 +135,42 @@ TEST_F(RowFileTest, ATornWriteHurtsNoNeighbour) {
   }
 }
 
+TEST_F(RowFileTest, SpaceIsGivenBackAndTakenAgain) {
+  auto file = make();
+  const uint32_t rows = file->layout().rows_per_block;
+  const uint64_t block_bytes = file->layout().block_bytes;
+  for (uint32_t block = 0; block < 6; ++block) {
+    const std::vector<uint32_t> slots = {block * rows + 3};
+    ASSERT_TRUE(file->reserve(slots));
+    ASSERT_TRUE(write(*file, slots[0]));
+  }
+  const uint64_t before = *file->allocated_bytes();
+  ASSERT_TRUE(file->punch(1, 2));
+  EXPECT_TRUE(file->is_punched(1) && file->is_punched(2) && !file->is_punched(3));
+  EXPECT_EQ(*file->allocated_bytes(), before - 2 * block_bytes);
+  ASSERT_TRUE(file->cut(4 * rows + 1));
+  EXPECT_EQ(file->block_count(), 5u);
+  EXPECT_EQ(*file->size(), file->layout().block_offset(5));
+  std::vector<std::byte> row(kRowBytes);
+  for (const uint32_t block : {0u, 3u, 4u}) {
+    EXPECT_TRUE(file->read_row(block * rows + 3, row).is_ok());
+  }
+  for (const uint32_t block : {1u, 2u, 5u}) {
+    EXPECT_EQ(file->read_row(block * rows + 3, row).status().code(), StatusCode::kCorruption);
+  }
+  // What was given back is asked for before it is written: by this process, and by the next.
+  for (int round = 0; round < 2; ++round) {
+    const std::vector<uint32_t> slots = {rows + 3};
+    file_system_.set_capacity_bytes(*file->allocated_bytes() + block_bytes / 2);
+    EXPECT_EQ(file->reserve(slots).code(), StatusCode::kDiskFull);
+    file_system_.set_capacity_bytes(1u << 30);
+    file = *RowFile::open(file_system_, "/rows", kRowBytes, false);
+  }
+  EXPECT_TRUE(file->reserve(std::vector<uint32_t>{rows + 3}));
+  EXPECT_TRUE(write(*file, rows + 3));
+  EXPECT_TRUE(file->read_row(rows + 3, row).is_ok());
+}
+
 TEST_F(RowFileTest, ReserveSaysWhenTheDiskIsFull) {
   auto file = make();
   file_system_.set_capacity_bytes(1u << 20);

@@ -54,6 +54,8 @@ const char* SimulatedFileSystem::name_of(Operation operation) {
       return "rename";
     case Operation::kLink:
       return "link";
+    case Operation::kClone:
+      return "clone";
     case Operation::kCreateDirectory:
       return "create directory";
     case Operation::kRemoveDirectory:
@@ -251,6 +253,24 @@ Status SimulatedFileSystem::link(const std::string& from, const std::string& to)
   });
 }
 
+Result<bool> SimulatedFileSystem::clone_file(const std::string& from, const std::string& to) {
+  const std::lock_guard lock(mutex_);
+  if (!can_clone_) return false;
+  const Status cloned = change(Operation::kClone, to, [&]() -> Status {
+    ROX_ASSIGN_OR_RETURN(const InodeId source, find_file(from));
+    if (tree_.find(to).is_ok()) return Status::already_exists(to + ": is there already");
+    std::vector<std::byte> bytes(inodes_[source].content.size());
+    inodes_[source].content.read(0, bytes);
+    ROX_RETURN_IF_ERROR(check_space(SimulatedContent(), 0, bytes.size(), to));
+    ROX_RETURN_IF_ERROR(make_file(to));
+    ROX_ASSIGN_OR_RETURN(const InodeId copy, find_file(to));
+    inodes_[copy].content.write(0, bytes);
+    return Status::ok();
+  });
+  ROX_RETURN_IF_ERROR(cloned);
+  return true;
+}
+
 Status SimulatedFileSystem::create_directory(const std::string& path) {
   const std::lock_guard lock(mutex_);
   return change(Operation::kCreateDirectory, path, [&]() -> Status {
@@ -364,6 +384,11 @@ void SimulatedFileSystem::set_capacity_bytes(uint64_t capacity) {
   capacity_bytes_ = std::min(capacity, kUnlimitedBytes);
 }
 
+void SimulatedFileSystem::set_can_clone(bool can_clone) {
+  const std::lock_guard lock(mutex_);
+  can_clone_ = can_clone;
+}
+
 std::unique_ptr<SimulatedFileSystem> SimulatedFileSystem::clone() const {
   const std::lock_guard lock(mutex_);
   auto copy = std::make_unique<SimulatedFileSystem>();
@@ -371,6 +396,7 @@ std::unique_ptr<SimulatedFileSystem> SimulatedFileSystem::clone() const {
   copy->inodes_ = inodes_;
   copy->random_ = random_;
   copy->capacity_bytes_ = capacity_bytes_;
+  copy->can_clone_ = can_clone_;
   copy->operation_count_ = operation_count_;
   copy->operations_until_crash_ = operations_until_crash_;
   copy->has_crashed_ = has_crashed_;

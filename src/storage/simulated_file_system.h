@@ -37,6 +37,7 @@ enum class Operation : uint8_t {
   kRemove,
   kRename,
   kLink,
+  kClone,
   kCreateDirectory,
   kRemoveDirectory,
   kSyncDirectory,
@@ -67,6 +68,7 @@ class SimulatedFileSystem final : public FileSystem {
   Status remove(const std::string& path) override;
   Status rename(const std::string& from, const std::string& to) override;
   Status link(const std::string& from, const std::string& to) override;
+  Result<bool> clone_file(const std::string& from, const std::string& to) override;
   Status create_directory(const std::string& path) override;
   Status remove_directory(const std::string& path) override;
   Status sync_directory(const std::string& path) override;
@@ -89,6 +91,8 @@ class SimulatedFileSystem final : public FileSystem {
   void clear_faults();
   // Writes that need more disk than this fail with kDiskFull, changing nothing.
   void set_capacity_bytes(uint64_t capacity);
+  // Whether clone_file() works; not at first. What is shared takes space twice here.
+  void set_can_clone(bool can_clone);
 
   // All that was done so far, unsynced changes and a power cut included; no locks and no faults.
   std::unique_ptr<SimulatedFileSystem> clone() const;
@@ -148,6 +152,7 @@ class SimulatedFileSystem final : public FileSystem {
   std::vector<ArmedFault> faults_;
   SimulatedRandom random_;
   uint64_t capacity_bytes_;
+  bool can_clone_ = false;
   uint64_t operation_count_ = 0;
   uint64_t operations_until_crash_ = 0;  // 0: none is due
   uint64_t power_cycles_ = 0;            // handles of an earlier one are dead
