@@ -44,9 +44,9 @@ class GraphUpkeep {
   Status leave_resident_form();
   // Takes in up to `count_max` points and takes out as many dead nodes; returns how many both were.
   Result<uint64_t> step(uint64_t count_max);
-  // What is left to do when nothing waits: codes that the graph has outgrown, a piece at a time; and
-  // when writes have paused (`is_quiet`) and all is durable, space that is not needed. Whether there
-  // is more.
+  // What is left to do when nothing waits: codes that the graph has outgrown, a piece at a time;
+  // and when writes have paused (`is_quiet`) and all is durable, space that is not needed. Whether
+  // there is more.
   Result<bool> rest(bool is_quiet);
   // Makes all of that durable. Nothing where nothing was done.
   Status checkpoint();

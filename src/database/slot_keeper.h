@@ -27,7 +27,9 @@ class SlotKeeper {
   std::vector<uint32_t> take_below(size_t count, uint64_t slot_end) {
     return allocator_.take_below(count, slot_end);
   }
-  bool any_taken(uint64_t first, uint64_t count) const { return allocator_.any_taken(first, count); }
+  bool any_taken(uint64_t first, uint64_t count) const {
+    return allocator_.any_taken(first, count);
+  }
   void lower_end() { allocator_.lower_end(); }
   bool has_free() const { return allocator_.free_count() > 0; }
   uint64_t end() const { return allocator_.end(); }
