@@ -24,8 +24,8 @@ struct DiskUpdateOptions {
   size_t thread_count = 1;
   uint64_t memory_bytes = 0;  // for pages under way; 0 = as it likes
   // Of the search for a new node's neighbours, as in DiskSearchOptions.
-  size_t search_k = 48;
-  size_t search_list_size = 48;
+  size_t search_k = 32;
+  size_t search_list_size = 64;
   // Memory for a second set of codes, held until what is returned goes; null where there is none.
   // Not set: there always is.
   std::function<std::shared_ptr<void>(uint64_t bytes)> take_memory;
