@@ -203,6 +203,7 @@ GraphMaintainer::Milliseconds GraphMaintainer::work(CollectionImpl& collection, 
   }
   const bool is_quiet = done == 0 && writes_paused();
   const auto held = upkeep.hold();
+  if (collection.is_being_built) return kTick;
   if (status.is_ok() && (upkeep.is_checkpoint_due() || is_quiet)) status = upkeep.checkpoint();
   bool has_more = false;
   if (status.is_ok() && lag.pending() == 0) {

@@ -22,21 +22,21 @@ TEST(GraphPolicy, TailsAreBoundedInRowsAndInBytes) {
 
 TEST(GraphPolicy, LittleIsTakenInAndMuchIsBuilt) {
   const UpdateCosts costs = usual_costs(1, 1);
-  EXPECT_FALSE(prefers_build({.points = kMany, .nodes = kMany, .tail = 10'000}, costs));
   EXPECT_FALSE(prefers_build({.points = kMany, .nodes = kMany, .tail = 200'000}, costs));
   EXPECT_TRUE(prefers_build({.points = kMany, .nodes = kMany, .tail = 300'000}, costs));
   EXPECT_TRUE(prefers_build({.points = kMany, .nodes = kMany, .dead = 300'000}, costs));
   // Between the two by what was measured, at the ends whatever was measured.
   const UpdateCosts fast{1, 1000}, slow{1e6, 1};
-  EXPECT_FALSE(prefers_build({.points = kMany, .nodes = kMany, .tail = 100'000}, fast));
-  EXPECT_TRUE(prefers_build({.points = kMany, .nodes = kMany, .tail = 600'000}, fast));
+  EXPECT_FALSE(prefers_build({.points = kMany, .nodes = kMany, .tail = 300'000}, fast));
+  EXPECT_TRUE(prefers_build({.points = kMany, .nodes = kMany, .tail = 500'000}, fast));
   EXPECT_FALSE(prefers_build({.points = kMany, .nodes = kMany, .tail = 15'000}, slow));
 }
 
 TEST(GraphPolicy, ABulkIsMoreThanWritersMayBeAhead) {
   const UpdateCosts costs = usual_costs(1, 1);
+  const UpdateCosts slow{1e6, 1};
   EXPECT_FALSE(
-      is_bulk_build_due({.points = 800'000, .nodes = 750'000, .tail = 60'000}, rules(), costs));
+      is_bulk_build_due({.points = 800'000, .nodes = 740'000, .tail = 60'000}, rules(), slow));
   EXPECT_TRUE(
       is_bulk_build_due({.points = 800'000, .nodes = 550'000, .tail = 250'000}, rules(), costs));
   EXPECT_FALSE(is_bulk_build_due({.points = 9'000, .tail = 9'000}, rules(), costs)) << "too small";
