@@ -96,7 +96,8 @@ void make(const std::string& path) {
 
 std::string regime_of(const Golden& golden, uint32_t format) {
   if (format == 1) return "exact";
-  return format >= 3 && golden.is_on_disk ? "disk" : "resident";
+  if (!golden.is_on_disk || format == 2) return "resident";
+  return format == 3 ? "exact" : "disk";  // disk forms of format 3 are built anew
 }
 
 // As the program of that format left it, or after all graphs were built anew.

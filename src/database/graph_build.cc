@@ -178,7 +178,9 @@ class GraphBuild {
     const uint64_t lanes =
         database_.options().thread_count * index::disk_lane_bytes(collection_.options());
     const uint64_t limit = serving_limit() / kSpareShare * (kSpareShare - 1);
-    return std::clamp(limit - std::min(limit, lanes), serving.least, serving.wanted);
+    // It is to be changed there, too.
+    const uint64_t taken = lanes + GraphUpkeep::buffer_bytes_of(serving_limit());
+    return std::clamp(limit - std::min(limit, taken), serving.least, serving.wanted);
   }
 
   Status reserve_for_disk() {

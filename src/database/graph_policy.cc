@@ -21,7 +21,7 @@ constexpr double kBuildUs = 40;
 
 // Whatever was measured: below one change in so many points a graph is changed in place, from one
 // in so many on it is built anew.
-constexpr uint64_t kChangeShare = 64;
+constexpr uint64_t kChangeShare = 4;
 constexpr uint64_t kBuildShare = 2;
 // Between these it is built anew where that costs less than one part in so many of changing it: a
 // build wants more memory, and writes all of its files.

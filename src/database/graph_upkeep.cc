@@ -14,9 +14,8 @@
 namespace roxanne::database {
 namespace {
 
-// For pages under way.
-constexpr uint64_t kBufferBytesMax = 16u << 20;
-constexpr uint64_t kBufferShare = 16;
+// One part in so many of what graphs may take is for changing one.
+constexpr uint64_t kBufferShare = 20;
 // A crash costs no more than doing so many changes again.
 constexpr uint64_t kChangesMax = 100'000;
 // The store's record of a graph may be off by one part in so many.
@@ -61,6 +60,11 @@ GraphUpkeep::GraphUpkeep(DatabaseImpl& database, CollectionImpl& collection)
     : database_(database), collection_(collection) {}
 
 GraphUpkeep::~GraphUpkeep() = default;
+
+uint64_t GraphUpkeep::buffer_bytes_of(uint64_t budget_bytes) {
+  return std::clamp(budget_bytes / kBufferShare, index::kUpdateBytesLeast,
+                    index::kUpdateBytesWanted);
+}
 
 std::unique_lock<std::mutex> GraphUpkeep::hold() {
   ++waiting_;
@@ -173,13 +177,13 @@ Status GraphUpkeep::prepare() {
 Status GraphUpkeep::make_updater() {
   index::DiskUpdateOptions options;
   options.thread_count = database_.maintainer().thread_count();
-  options.memory_bytes = std::min(kBufferBytesMax, database_.budget().limit() / kBufferShare);
+  options.memory_bytes = buffer_bytes_of(database_.budget().limit());
   options.take_memory = [this](uint64_t bytes) -> std::shared_ptr<void> {
     auto memory = database_.reserve_memory(bytes);
     if (!memory.has_value()) return nullptr;
     return std::make_shared<index::MemoryReservation>(*std::move(memory));
   };
-  const uint64_t bytes = index::DiskUpdater::bytes_of(collection_.options(), options);
+  const uint64_t bytes = options.memory_bytes;
   auto memory = database_.reserve_memory(bytes);
   if (!memory.has_value()) {
     return Status::unsupported(

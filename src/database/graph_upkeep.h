@@ -29,6 +29,9 @@ class GraphUpkeep {
   GraphUpkeep(DatabaseImpl& database, CollectionImpl& collection);
   ~GraphUpkeep();
 
+  // What changing a graph takes in memory, of so much for graphs in all.
+  static uint64_t buffer_bytes_of(uint64_t budget_bytes);
+
   // Whoever changes the graph holds this: takes points in, makes it durable, replaces it, lets go
   // of it, drops the collection. Before Committer::run_alone(), never inside; one collection's at a
   // time, or several in the order of Database::collections().

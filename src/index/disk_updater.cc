@@ -19,10 +19,12 @@
 namespace roxanne::index {
 namespace {
 
-// Nodes of one piece, and pages that it holds, where memory allows.
+// Nodes of one piece, where memory allows. Of the memory, half is for pages, a quarter for points as
+// floats, the rest for what searches found: so much a node.
 constexpr size_t kPieceNodes = 256;
-constexpr uint64_t kPieceBytesWanted = 16u << 20;
-constexpr size_t kPiecePagesLeast = 256;
+constexpr size_t kPieceNodesLeast = 32;
+constexpr size_t kPiecePagesLeast = 64;
+constexpr uint64_t kFoundBytes = 4096;
 // A deleted node and its neighbours lie on about so many pages.
 constexpr size_t kPagesOfRemoved = 14;
 // A checkpoint is due when pages that only the last one needs come to one part in so many of the
@@ -44,15 +46,18 @@ class DiskUpdater::Impl {
         pool_(pool),
         options_(options),
         pages_(graph_),
-        editor_(graph_, pages_, numbers_),
+        editor_(graph_, pages_, numbers_, memory_of(options) / 4),
         fetcher_(graph_, store_, index.cache()),
         repacker_(index, fetcher_, numbers_),
         refresher_(index, fetcher_, pool,
-                   {.thread_count = options.thread_count, .take_memory = options.take_memory},
+                   {.thread_count = options.thread_count,
+                    .pages_most = memory_of(options) / 2 / index.graph().layout.page_bytes,
+                    .take_memory = options.take_memory},
                    known_points(index)) {
     repacker_.set_refresher(&refresher_);
-    const uint64_t bytes = options.memory_bytes == 0 ? kPieceBytesWanted : options.memory_bytes;
-    pages_most_ = std::max<size_t>(kPiecePagesLeast, bytes / graph_.layout.page_bytes);
+    const uint64_t bytes = memory_of(options);
+    pages_most_ = std::max<size_t>(kPiecePagesLeast, bytes / 2 / graph_.layout.page_bytes);
+    piece_nodes_ = std::clamp<size_t>(bytes / 4 / kFoundBytes, kPieceNodesLeast, kPieceNodes);
     numbers_.end = graph_.shape.page_count;
     for (uint32_t page = graph_.shape.page_count; page-- > 0;) {
       if (graph_.page_cells[page] == kNoCell) numbers_.free.push_back(page);
@@ -99,6 +104,10 @@ class DiskUpdater::Impl {
   }
 
  private:
+  static uint64_t memory_of(const DiskUpdateOptions& options) {
+    return options.memory_bytes == 0 ? kUpdateBytesWanted
+                                     : std::max(kUpdateBytesLeast, options.memory_bytes);
+  }
   // That the codebook was made of: as many as a build found, where no checkpoint says.
   static uint64_t known_points(DiskIndex& index) {
     const uint64_t known = index.pages().last_checkpoint().owner_numbers[kKnownPoints];
@@ -114,7 +123,7 @@ class DiskUpdater::Impl {
     }
     std::sort(nodes.begin(), nodes.end());
     nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
-    const size_t together = std::clamp<size_t>(pages_most_ / kPagesOfRemoved, 1, kPieceNodes);
+    const size_t together = std::clamp<size_t>(pages_most_ / kPagesOfRemoved, 1, piece_nodes_);
     for (size_t first = 0; first < nodes.size(); first += together) {
       const size_t count = std::min(together, nodes.size() - first);
       begin_piece();
@@ -197,7 +206,7 @@ class DiskUpdater::Impl {
     for (size_t first = 0; first < nodes.size();) {
       begin_piece();
       std::span<const NewNode> rest(nodes.data() + first, nodes.size() - first);
-      ROX_ASSIGN_OR_RETURN(const size_t searched, search(rest.first(std::min(rest.size(), kPieceNodes))));
+      ROX_ASSIGN_OR_RETURN(const size_t searched, search(rest.first(std::min(rest.size(), piece_nodes_))));
       for (size_t i = 0; i < searched; ++i) editor_.insert(rest[i], near_[i]);
       ROX_RETURN_IF_ERROR(end_piece());
       first += searched;
@@ -417,6 +426,7 @@ class DiskUpdater::Impl {
   base::ThreadPool& pool_;
   const DiskUpdateOptions options_;
   size_t pages_most_ = 0;
+  size_t piece_nodes_ = 0;
   FreePageNumbers numbers_;
   PagesUnderWay pages_;
   GraphEditor editor_;
@@ -443,10 +453,5 @@ bool DiskUpdater::is_checkpoint_due() const { return impl_->is_checkpoint_due();
 bool DiskUpdater::has_work() const { return impl_->has_work(); }
 Status DiskUpdater::work_some() { return impl_->work_some(); }
 DiskUpdateStats DiskUpdater::stats() const { return impl_->stats(); }
-
-uint64_t DiskUpdater::bytes_of(const CollectionOptions& options, const DiskUpdateOptions& update) {
-  const uint64_t pages = update.memory_bytes == 0 ? kPieceBytesWanted : update.memory_bytes;
-  return 2 * pages + kPieceNodes * 4096 + options.dim * 4096;
-}
 
 }  // namespace roxanne::index

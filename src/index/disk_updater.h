@@ -20,12 +20,17 @@ struct DiskChanges {
   std::span<const uint32_t> removed;  // slots; those that the index does not hold are passed over
 };
 
+inline constexpr uint64_t kUpdateBytesLeast = 2u << 20;
+inline constexpr uint64_t kUpdateBytesWanted = 24u << 20;
+
 struct DiskUpdateOptions {
   size_t thread_count = 1;
-  uint64_t memory_bytes = 0;  // for pages under way; 0 = as it likes
+  // For pages under way and what is made of them; 0 = as it likes. Less than kUpdateBytesLeast
+  // counts as that.
+  uint64_t memory_bytes = 0;
   // Of the search for a new node's neighbours, as in DiskSearchOptions.
-  size_t search_k = 48;
-  size_t search_list_size = 48;
+  size_t search_k = 32;
+  size_t search_list_size = 64;
   // Memory for a second set of codes, held until what is returned goes; null where there is none.
   // Not set: there always is.
   std::function<std::shared_ptr<void>(uint64_t bytes)> take_memory;
@@ -68,8 +73,6 @@ class DiskUpdater {
   bool is_checkpoint_due() const;
 
   DiskUpdateStats stats() const;
-  // Of memory that an updater takes beside the index; about.
-  static uint64_t bytes_of(const CollectionOptions& options, const DiskUpdateOptions& update);
 
  private:
   class Impl;

@@ -15,8 +15,8 @@ constexpr uint32_t kAlpha1000 = 1200;
 constexpr size_t kLinksBackLeast = 2;
 // Where a new node is put is decided by so many of its nearest points.
 constexpr size_t kVoters = 32;
-// Points that are kept as floats: as many as fit.
-constexpr size_t kFloatBytesMost = 4u << 20;
+// A point that is kept as floats takes so much beside them.
+constexpr size_t kFloatEntryBytes = 64;
 // New neighbours of a node that lost one, where it has room for more than one.
 constexpr size_t kInsteadMost = 2;
 
@@ -29,10 +29,13 @@ uint32_t FreePageNumbers::take() {
   return number;
 }
 
-GraphEditor::GraphEditor(const DiskGraph& graph, PagesUnderWay& pages, FreePageNumbers& numbers)
+GraphEditor::GraphEditor(const DiskGraph& graph, PagesUnderWay& pages, FreePageNumbers& numbers,
+                         uint64_t float_bytes)
     : graph_(graph),
       pages_(pages),
       numbers_(numbers),
+      floats_most_(std::max<size_t>(
+          256, float_bytes / (graph.shape.options.dim * sizeof(float) + kFloatEntryBytes))),
       space_(graph),
       exact_(graph.shape.options.type, graph.shape.options.metric, graph.shape.options.dim),
       point_(space_.dim()),
@@ -64,7 +67,7 @@ const float* GraphEditor::floats_of(uint32_t slot) {
   const size_t dim = space_.dim();
   const auto found = float_of_.find(slot);
   if (found != float_of_.end()) return floats_.data() + found->second * dim;
-  if ((float_of_.size() + 1) * dim * sizeof(float) > kFloatBytesMost) {
+  if (float_of_.size() >= floats_most_) {
     float_of_.clear();
     floats_.clear();
   }

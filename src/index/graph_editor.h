@@ -46,7 +46,9 @@ class GraphEditor {
   static constexpr size_t kCandidates = 64;
 
   // All outlive this. Pages are in `pages` before they are asked for.
-  GraphEditor(const DiskGraph& graph, PagesUnderWay& pages, FreePageNumbers& numbers);
+  // `float_bytes`: for points as floats.
+  GraphEditor(const DiskGraph& graph, PagesUnderWay& pages, FreePageNumbers& numbers,
+              uint64_t float_bytes);
 
   // Where a slot's node is now; kNoNode where there is none.
   uint32_t node_of(uint32_t slot) const;
@@ -89,6 +91,7 @@ class GraphEditor {
   const DiskGraph& graph_;
   PagesUnderWay& pages_;
   FreePageNumbers& numbers_;
+  const size_t floats_most_;  // points
   LinkSpace space_;
   ExactDistance exact_;
   std::unordered_map<uint32_t, uint32_t> moved_;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <mutex>
 #include <numeric>
+#include <unordered_set>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -80,7 +81,8 @@ Status GraphRefresher::begin() {
 Status GraphRefresher::train() {
   const size_t dim = graph_.shape.options.dim;
   std::vector<uint32_t> numbers =
-      graph::random_ids(graph_.shape.page_count, std::min<size_t>(graph_.shape.page_count, kSamplePages),
+      graph::random_ids(graph_.shape.page_count,
+                        std::min<size_t>({graph_.shape.page_count, kSamplePages, options_.pages_most}),
                         graph::mix_seeds(seed_, 11));
   std::erase_if(numbers, [&](uint32_t page) { return graph_.page_cells[page] == kNoCell; });
   std::sort(numbers.begin(), numbers.end());
@@ -132,12 +134,13 @@ Status GraphRefresher::take_queries() {
 Status GraphRefresher::advance() {
   std::vector<uint32_t> numbers;
   const uint32_t first = next_page_;
-  for (uint32_t page = first; page < graph_.shape.page_count && page - first < kStepPages; ++page) {
+  const auto step = static_cast<uint32_t>(std::min(kStepPages, options_.pages_most));
+  for (uint32_t page = first; page < graph_.shape.page_count && page - first < step; ++page) {
     if (graph_.page_cells[page] != kNoCell) numbers.push_back(page);
   }
   pages_.clear();
   ROX_RETURN_IF_ERROR(fetcher_.fetch(numbers, pages_));
-  next_page_ = std::min<uint32_t>(graph_.shape.page_count, first + kStepPages);
+  next_page_ = std::min<uint32_t>(graph_.shape.page_count, first + step);
   std::vector<std::byte> rows;
   std::vector<uint64_t> slots;
   for (const uint32_t number : numbers) {
@@ -212,9 +215,11 @@ Status GraphRefresher::finish() {
   new_codes_.grow(graph_.codes.size());
   sample_.truth = scan_->finish();
   for (size_t i = 0; i < sample_.truth.size(); ++i) {
+    // A point that changed its page meanwhile may have been met twice.
+    std::unordered_set<uint64_t> seen{sample_.slots[i]};
     for (ScanNeighbor& near : sample_.truth[i]) near.id = near.tag;
     std::erase_if(sample_.truth[i],
-                  [&](const ScanNeighbor& near) { return near.id == sample_.slots[i]; });
+                  [&](const ScanNeighbor& near) { return !seen.insert(near.id).second; });
   }
   Cells cells = regrouped();
   {

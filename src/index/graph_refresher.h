@@ -25,6 +25,7 @@ class GraphRefresher {
  public:
   struct Options {
     size_t thread_count = 1;
+    size_t pages_most = 2048;  // at a time
     // Memory for a second set of codes; null where there is none: then it waits.
     std::function<std::shared_ptr<void>(uint64_t bytes)> take_memory;
   };
