@@ -84,7 +84,7 @@ void GraphMaintainer::note_graph() {
 }
 
 size_t GraphMaintainer::thread_count() const {
-  return std::max<size_t>(1, database_.options().thread_count / 2);
+  return std::max<size_t>(1, database_.options().thread_count);
 }
 
 base::ThreadPool& GraphMaintainer::pool() {

@@ -26,6 +26,11 @@ constexpr uint64_t kDrainStep = 512;
 constexpr int kUnloadTries = 10'000;
 constexpr uint64_t kUnloadWaitUs = 1000;
 
+// Points that are put in at once are chosen from so many, near each other.
+constexpr uint64_t kChosenFrom = 32768;
+// Points are taken out so many times as many at once, for the same reason.
+constexpr uint64_t kRemovedFactor = 4;
+
 std::vector<uint32_t> slots_of(std::span<const index::NewNode> nodes) {
   std::vector<uint32_t> slots(nodes.size());
   std::transform(nodes.begin(), nodes.end(), slots.begin(),
@@ -241,14 +246,21 @@ Result<GraphUpkeep::Work> GraphUpkeep::find_work(uint64_t count_max) {
     if (work.version->graph != graph_) return Status::ok();  // too few points are left
     slot_capacity_ = collection_.vectors()->file().slot_capacity();
     collection_.slots().release(database_.committer().synced_commits());
-    work.removed = collection_.slots().take_dead(count_max);
+    work.removed = collection_.slots().take_dead(kRemovedFactor * count_max);
     return Status::ok();
   });
   ROX_RETURN_IF_ERROR(found);
   if (work.version->graph != graph_) return work;
   const Tail& tail = work.version->tail;
-  for (const storage::RowRef& row : tail.rows.oldest(count_max)) {
+  for (const storage::RowRef& row : tail.rows.oldest(std::max(count_max, kChosenFrom))) {
     work.added.push_back({row.slot, row.tag, row.bytes});
+  }
+  if (work.added.size() > count_max) {
+    std::vector<index::NewNode> chosen;
+    for (const uint32_t i : updater_->choose(work.added, count_max)) {
+      chosen.push_back(work.added[i]);
+    }
+    work.added = std::move(chosen);
   }
   const Status read = read_rows(count_max - work.added.size(), work);
   if (read.is_ok()) return work;

@@ -151,7 +151,8 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
       accepts[q] = [&live, without](uint32_t slot) {
         return slot != without && live.contains(slot);
       };
-      return DiskQuery::Request{queries.row(q), k, size, &accepts[q]};
+      return DiskQuery::Request{
+          .query = queries.row(q), .k = k, .search_list_size = size, .accepts = &accepts[q]};
     };
     const auto done = [&](size_t number, DiskOutcome outcome) {
       outcome.stats.search_list_size_used = size;

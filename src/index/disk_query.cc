@@ -106,6 +106,7 @@ void DiskQuery::start(const Request& request) {
   expand_margin_ =
       std::min(tuning.expand_margin + tuning.expand_margin_a_doubling * std::log2(list_share),
                kExpandMarginMost);
+  if (request.expand_margin != 0) expand_margin_ = request.expand_margin;
   pages_at_once_ = tuning.pages_at_once != 0
                        ? tuning.pages_at_once
                        : std::clamp(request.k, kPagesAtOnceLeast, kPagesAtOnceMax);
@@ -252,6 +253,7 @@ bool DiskQuery::widen() {
 }
 
 size_t DiskQuery::scan_codes() const {
+  if (request_.scan_codes != 0) return request_.scan_codes;
   if (graph_.tuning.scan_codes != 0) return graph_.tuning.scan_codes;
   const double millions = graph_.shape.node_count / 1e6;
   const auto codes = static_cast<size_t>(kScanCodesOfMillion * std::sqrt(millions));

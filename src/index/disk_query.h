@@ -55,6 +55,10 @@ class DiskQuery {
     // metric; meaningless where no point is). Null = nobody does.
     const std::function<void(uint32_t page, const std::byte* bytes, const float* distances)>*
         on_page = nullptr;
+    // In place of DiskTuning's, where not 0: of a search that wants a point's surroundings and not
+    // each answer.
+    size_t scan_codes = 0;
+    float expand_margin = 0;
   };
   void start(const Request& request);
   // Pages to be read and given to take(), at most kPagesAtOnceMax; none: the answers are there.

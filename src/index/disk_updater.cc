@@ -21,10 +21,13 @@ namespace {
 
 // Nodes of one piece, where memory allows. Of the memory, half is for pages, a quarter for points as
 // floats, the rest for what searches found: so much a node.
-constexpr size_t kPieceNodes = 256;
+constexpr size_t kPieceNodes = 1024;
 constexpr size_t kPieceNodesLeast = 32;
 constexpr size_t kPiecePagesLeast = 64;
-constexpr uint64_t kFoundBytes = 4096;
+constexpr uint64_t kFoundBytes = 6144;
+// A new node is near the points of few cells, and what is near those is near enough.
+constexpr size_t kScanCodes = 1000;
+constexpr float kExpandMargin = 0.08f;
 // A deleted node and its neighbours lie on about so many pages.
 constexpr size_t kPagesOfRemoved = 14;
 // A checkpoint is due when pages that only the last one needs come to one part in so many of the
@@ -83,6 +86,20 @@ class DiskUpdater::Impl {
   }
 
   Status give_idle_space_back() { return store_.give_idle_space_back(); }
+
+  // From where the last choice ended on, all around.
+  std::vector<uint32_t> choose(std::span<const NewNode> added, size_t count) {
+    if (cell_of_.size() > 4 * added.size() + kPieceNodes) cell_of_.clear();  // of slots that are gone
+    std::vector<Keyed> order = keyed(added);
+    const auto from = std::find_if(order.begin(), order.end(), [&](const Keyed& one) {
+      return std::tie(one.group, one.cell) > std::tie(last_chosen_.group, last_chosen_.cell);
+    });
+    std::rotate(order.begin(), from, order.end());
+    std::vector<uint32_t> chosen;
+    for (size_t i = 0; i < std::min(count, order.size()); ++i) chosen.push_back(order[i].index);
+    if (!chosen.empty()) last_chosen_ = order[chosen.size() - 1];
+    return chosen;
+  }
 
   bool has_work() const { return refresher_.is_running() || refresher_.is_due(); }
   Status work_some() { return refresher_.step(); }
@@ -217,30 +234,41 @@ class DiskUpdater::Impl {
 
   // Those that go to the same cell together: they share pages.
   std::vector<NewNode> by_place(std::span<const NewNode> added) {
-    struct Keyed {
-      uint32_t group;
-      uint32_t cell;
-      uint32_t index;
-      bool operator<(const Keyed& other) const {
-        return std::tie(group, cell, index) < std::tie(other.group, other.cell, other.index);
-      }
-    };
+    std::vector<NewNode> sorted;
+    for (const Keyed& one : keyed(added)) {
+      sorted.push_back(added[one.index]);
+      cell_of_.erase(added[one.index].slot);
+    }
+    return sorted;
+  }
+
+  // By cell, and cells by group.
+  struct Keyed {
+    uint32_t group;
+    uint32_t cell;
+    uint32_t index;
+    bool operator<(const Keyed& other) const {
+      return std::tie(group, cell, index) < std::tie(other.group, other.cell, other.index);
+    }
+  };
+  std::vector<Keyed> keyed(std::span<const NewNode> added) {
     std::vector<Keyed> order;
     const CollectionOptions& options = graph_.shape.options;
     std::vector<float> place(options.dim);
     Cells::Scratch scratch;
     std::vector<NearCell> nearest;
     for (uint32_t i = 0; i < added.size(); ++i) {
-      graph_.space.map_rows(VectorView(options.type, added[i].row, options.dim), place.data(),
-                            nullptr);
-      graph_.cells.nearest(place.data(), 1, scratch, nearest);
-      const uint32_t cell = nearest.empty() ? 0 : nearest.front().cell;
-      order.push_back({graph_.cells.group_of(cell), cell, i});
+      const auto [known, is_new] = cell_of_.try_emplace(added[i].slot, 0);
+      if (is_new) {
+        graph_.space.map_rows(VectorView(options.type, added[i].row, options.dim), place.data(),
+                              nullptr);
+        graph_.cells.nearest(place.data(), 1, scratch, nearest);
+        known->second = nearest.empty() ? 0 : nearest.front().cell;
+      }
+      order.push_back({graph_.cells.group_of(known->second), known->second, i});
     }
     std::sort(order.begin(), order.end());
-    std::vector<NewNode> sorted;
-    for (const Keyed& one : order) sorted.push_back(added[one.index]);
-    return sorted;
+    return order;
   }
 
   // Searches for nodes, several at a time, until enough pages are held; fills near_ of the first so
@@ -266,8 +294,12 @@ class DiskUpdater::Impl {
         hear[i] = [this, i](uint32_t page, const std::byte* bytes, const float* distances) {
           note_page(page, bytes, distances, near_[i]);
         };
-        return DiskQuery::Request{nodes[i].row, options_.search_k, options_.search_list_size,
-                                  nullptr, &hear[i]};
+        return DiskQuery::Request{.query = nodes[i].row,
+                                  .k = options_.search_k,
+                                  .search_list_size = options_.search_list_size,
+                                  .on_page = &hear[i],
+                                  .scan_codes = kScanCodes,
+                                  .expand_margin = kExpandMargin};
       };
       const auto done = [&](size_t, DiskOutcome outcome) {
         const std::lock_guard lock(mutex);
@@ -434,6 +466,8 @@ class DiskUpdater::Impl {
   CellRepacker repacker_;
   GraphRefresher refresher_;
   std::unordered_map<uint32_t, uint32_t> cell_changes_;  // points that came or went, in the piece
+  std::unordered_map<uint32_t, uint32_t> cell_of_;  // the nearest one, of slots that wait
+  Keyed last_chosen_{};
   std::vector<std::vector<NearPoint>> near_;  // by node of the piece
   DiskUpdateStats stats_;
   uint64_t search_reads_ = 0;
@@ -445,6 +479,9 @@ DiskUpdater::DiskUpdater(DiskIndex& index, base::ThreadPool& pool, const DiskUpd
 DiskUpdater::~DiskUpdater() = default;
 
 Status DiskUpdater::apply(const DiskChanges& changes) { return impl_->apply(changes); }
+std::vector<uint32_t> DiskUpdater::choose(std::span<const NewNode> added, size_t count) {
+  return impl_->choose(added, count);
+}
 Status DiskUpdater::checkpoint(uint64_t log_sequence_number) {
   return impl_->checkpoint(log_sequence_number);
 }

@@ -55,6 +55,9 @@ class DiskUpdater {
   DiskUpdater(DiskIndex& index, base::ThreadPool& pool, const DiskUpdateOptions& options);
   ~DiskUpdater();
 
+  // Of nodes that wait, up to `count` that go near each other, by their place in `added`: put in
+  // together they share what is read and written. Call after call all have their turn.
+  std::vector<uint32_t> choose(std::span<const NewNode> added, size_t count);
   // One call at a time, of either. Searches go on meanwhile, and find each node as it was before or
   // is after. Takes changes in the order, and in pieces, that suit it: after an error (kIoError,
   // kCorruption, kDiskFull) index.slots() tells which are in; what is there can be searched.

@@ -13,6 +13,9 @@ namespace {
 constexpr uint32_t kAlpha1000 = 1200;
 // A new node is led to by so many of its nearest neighbours at the least.
 constexpr size_t kLinksBackLeast = 2;
+// Farther neighbours than so many nearest are offered an edge back only where that costs no page
+// more to be written.
+constexpr size_t kLinksBackWorth = 12;
 // Where a new node is put is decided by so many of its nearest points.
 constexpr size_t kVoters = 32;
 // A point that is kept as floats takes so much beside them.
@@ -86,6 +89,11 @@ const float* GraphEditor::floats_of(uint32_t slot) {
   return out;
 }
 
+bool GraphEditor::is_dirty(uint32_t slot) {
+  const PageEdit* const page = where(slot).page;
+  return page != nullptr && page->is_dirty();
+}
+
 void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near) {
   space_.of_row(node.row, point_.data());
   choose_candidates(near);
@@ -97,6 +105,7 @@ void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near) {
   for (size_t i = 0; i < neighbours.size(); ++i) {
     const auto of = std::find_if(candidates_.begin(), candidates_.end(),
                                  [&](const Candidate& c) { return c.slot == neighbours[i]; });
+    if (i >= kLinksBackWorth && !is_dirty(neighbours[i])) continue;
     link_back(neighbours[i], node.slot, of->distance, i < kLinksBackLeast);
   }
 }

@@ -77,6 +77,7 @@ class GraphEditor {
     uint32_t place = 0;
   };
   Where where(uint32_t slot);
+  bool is_dirty(uint32_t slot);
   const float* floats_of(uint32_t slot);
   void choose_candidates(std::vector<NearPoint>& near);
   std::vector<uint32_t> prune(const float* point, std::span<const uint32_t> slots);
