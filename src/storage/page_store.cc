@@ -1,8 +1,10 @@
 #include "storage/page_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <limits>
+#include <thread>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -11,6 +13,8 @@
 namespace roxanne::storage {
 namespace {
 
+// Threads that write at once where there are many runs.
+constexpr size_t kWriters = 8;
 constexpr uint32_t kPhysicalPagesMax = std::numeric_limits<uint32_t>::max();
 
 // Whether the pages' bytes can be written from where they are, as one piece.
@@ -290,22 +294,51 @@ void PageStore::seal(std::span<const PageImage> pages) {
   }
 }
 
-Status PageStore::write_run(std::span<const PageImage> pages, uint32_t physical_page) {
+Status PageStore::write_run(std::span<const PageImage> pages, uint32_t physical_page,
+                            base::AlignedBuffer& staging) {
   uint64_t offset = uint64_t{physical_page} * page_bytes_;
   if (is_one_piece(pages, page_bytes_)) {
     return write_bytes(offset, {pages[0].bytes, pages.size() * page_bytes_});
   }
-  if (staging_.size() == 0) staging_ = base::AlignedBuffer(kPageRunBytes);
+  if (staging.size() == 0) staging = base::AlignedBuffer(kPageRunBytes);
   const size_t pages_max = kPageRunBytes / page_bytes_;
   while (!pages.empty()) {
     const size_t count = std::min(pages.size(), pages_max);
     for (size_t i = 0; i < count; ++i) {
-      std::memcpy(staging_.data() + i * page_bytes_, pages[i].bytes, page_bytes_);
+      std::memcpy(staging.data() + i * page_bytes_, pages[i].bytes, page_bytes_);
     }
-    ROX_RETURN_IF_ERROR(write_bytes(offset, staging_.span().first(count * page_bytes_)));
+    ROX_RETURN_IF_ERROR(write_bytes(offset, staging.span().first(count * page_bytes_)));
     offset += count * page_bytes_;
     pages = pages.subspan(count);
   }
+  return Status::ok();
+}
+
+// Where pages are scattered, each write waits for the disk: several wait at once. A simulated file
+// sees one after the other.
+Status PageStore::write_runs(std::span<const PageImage> pages, std::span<const PageRun> runs) {
+  const bool is_scattered = runs.size() >= 2 * kWriters && file_->descriptor() >= 0;
+  const size_t writer_count = is_scattered ? kWriters : 1;
+  std::vector<size_t> first_page(runs.size());
+  for (size_t i = 1; i < runs.size(); ++i) first_page[i] = first_page[i - 1] + runs[i - 1].count;
+  std::atomic<size_t> next{0};
+  std::vector<Status> statuses(writer_count);
+  const auto write_some = [&](size_t writer, base::AlignedBuffer& staging) {
+    for (size_t i = next++; i < runs.size() && statuses[writer].is_ok(); i = next++) {
+      statuses[writer] =
+          write_run(pages.subspan(first_page[i], runs[i].count), runs[i].begin, staging);
+    }
+  };
+  std::vector<std::thread> writers;
+  for (size_t writer = 1; writer < writer_count; ++writer) {
+    writers.emplace_back([&, writer] {
+      base::AlignedBuffer staging;
+      write_some(writer, staging);
+    });
+  }
+  write_some(0, staging_);
+  for (std::thread& writer : writers) writer.join();
+  for (const Status& status : statuses) ROX_RETURN_IF_ERROR(status);
   return Status::ok();
 }
 
@@ -321,14 +354,10 @@ Status PageStore::write(std::span<const PageImage> pages) {
   if (!status.is_ok()) return fail(status);
   auto runs = take_places(static_cast<uint32_t>(pages.size()));
   if (!runs.is_ok()) return fail(runs.status());
-  std::span<const PageImage> rest = pages;
-  for (const PageRun& run : *runs) {
-    status = write_run(rest.first(run.count), run.begin);
-    if (!status.is_ok()) {
-      give_back(*runs);
-      return fail(status);
-    }
-    rest = rest.subspan(run.count);
+  status = write_runs(pages, *runs);
+  if (!status.is_ok()) {
+    give_back(*runs);
+    return fail(status);
   }
   PageMapEditor editor(*newest_, live_versions_);
   const PageImage* page = pages.data();

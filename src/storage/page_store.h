@@ -156,7 +156,9 @@ class PageStore {
   Status reserve(std::span<const PageRun> runs);
   void give_back(std::span<const PageRun> runs);
   void seal(std::span<const PageImage> pages);
-  Status write_run(std::span<const PageImage> pages, uint32_t physical_page);
+  Status write_run(std::span<const PageImage> pages, uint32_t physical_page,
+                   base::AlignedBuffer& staging);
+  Status write_runs(std::span<const PageImage> pages, std::span<const PageRun> runs);
   void publish(PageMapEditor& editor);
   void retire(uint32_t physical_page, uint64_t version);
   void reclaim();
