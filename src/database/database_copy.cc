@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -10,7 +11,9 @@
 #include "base/status_macros.h"
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
+#include "database/graph_upkeep.h"
 #include "database/seal.h"
+#include "index/disk_copy.h"
 #include "storage/file_copier.h"
 #include "storage/row_file.h"
 #include "storage/small_file.h"
@@ -107,7 +110,7 @@ class DatabaseCopy {
     // the folder removed. Keeps D5.
     ROX_ASSIGN_OR_RETURN(const auto readers_lock, database_.lock_for_reading());
     ROX_RETURN_IF_ERROR(folder_.make());
-    ROX_RETURN_IF_ERROR(database_.committer().run_alone([this] { return capture(); }));
+    ROX_RETURN_IF_ERROR(take_moment());
     ROX_RETURN_IF_ERROR(copy_store());
     for (const Captured& captured : captured_) ROX_RETURN_IF_ERROR(copy_collection(captured));
     ROX_RETURN_IF_ERROR(file_system().sync_directory(folder_.path() + "/collections"));
@@ -124,14 +127,42 @@ class DatabaseCopy {
     std::shared_ptr<const Version> version;
     std::shared_ptr<index::VectorStore> vectors;
     std::optional<schema::GraphRecord> graph;
+    std::unique_ptr<index::DiskCheckpoint> disk_form = nullptr;  // where it changes in place
+    bool has_pages = false;  // the copy has those of disk_form already
   };
 
   storage::FileSystem& file_system() const { return database_.file_system(); }
 
+  // Graphs stand still at the moment of the copy, so that it has of each the checkpoint that
+  // belongs to the store's record of it. Keeps D8: a slot that a checkpoint in force names is
+  // written by nobody, so in the captured version it is the node's point or dead; and what is dead
+  // the copy's opener lets rest, since the copied vectors file is as long as this one. That graphs
+  // change afterwards, checkpoints and all, changes nothing: the files of a checkpoint stay while
+  // others read the folder, which is what this looks like.
+  Status take_moment() {
+    while (true) {
+      const auto collections = database_.collections();
+      std::vector<std::unique_lock<std::mutex>> held;
+      for (const auto& collection : collections) {
+        held.push_back(collection->upkeep().hold());
+        // Less for the copy's opener to do again. Where it fails, the last one serves.
+        (void)collection->upkeep().checkpoint();
+      }
+      bool are_all_held = false;
+      ROX_RETURN_IF_ERROR(database_.committer().run_alone([&]() -> Status {
+        are_all_held = database_.collections() == collections;
+        return are_all_held ? capture(collections) : Status::ok();
+      }));
+      if (!are_all_held) continue;  // one came meanwhile
+      for (Captured& captured : captured_) ROX_RETURN_IF_ERROR(hold_graph(captured));
+      return Status::ok();
+    }
+  }
+
   // The moment: no commit is under way. Takes no time that depends on how much there is.
-  Status capture() {
+  Status capture(const std::vector<std::shared_ptr<CollectionImpl>>& collections) {
     if (database_.is_closed()) return Status::not_found("the database is closed");
-    for (const auto& collection : database_.collections()) {
+    for (const auto& collection : collections) {
       ROX_RETURN_IF_ERROR(collection->usable());
       captured_.push_back(
           {collection, collection->version(), collection->vectors(), collection->graph_record()});
@@ -140,9 +171,6 @@ class DatabaseCopy {
       ROX_ASSIGN_OR_RETURN(const uint64_t bytes,
                            file_system().file_size(database_.vectors_path(collection->id())));
       bytes_total_ += bytes;
-      if (const auto& graph = captured_.back().graph; graph.has_value()) {
-        bytes_total_ += graph->resident.file_bytes + graph->disk.file_bytes;
-      }
     }
     // After a failed write it is not known what the store's files hold; what it has in memory is.
     // Keeps D6. Beside another process that writes, they come and go.
@@ -158,12 +186,45 @@ class DatabaseCopy {
     return Status::ok();
   }
 
+  // Finds the checkpoint of a disk form that changes in place, and shares its pages where the file
+  // system can: that must be done before they change.
+  Status hold_graph(Captured& captured) {
+    if (!captured.graph.has_value()) return Status::ok();
+    schema::GraphRecord& record = *captured.graph;
+    bytes_total_ += record.resident.file_bytes;
+    if (!record.disk.exists()) return Status::ok();
+    if (!record.is_changeable) {
+      bytes_total_ += record.disk.file_bytes;
+      return Status::ok();
+    }
+    const uint32_t id = captured.collection->id();
+    const index::DiskPaths paths = database_.graph_paths(id, record.file_number).disk;
+    auto opened = index::DiskCheckpoint::open(file_system(), paths);
+    if (!opened.is_ok()) return unless_damaged(opened.status());
+    captured.disk_form = *std::move(opened);
+    bytes_total_ += captured.disk_form->bytes();
+    if (database_.options().read_only) {
+      // Who writes may have given up the image, and changed what it was made of, since this process
+      // has looked. Then the copy has the disk form alone.
+      if (record.resident.exists() && !database_.is_as_it_was_opened()) {
+        record.resident = {};
+        changed_records_.put(schema::graph_key(id), schema::encode_graph_record(record));
+      }
+      return Status::ok();
+    }
+    ROX_RETURN_IF_ERROR(file_system().create_directory(moved(database_.collection_path(id))));
+    ROX_ASSIGN_OR_RETURN(captured.has_pages,
+                         captured.disk_form->clone_pages(moved(paths), copier_));
+    return Status::ok();
+  }
+
   // First: while its files are held, the store's folder only grows.
   Status copy_store() {
     const std::string folder = folder_.path() + "/kv.tmp";
-    ROX_RETURN_IF_ERROR(store_files_ != nullptr
-                            ? store_files_->copy_to(folder, copier_)
-                            : store_->copy_contents(*store_snapshot_, folder, copier_));
+    ROX_RETURN_IF_ERROR(
+        store_files_ != nullptr
+            ? store_files_->copy_to(folder, copier_)
+            : store_->copy_contents(*store_snapshot_, changed_records_, folder, copier_));
     store_files_.reset();
     store_snapshot_.reset();
     return file_system().sync_directory(folder);
@@ -173,13 +234,16 @@ class DatabaseCopy {
   std::string moved(const std::string& path) const {
     return folder_.path() + path.substr(database_.path().size());
   }
+  index::DiskPaths moved(const index::DiskPaths& paths) const {
+    return {moved(paths.pages), moved(paths.codes)};
+  }
 
   Status copy_collection(const Captured& captured) {
     const uint32_t id = captured.collection->id();
     const std::string folder = moved(database_.collection_path(id));
     ROX_RETURN_IF_ERROR(file_system().create_directory(folder));
     ROX_RETURN_IF_ERROR(copy_vectors(captured));
-    if (captured.graph.has_value()) ROX_RETURN_IF_ERROR(copy_graph(id, *captured.graph));
+    if (captured.graph.has_value()) ROX_RETURN_IF_ERROR(copy_graph(id, captured));
     return file_system().sync_directory(folder);
   }
 
@@ -206,6 +270,8 @@ class DatabaseCopy {
       ROX_RETURN_IF_ERROR(target->write_block(block, buffer.span()));
       ROX_RETURN_IF_ERROR(copier_.note_copied(layout.block_bytes));
     }
+    // Slots that a graph names are not to be taken for new ones. Keeps D8.
+    ROX_RETURN_IF_ERROR(target->lengthen(bytes));
     return target->sync();
   }
 
@@ -222,18 +288,31 @@ class DatabaseCopy {
     return blocks;
   }
 
-  // Files of a graph in force do not change. A resident form never does, and gets a second name;
-  // pages may once the copy is opened.
-  Status copy_graph(uint32_t id, const schema::GraphRecord& graph) {
-    const DatabaseImpl::GraphPaths paths = database_.graph_paths(id, graph.file_number);
-    if (graph.resident.exists()) {
-      ROX_RETURN_IF_ERROR(unless_missing(copier_.link(paths.resident, moved(paths.resident))));
+  // A resident form never changes, and gets a second name. Pages do once the copy is opened, here
+  // or there.
+  Status copy_graph(uint32_t id, const Captured& captured) {
+    const schema::GraphRecord& record = *captured.graph;
+    const DatabaseImpl::GraphPaths paths = database_.graph_paths(id, record.file_number);
+    if (record.resident.exists()) {
+      ROX_RETURN_IF_ERROR(unless_damaged(copier_.link(paths.resident, moved(paths.resident))));
     }
-    if (!graph.disk.exists()) return Status::ok();
+    if (!record.disk.exists()) return Status::ok();
+    if (record.is_changeable) return copy_disk_form(captured, moved(paths.disk));
     for (const std::string& path : {paths.disk.pages, paths.disk.codes}) {
-      ROX_RETURN_IF_ERROR(unless_missing(clone_or_copy(path)));
+      ROX_RETURN_IF_ERROR(unless_damaged(clone_or_copy(path)));
     }
     return Status::ok();
+  }
+
+  Status copy_disk_form(const Captured& captured, const index::DiskPaths& to) {
+    if (captured.disk_form == nullptr) return Status::ok();
+    Status status;
+    if (!captured.has_pages) status = captured.disk_form->copy_pages(to, copier_);
+    if (status.is_ok()) status = captured.disk_form->copy_codes(to, copier_);
+    if (status.is_ok()) return status;
+    // Some of its files are no graph.
+    ROX_RETURN_IF_ERROR(unless_damaged(status));
+    return unless_damaged(file_system().remove(to.pages));
   }
 
   Status clone_or_copy(const std::string& path) {
@@ -242,9 +321,11 @@ class DatabaseCopy {
     return cloned ? Status::ok() : copier_.copy(path, moved(path), bytes);
   }
 
-  // A graph is derived data: one that is not there costs speed, here as there.
-  static Status unless_missing(const Status& status) {
-    return status.code() == StatusCode::kNotFound ? Status::ok() : status;
+  // A graph is derived data: one that cannot be read costs speed, here as there.
+  static Status unless_damaged(const Status& status) {
+    const bool is_damage =
+        status.code() == StatusCode::kNotFound || status.code() == StatusCode::kCorruption;
+    return is_damage ? Status::ok() : status;
   }
 
   // FORMAT comes last: a copy that was not finished is no database. Until then the store has
@@ -267,6 +348,7 @@ class DatabaseCopy {
   std::vector<Captured> captured_;
   std::unique_ptr<storage::KeyValueStore::HeldFiles> store_files_;    // either these
   std::unique_ptr<storage::KeyValueStore::Snapshot> store_snapshot_;  // or this
+  storage::WriteBatch changed_records_;  // that the copy has of its own; only with a snapshot
   uint64_t bytes_total_ = 0;
   SnapshotReport report_;
 };

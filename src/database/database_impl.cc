@@ -107,7 +107,7 @@ Status DatabaseImpl::open_folder() {
     ROX_ASSIGN_OR_RETURN(lock_, file_system_.lock(path_ + "/LOCK", storage::LockMode::kExclusive));
   }
   if (exists) ROX_RETURN_IF_ERROR(check_format());
-  ROX_RETURN_IF_ERROR(check_seal(file_system_, path_));
+  ROX_ASSIGN_OR_RETURN(seal_, check_seal(file_system_, path_));
   if (!options_.read_only) ROX_RETURN_IF_ERROR(remove_seal(file_system_, path_));
 
   const MemoryShares shares = share_memory(options_.memory_limit_bytes);
@@ -357,6 +357,11 @@ std::optional<index::MemoryReservation> DatabaseImpl::reserve_memory(uint64_t by
     file_system_.sleep_us(1000);
   }
   return std::nullopt;
+}
+
+// Each process that writes leaves another seal, or none.
+bool DatabaseImpl::is_as_it_was_opened() const {
+  return !seal_.empty() && read_seal(file_system_, path_) == seal_;
 }
 
 bool DatabaseImpl::no_readers_elsewhere() const {

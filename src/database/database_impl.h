@@ -81,6 +81,8 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   // Held while the folder is read as it is: what readers may want stays, freed slots are not
   // written, files not removed. By this process too.
   Result<std::unique_ptr<storage::FileLock>> lock_for_reading() const;
+  // Of one that is open read-only: whether it is certain that nobody has written since.
+  bool is_as_it_was_opened() const;
   // Whether freed slots may be written: no other process reads an older state of the folder.
   bool no_readers_elsewhere() const;
 
@@ -110,6 +112,7 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   std::unique_ptr<GraphMaintainer> maintainer_;
   std::atomic<bool> closed_{false};
   std::atomic<uint32_t> format_version_{kFormatVersion};
+  std::string seal_;  // that was there when it was opened; "": none
 
   mutable std::mutex catalogue_mutex_;  // guards collections_
   // Shared with the handles that users hold.

@@ -91,17 +91,22 @@ Status write_seal(storage::FileSystem& file_system, const std::string& path) {
   return storage::replace_file(file_system, path, "SEAL", text);
 }
 
-Status check_seal(storage::FileSystem& file_system, const std::string& path) {
+std::string read_seal(storage::FileSystem& file_system, const std::string& path) {
+  const auto seal = storage::read_small_file(file_system, path + "/SEAL", kSealBytesMax);
+  return seal.is_ok() ? *seal : std::string();
+}
+
+Result<std::string> check_seal(storage::FileSystem& file_system, const std::string& path) {
   const std::string seal_path = path + "/SEAL";
   ROX_ASSIGN_OR_RETURN(const bool there, file_system.exists(seal_path));
-  if (!there) return Status::ok();
+  if (!there) return std::string();
   auto seal = storage::read_small_file(file_system, seal_path, kSealBytesMax);
   auto found = describe(file_system, path);
   // A writer that has just opened the folder removes the seal before it changes anything, and puts
   // a new one there when it closes: what was read counts only if the seal stayed as it was.
   while (true) {
     ROX_ASSIGN_OR_RETURN(const bool still_there, file_system.exists(seal_path));
-    if (!still_there) return Status::ok();
+    if (!still_there) return std::string();
     const auto again = storage::read_small_file(file_system, seal_path, kSealBytesMax);
     ROX_RETURN_IF_ERROR(again.status());
     if (seal.is_ok() && *again == *seal) break;
@@ -114,7 +119,7 @@ Status check_seal(storage::FileSystem& file_system, const std::string& path) {
                               ": the seal itself is damaged; if `verify` of a copy "
                               "without this file finds nothing wrong, delete it");
   }
-  if (*seal == *found) return Status::ok();
+  if (*seal == *found) return *seal;
   return Status::corruption(path + ": changed since the database was closed: expected \"" +
                             first_difference(*seal, *found) + "\" (name, size, checksum)");
 }

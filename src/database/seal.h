@@ -15,8 +15,10 @@ namespace roxanne::database {
 // Both want the database's folder; the store's files are in its subfolder kv.
 Status write_seal(storage::FileSystem& file_system, const std::string& path);
 
-// kCorruption names the file that is not what the seal says; fine where there is no seal.
-Status check_seal(storage::FileSystem& file_system, const std::string& path);
+// kCorruption names the file that is not what the seal says; fine where there is no seal. Returns
+// it: while that is what read_seal() gives too, nobody has written since. "" where there is none.
+Result<std::string> check_seal(storage::FileSystem& file_system, const std::string& path);
+std::string read_seal(storage::FileSystem& file_system, const std::string& path);
 
 // Durable on return.
 Status remove_seal(storage::FileSystem& file_system, const std::string& path);

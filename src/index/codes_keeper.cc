@@ -80,16 +80,23 @@ CodesKeeper::CodesKeeper(storage::FileSystem& file_system, const DiskPaths& path
   count_bytes(0);
 }
 
+Result<CodesKeeper::Named> CodesKeeper::named_by(const storage::CheckpointRecord& checkpoint) {
+  const OwnerNumbers& numbers = checkpoint.owner_numbers;
+  if (numbers[kGenerationAt] > std::numeric_limits<uint32_t>::max()) {
+    return Status::corruption("names no generation of codes that there can be");
+  }
+  return Named{static_cast<uint32_t>(numbers[kGenerationAt]), numbers[kLogBytesAt]};
+}
+
 Result<CodesKeeper::Opened> CodesKeeper::open(storage::FileSystem& file_system,
                                               const DiskPaths& paths,
                                               const CollectionOptions& options,
                                               const storage::CheckpointRecord& checkpoint,
                                               const CodesOpenOptions& open_options) {
   const OwnerNumbers& numbers = checkpoint.owner_numbers;
-  if (numbers[kGenerationAt] > std::numeric_limits<uint32_t>::max()) {
-    return Status::corruption(paths.pages + ": names no generation of codes that there can be");
-  }
-  const auto generation = static_cast<uint32_t>(numbers[kGenerationAt]);
+  const Result<Named> named = named_by(checkpoint);
+  if (!named.is_ok()) return named.status().with_context(paths.pages);
+  const uint32_t generation = named->generation;
   const std::string path = paths.codes_of(generation);
   auto loaded = load_disk_codes(file_system, path, options);
   if (loaded.status().code() == StatusCode::kNotFound) return missing(path);
@@ -101,7 +108,7 @@ Result<CodesKeeper::Opened> CodesKeeper::open(storage::FileSystem& file_system,
   const WrittenCodes written{codes.file_bytes, codes.checksum};
   const std::string log_path = paths.log_of(generation);
   ROX_ASSIGN_OR_RETURN(const CodesLogEnd end,
-                       replay(file_system, log_path, numbers[kLogBytesAt], codes));
+                       replay(file_system, log_path, named->log_bytes, codes));
   if (numbers[kChecksumAt] != 0 && numbers[kChecksumAt] != end.checksum) {
     return Status::corruption((end.bytes > 0 ? log_path : path) + ": not what " + paths.pages +
                               " was checkpointed with");

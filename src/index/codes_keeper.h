@@ -40,6 +40,13 @@ class CodesKeeper {
   using OwnerNumbers = std::array<uint64_t, storage::kOwnerNumbers>;
   struct Opened;
 
+  // What a checkpoint of the pages names. kCorruption where there can be no such thing.
+  struct Named {
+    uint32_t generation = 0;
+    uint64_t log_bytes = 0;
+  };
+  static Result<Named> named_by(const storage::CheckpointRecord& checkpoint);
+
   // The graph as a checkpoint of its pages names it. kCorruption says which file, and where;
   // kUnsupported for a newer version.
   static Result<Opened> open(storage::FileSystem& file_system, const DiskPaths& paths,

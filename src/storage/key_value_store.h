@@ -130,10 +130,10 @@ class KeyValueStore : public std::enable_shared_from_this<KeyValueStore> {
   // Of this moment; while no write is under way. Not of a store that was opened read-only: it has
   // no say in which files stay.
   Result<std::unique_ptr<HeldFiles>> hold_files();
-  // Makes a new store in a folder that is there and empty, with all that a snapshot has: for those
-  // that cannot hold files. Synced on return, names as well.
-  Status copy_contents(const Snapshot& snapshot, const std::string& folder,
-                       FileCopier& copier) const;
+  // Makes a new store in a folder that is there and empty, with all that a snapshot has, and
+  // `changes` made to that: for those that cannot hold files. Synced on return, names as well.
+  Status copy_contents(const Snapshot& snapshot, const WriteBatch& changes,
+                       const std::string& folder, FileCopier& copier) const;
   // Moves buffered writes into sorted files, so that the next open replays nothing.
   Status flush();
   // Reads every block of every file and checks it.

@@ -64,8 +64,8 @@ Status KeyValueStore::HeldFiles::copy_to(const std::string& folder, FileCopier& 
   return Status::ok();
 }
 
-Status KeyValueStore::copy_contents(const Snapshot& snapshot, const std::string& folder,
-                                    FileCopier& copier) const {
+Status KeyValueStore::copy_contents(const Snapshot& snapshot, const WriteBatch& changes,
+                                    const std::string& folder, FileCopier& copier) const {
   ROX_ASSIGN_OR_RETURN(const auto copy,
                        open(copier.file_system(), folder,
                             {.create_if_missing = true, .memory_bytes = kCopyMemoryBytes}));
@@ -86,6 +86,8 @@ Status KeyValueStore::copy_contents(const Snapshot& snapshot, const std::string&
   }
   ROX_RETURN_IF_ERROR(cursor.status());
   ROX_RETURN_IF_ERROR(write_gathered());
+  ROX_RETURN_IF_ERROR(
+      from_rocksdb(copy->db_->Write(unlogged, changes.batch_.get()), "copy keys"));
   ROX_RETURN_IF_ERROR(copy->flush());
   ROX_RETURN_IF_ERROR(copy->close());
   ROX_RETURN_IF_ERROR(copy->background_failure());

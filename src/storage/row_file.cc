@@ -169,6 +169,17 @@ void RowFile::note_space(uint64_t first_block, uint64_t end_block, BlockSpace sp
             spaces_.begin() + static_cast<ptrdiff_t>(end_block), space);
 }
 
+Status RowFile::lengthen(uint64_t bytes) {
+  if (bytes <= RowLayout::kHeaderBytes) return Status::ok();
+  const uint64_t blocks =
+      (bytes - RowLayout::kHeaderBytes + layout_.block_bytes - 1) / layout_.block_bytes;
+  if (blocks <= reserved_blocks_) return Status::ok();
+  ROX_RETURN_IF_ERROR(file_->truncate(layout_.block_offset(blocks)));
+  note_space(reserved_blocks_, blocks, BlockSpace::kHole);
+  reserved_blocks_ = blocks;
+  return Status::ok();
+}
+
 Status RowFile::cut(uint64_t slot_count) {
   const uint64_t blocks = (slot_count + layout_.rows_per_block - 1) / layout_.rows_per_block;
   if (blocks >= reserved_blocks_) return Status::ok();

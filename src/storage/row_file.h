@@ -104,6 +104,8 @@ class RowFile {
   Status reserve(uint64_t slot_count);
   // The same for these slots, ascending, wherever they are: blocks may have been given back.
   Status reserve(std::span<const uint32_t> slots);
+  // Makes it as long as another of its kind of so many bytes; what this adds takes up no disk.
+  Status lengthen(uint64_t bytes);
   // Cuts the file behind the block of the last slot below `slot_count`.
   Status cut(uint64_t slot_count);
   // Gives the disk space of blocks back: rows in them read as damaged.
