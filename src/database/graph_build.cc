@@ -105,8 +105,21 @@ class GraphBuild {
                                          : is_build_due(lag);
     if (is_due) return true;
     is_promotion_ = !options_.rebuild && options_.serving_memory_bytes == 0 &&
-                    collection_.may_become_resident(*version_);
+                    collection_.may_become_resident(*version_) && make_way_for_image();
     return is_promotion_;
+  }
+
+  // An image that was forgotten while others read the folder is there still, under the name that
+  // the next one has. It is not written over: they may read it, and a copy of the folder may share
+  // the file.
+  bool make_way_for_image() const {
+    const auto record = collection_.graph_record();
+    if (!record.has_value()) return false;
+    const std::string path =
+        database_.graph_paths(collection_.id(), record->file_number).resident;
+    const Result<bool> there = database_.file_system().exists(path);
+    if (there.is_ok() && !*there) return true;
+    return database_.no_readers_elsewhere() && database_.file_system().remove(path).is_ok();
   }
 
   bool is_build_due(const GraphLag& lag) const {
