@@ -6,6 +6,7 @@
 #include "database/collection_impl.h"
 #include "database/committer.h"
 #include "database/database_impl.h"
+#include "database/graph_maintainer.h"
 
 namespace roxanne::database {
 namespace {
@@ -137,6 +138,7 @@ void CollectionImpl::load_waiting_graph() {
   const Status loaded = load();
   if (!loaded.is_ok()) set_index_error(loaded.message());
   graph_waits_ = false;
+  database_->maintainer().note_graph();  // points may wait to be taken in
 }
 
 void CollectionImpl::serve_graph(NewGraph next, uint64_t commit) {
