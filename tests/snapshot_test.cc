@@ -260,9 +260,9 @@ TEST_F(SnapshotTest, GraphsComeAlong) {
   }
   // Beside a process that writes, the image may be behind what it was made of.
   Database third = open_or_die(copy_path(3), options);
-  EXPECT_GE(checked_recall(*third.collection("graph"),
-                           MatrixView(ScalarType::kU8, rows.data(), 20, 32)),
-            0.9);
+  EXPECT_GE(
+      checked_recall(*third.collection("graph"), MatrixView(ScalarType::kU8, rows.data(), 20, 32)),
+      0.9);
   EXPECT_EQ(third.collection("graph")->info()->regime, "disk");
   expect_sound(third);
   for (const int number : {1, 2}) {
@@ -500,9 +500,9 @@ class ChangingSnapshotTest : public SnapshotTest {
     EXPECT_GE(recall(collection), 0.9);
     const bool caught_up = has_caught_up(collection);
     const CollectionInfo info = *collection.info();
-    EXPECT_TRUE(caught_up) << info.regime << ": " << info.points << " points, "
-                           << info.index.points << " in the graph, " << info.index.dead_nodes
-                           << " dead; " << info.index_error;
+    EXPECT_TRUE(caught_up) << info.regime << ": " << info.points << " points, " << info.index.points
+                           << " in the graph, " << info.index.dead_nodes << " dead; "
+                           << info.index_error;
     EXPECT_GE(recall(collection), 0.9);
     expect_sound(copy);
   }

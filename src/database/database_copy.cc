@@ -133,12 +133,12 @@ class DatabaseCopy {
 
   storage::FileSystem& file_system() const { return database_.file_system(); }
 
-  // Graphs stand still at the moment of the copy, so that it has of each the checkpoint that belongs
-  // to the store's record of it. Keeps D8: a slot that a checkpoint in force names is written by
-  // nobody, so in the captured version it is the node's point or dead; and what is dead the copy's
-  // opener lets rest, since the copied vectors file is as long as this one. That graphs change
-  // afterwards, checkpoints and all, changes nothing: the files of a checkpoint stay while others
-  // read the folder, which is what this looks like.
+  // Graphs stand still at the moment of the copy, so that it has of each the checkpoint that
+  // belongs to the store's record of it. Keeps D8: a slot that a checkpoint in force names is
+  // written by nobody, so in the captured version it is the node's point or dead; and what is dead
+  // the copy's opener lets rest, since the copied vectors file is as long as this one. That graphs
+  // change afterwards, checkpoints and all, changes nothing: the files of a checkpoint stay while
+  // others read the folder, which is what this looks like.
   Status take_moment() {
     while (true) {
       const auto collections = database_.collections();
@@ -221,10 +221,10 @@ class DatabaseCopy {
   // First: while its files are held, the store's folder only grows.
   Status copy_store() {
     const std::string folder = folder_.path() + "/kv.tmp";
-    ROX_RETURN_IF_ERROR(store_files_ != nullptr
-                            ? store_files_->copy_to(folder, copier_)
-                            : store_->copy_contents(*store_snapshot_, changed_records_, folder,
-                                                    copier_));
+    ROX_RETURN_IF_ERROR(
+        store_files_ != nullptr
+            ? store_files_->copy_to(folder, copier_)
+            : store_->copy_contents(*store_snapshot_, changed_records_, folder, copier_));
     store_files_.reset();
     store_snapshot_.reset();
     return file_system().sync_directory(folder);
@@ -288,8 +288,8 @@ class DatabaseCopy {
     return blocks;
   }
 
-  // A resident form never changes, and gets a second name. Pages do once the copy is opened, here or
-  // there.
+  // A resident form never changes, and gets a second name. Pages do once the copy is opened, here
+  // or there.
   Status copy_graph(uint32_t id, const Captured& captured) {
     const schema::GraphRecord& record = *captured.graph;
     const DatabaseImpl::GraphPaths paths = database_.graph_paths(id, record.file_number);

@@ -22,8 +22,7 @@ Result<std::unique_ptr<DiskCheckpoint>> DiskCheckpoint::open(storage::FileSystem
 }
 
 uint64_t DiskCheckpoint::bytes() const {
-  return uint64_t{map_->used_page_count()} * pages_->page_bytes() + codes_bytes_ +
-         codes_.log_bytes;
+  return uint64_t{map_->used_page_count()} * pages_->page_bytes() + codes_bytes_ + codes_.log_bytes;
 }
 
 Result<bool> DiskCheckpoint::clone_pages(const DiskPaths& to, storage::FileCopier& copier) const {

@@ -25,8 +25,8 @@ class DiskCheckpoint {
 
   uint64_t bytes() const;  // that are to be copied
 
-  // Only where no checkpoint was made since open(), and none is made meanwhile: shares the blocks of
-  // the page file with `to`. False where the file system cannot.
+  // Only where no checkpoint was made since open(), and none is made meanwhile: shares the blocks
+  // of the page file with `to`. False where the file system cannot.
   Result<bool> clone_pages(const DiskPaths& to, storage::FileCopier& copier) const;
   // Writes the pages to a new file, in order of their numbers, checked: kCorruption names the one
   // that is damaged.

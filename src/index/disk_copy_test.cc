@@ -19,10 +19,9 @@ class DiskCopyTest : public testing::Test {
  protected:
   DiskCopyTest() {
     EXPECT_TRUE(build_disk(files_, folder_.path(), rows_, Metric::kL2).is_ok());
-    auto opened = DiskIndex::open(files_, from_, rows_.options(Metric::kL2),
-                                  {.read_only = false, .is_unread_elsewhere = [this] {
-                                     return !is_read_;
-                                   }});
+    auto opened =
+        DiskIndex::open(files_, from_, rows_.options(Metric::kL2),
+                        {.read_only = false, .is_unread_elsewhere = [this] { return !is_read_; }});
     EXPECT_TRUE(opened.is_ok()) << opened.status().to_string();
     index_ = *std::move(opened);
     updater_ = std::make_unique<DiskUpdater>(*index_, pool_, DiskUpdateOptions{});

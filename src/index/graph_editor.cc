@@ -279,6 +279,7 @@ bool GraphEditor::link_back(uint32_t from, uint32_t slot, float distance, bool m
   const Where at = where(from);
   if (at.page == nullptr) return false;
   std::vector<uint32_t> slots = list_of(at);
+  std::erase(slots, slot);  // an edge to the point that was there before
   if (slots.size() < graph_.layout.max_degree) {
     slots.push_back(slot);
     at.page->set_neighbours(at.place, slots);
