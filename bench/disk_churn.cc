@@ -1,6 +1,6 @@
-// disk_churn: what changes do to a disk index, with nothing of a database around it. Builds an index
-// of some of a file's rows, then removes and adds rows round after round, and prints what a query
-// needs and what a change cost.
+// disk_churn: what changes do to a disk index, with nothing of a database around it. Builds an
+// index of some of a file's rows, then removes and adds rows round after round, and prints what a
+// query needs and what a change cost.
 //
 //   disk_churn BASE QUERY [--scenario replace|grow|shrink] [--metric l2|ip|cosine] [--rows N]
 //              [--first N] [--share PERCENT] [--rounds N] [--every N] [--queries N] [--threads N]
@@ -218,17 +218,18 @@ class Churn {
     };
     const auto store = index_->pages().stats();
     ROX_ASSIGN_OR_RETURN(const uint64_t bytes, index_->pages().bytes_on_disk());
-    std::printf("%8zu %8zu %7.4f %7.2f %8.0f %8.2f | %9zu %7.2f %7.2f %8.0f %8.1f | %7.1f %6.3f %6zu\n",
-                round, inside_.size(), fixed.recall, fixed.reads, fixed.comparisons,
-                at.has_value() ? at->reads : -1.0, changes_,
-                each(stats.reads + stats.cache_hits, before_.reads + before_.cache_hits),
-                each(stats.pages_written, before_.pages_written),
-                each(stats.bytes_written, before_.bytes_written),
-                changes_ == 0 ? 0 : change_us_ / static_cast<double>(changes_),
-                static_cast<double>(bytes) / (1 << 20),
-                static_cast<double>(index_->node_count()) /
-                    static_cast<double>(store.used_pages * index_->graph().layout.nodes),
-                index_->graph().cells.cell_count());
+    std::printf(
+        "%8zu %8zu %7.4f %7.2f %8.0f %8.2f | %9zu %7.2f %7.2f %8.0f %8.1f | %7.1f %6.3f %6zu\n",
+        round, inside_.size(), fixed.recall, fixed.reads, fixed.comparisons,
+        at.has_value() ? at->reads : -1.0, changes_,
+        each(stats.reads + stats.cache_hits, before_.reads + before_.cache_hits),
+        each(stats.pages_written, before_.pages_written),
+        each(stats.bytes_written, before_.bytes_written),
+        changes_ == 0 ? 0 : change_us_ / static_cast<double>(changes_),
+        static_cast<double>(bytes) / (1 << 20),
+        static_cast<double>(index_->node_count()) /
+            static_cast<double>(store.used_pages * index_->graph().layout.nodes),
+        index_->graph().cells.cell_count());
     describe();
     std::fflush(stdout);
     before_ = stats;
@@ -237,8 +238,9 @@ class Churn {
     return Status::ok();
   }
 
-  // What a graph is like: edges a node has, those that lead nowhere, nodes that few lead to, and how
-  // far codes are from their points, as a share of the mean squared distance of the 10th neighbour.
+  // What a graph is like: edges a node has, those that lead nowhere, nodes that few lead to, and
+  // how far codes are from their points, as a share of the mean squared distance of the 10th
+  // neighbour.
   void describe() {
     const index::DiskGraph& graph = index_->graph();
     const index::NodePageLayout& layout = graph.layout;
@@ -272,9 +274,11 @@ class Churn {
     }
     double few = 0;
     for (const uint32_t slot : index::slots_of(index_->slots())) few += led_to[slot] < 8 ? 1 : 0;
-    std::printf("         degree %.2f, stale %.2f, led to by < 8: %.4f, code error %.4f, edges in page %.3f, in cell %.3f\n",
-                edges / nodes, stale / nodes, few / nodes, error / nodes, same_page / edges,
-                same_cell / edges);
+    std::printf(
+        "         degree %.2f, stale %.2f, led to by < 8: %.4f, code error %.4f, edges in page "
+        "%.3f, in cell %.3f\n",
+        edges / nodes, stale / nodes, few / nodes, error / nodes, same_page / edges,
+        same_cell / edges);
   }
 
   const Options options_;
@@ -307,14 +311,20 @@ bool parse(int count, char** arguments, Options& options) {
     }
     if (++i == count) return false;
     const std::string value = arguments[i];
-    const std::pair<const char*, size_t*> numbers[] = {
-        {"--rows", &options.rows},         {"--first", &options.first},
-        {"--share", &options.share},       {"--rounds", &options.rounds},
-        {"--every", &options.every},       {"--queries", &options.queries},
-        {"--threads", &options.threads},   {"--list-size", &options.list_size},
-        {"--cache", &options.cache},       {"--memory", &options.memory},
-        {"--batch", &options.batch},       {"--search-k", &options.search_k},
-        {"--search-list", &options.search_list}, {"--part-count", &options.part_count}};
+    const std::pair<const char*, size_t*> numbers[] = {{"--rows", &options.rows},
+                                                       {"--first", &options.first},
+                                                       {"--share", &options.share},
+                                                       {"--rounds", &options.rounds},
+                                                       {"--every", &options.every},
+                                                       {"--queries", &options.queries},
+                                                       {"--threads", &options.threads},
+                                                       {"--list-size", &options.list_size},
+                                                       {"--cache", &options.cache},
+                                                       {"--memory", &options.memory},
+                                                       {"--batch", &options.batch},
+                                                       {"--search-k", &options.search_k},
+                                                       {"--search-list", &options.search_list},
+                                                       {"--part-count", &options.part_count}};
     bool is_known = false;
     for (const auto& [known, number] : numbers) {
       if (name != known) continue;

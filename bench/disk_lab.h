@@ -36,7 +36,8 @@ struct Point {
 };
 
 // A point at a recall between two measured ones, by rising recall.
-inline std::optional<Point> point_at(const std::vector<Point>& points, double recall, bool& is_bound) {
+inline std::optional<Point> point_at(const std::vector<Point>& points, double recall,
+                                     bool& is_bound) {
   is_bound = !points.empty() && points.front().recall >= recall;
   if (is_bound) return points.front();
   for (size_t i = 1; i < points.size(); ++i) {

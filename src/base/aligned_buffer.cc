@@ -74,8 +74,8 @@ void AlignedBuffer::grow(size_t size) {
   if (mapped_bytes_ != 0 && kMovesPages) {
     const size_t bytes = round_up(wanted, kHugePageBytes);
     std::byte* place = map_huge(bytes);
-    void* moved =
-        mremap(data_, mapped_bytes_, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, static_cast<void*>(place));
+    void* moved = mremap(data_, mapped_bytes_, bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
+                         static_cast<void*>(place));
     if (moved == MAP_FAILED) {
       munmap(place, bytes);
       throw std::bad_alloc();

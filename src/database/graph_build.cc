@@ -115,8 +115,7 @@ class GraphBuild {
   bool make_way_for_image() const {
     const auto record = collection_.graph_record();
     if (!record.has_value()) return false;
-    const std::string path =
-        database_.graph_paths(collection_.id(), record->file_number).resident;
+    const std::string path = database_.graph_paths(collection_.id(), record->file_number).resident;
     const Result<bool> there = database_.file_system().exists(path);
     if (there.is_ok() && !*there) return true;
     return database_.no_readers_elsewhere() && database_.file_system().remove(path).is_ok();

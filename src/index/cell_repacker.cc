@@ -13,7 +13,8 @@ namespace roxanne::index {
 namespace {
 
 constexpr size_t kRowsMost = 2 * CellSorter::kCellRows;
-// A cell is sorted anew when so many percent of its points came or went, but not before so many did.
+// A cell is sorted anew when so many percent of its points came or went, but not before so many
+// did.
 constexpr size_t kChangedPercent = 12;
 constexpr uint32_t kChangesLeast = 40;
 constexpr size_t kIterations = 8;
@@ -181,8 +182,9 @@ void CellRepacker::fill_pages(uint32_t cell) {
       ++made_;
     }
   }
-  gone_.assign(numbers.begin() + static_cast<ptrdiff_t>(std::min(numbers.size(), new_pages_.size())),
-               numbers.end());
+  gone_.assign(
+      numbers.begin() + static_cast<ptrdiff_t>(std::min(numbers.size(), new_pages_.size())),
+      numbers.end());
 }
 
 Status CellRepacker::write() {
@@ -201,9 +203,8 @@ Status CellRepacker::write() {
     }
     images_.push_back({page.number(), 0, page.taken(), bytes});
   }
-  std::sort(images_.begin(), images_.end(), [](const auto& a, const auto& b) {
-    return a.logical_page < b.logical_page;
-  });
+  std::sort(images_.begin(), images_.end(),
+            [](const auto& a, const auto& b) { return a.logical_page < b.logical_page; });
   ROX_RETURN_IF_ERROR(index_.pages().write(images_));
   return gone_.empty() ? Status::ok() : index_.pages().remove(gone_);
 }

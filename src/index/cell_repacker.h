@@ -1,6 +1,6 @@
 // Sorts a cell of a changing graph anew, as a build does (cell_sorter.h): near points share a page,
-// pages are full but for a place or so, codes are of what the centroid of now leaves. A cell that has
-// become too large is cut in two. Since edges name slots, moving points is an ordinary write.
+// pages are full but for a place or so, codes are of what the centroid of now leaves. A cell that
+// has become too large is cut in two. Since edges name slots, moving points is an ordinary write.
 #pragma once
 
 #include <cstdint>

@@ -28,7 +28,8 @@ Cells make_cells(size_t groups, size_t cells_each, bool has_offsets, uint32_t se
     const size_t count = cells_each == 0 ? 0 : random() % (2 * cells_each);
     for (size_t c = 0; c < count; ++c) {
       for (size_t d = 0; d < kDim; ++d) cell[d] = group[d] + 0.3f * values(random);
-      cells.add_cell(static_cast<uint32_t>(g), cell.data(), has_offsets ? std::abs(values(random)) * 0.3f : 0);
+      cells.add_cell(static_cast<uint32_t>(g), cell.data(),
+                     has_offsets ? std::abs(values(random)) * 0.3f : 0);
     }
   }
   return cells;

@@ -61,7 +61,8 @@ uint64_t shared_bytes(const CollectionOptions& options, uint64_t row_count) {
   const uint64_t cells = row_count / CellSorter::kCellRows + 1;
   const uint64_t pages = row_count / std::max(1u, layout.nodes) + cells;
   return cells * (options.dim * sizeof(uint16_t) + 64) + pages * 3 * sizeof(uint32_t) +
-         row_count / 4 + row_count * sizeof(uint32_t) + options.dim * kernels::kCodebookEntries * sizeof(float);
+         row_count / 4 + row_count * sizeof(uint32_t) +
+         options.dim * kernels::kCodebookEntries * sizeof(float);
 }
 
 // Places, those that stay vacant at the ends of cells included.
@@ -385,8 +386,7 @@ class DiskBuild {
         pages_, storage::PageStore::create(file_system_, paths_.pages,
                                            {.page_bytes = layout_.page_bytes,
                                             .is_unread_elsewhere = options_.is_unread_elsewhere}));
-    ROX_ASSIGN_OR_RETURN(codes_,
-                         DiskCodesWriter::create(file_system_, paths_.codes, *graph_));
+    ROX_ASSIGN_OR_RETURN(codes_, DiskCodesWriter::create(file_system_, paths_.codes, *graph_));
     graph_->codes = base::AlignedBuffer(size_t{graph_->place_count()} * graph_->code.code_bytes());
     PageWriter writer(*graph_, *ordered_, row_starts_, row_slots_, pool_, options_.thread_count);
     const auto on_page = [this](double fraction) {
@@ -417,16 +417,13 @@ class DiskBuild {
 
   Result<std::unique_ptr<DiskIndex>> finish() {
     ROX_RETURN_IF_ERROR(report("calibrate", kEncodeEnd));
-    auto index =
-        std::make_unique<DiskIndex>(std::move(graph_), std::move(pages_), codes_->bytes());
-    ROX_ASSIGN_OR_RETURN(
-        const CalibrationSample sample,
-        take_calibration_sample(*index, *ordered_, pool_, options_.thread_count,
-                                graph::mix_seeds(options_.seed, 4)));
+    auto index = std::make_unique<DiskIndex>(std::move(graph_), std::move(pages_), codes_->bytes());
+    ROX_ASSIGN_OR_RETURN(const CalibrationSample sample,
+                         take_calibration_sample(*index, *ordered_, pool_, options_.thread_count,
+                                                 graph::mix_seeds(options_.seed, 4)));
     index->graph().error = measure_error(index->graph(), sample);
-    ROX_ASSIGN_OR_RETURN(
-        index->graph().list_sizes,
-        measure_list_sizes(*index, sample, pool_, options_.thread_count));
+    ROX_ASSIGN_OR_RETURN(index->graph().list_sizes,
+                         measure_list_sizes(*index, sample, pool_, options_.thread_count));
     index->note_changed(std::nullopt, codes_->bytes());
     ROX_RETURN_IF_ERROR(codes_->finish(index->graph()));
     const WrittenCodes written{codes_->bytes(), codes_->checksum()};

@@ -62,9 +62,8 @@ Result<double> recall_of(DiskIndex& index, const CalibrationSample& sample, base
 Result<size_t> least_size(DiskIndex& index, const CalibrationSample& sample, base::ThreadPool& pool,
                           size_t thread_count, size_t k) {
   const auto reaches = [&](size_t size) -> Result<bool> {
-    ROX_ASSIGN_OR_RETURN(
-        const double recall,
-        recall_of(index, sample, pool, thread_count, {.k = k, .search_list_size = size}));
+    ROX_ASSIGN_OR_RETURN(const double recall, recall_of(index, sample, pool, thread_count,
+                                                        {.k = k, .search_list_size = size}));
     return recall >= kRecallWanted;
   };
   size_t low = k;  // too small, unless it is enough

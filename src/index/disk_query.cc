@@ -195,7 +195,8 @@ void DiskQuery::scan_cell(uint32_t cell, float base) {
   const std::vector<uint32_t>& pages = graph_.cell_pages[cell];
   for (size_t i = 0; i < pages.size(); ++i) {
     const uint32_t page = pages[i];
-    if (i + 1 < pages.size()) __builtin_prefetch(graph_.code_of(pages[i + 1] * graph_.layout.nodes));
+    if (i + 1 < pages.size())
+      __builtin_prefetch(graph_.code_of(pages[i + 1] * graph_.layout.nodes));
     if (read_pages_.contains(page)) continue;
     const uint32_t first = page * graph_.layout.nodes;
     const uint8_t* code = graph_.code_of(first);

@@ -143,10 +143,10 @@ class DiskQuery {
   NumberMap cell_bases_;   // squared distances to centroids
   NumberMap gains_;        // of pages, while they are chosen
 
-  std::vector<Candidate> candidates_;  // points on pages that were not read
-  std::vector<uint32_t> noted_;        // nodes to be estimated
+  std::vector<Candidate> candidates_;    // points on pages that were not read
+  std::vector<uint32_t> noted_;          // nodes to be estimated
   std::vector<NodeAndPage> neighbours_;  // of one point
-  std::vector<Seen> seen_;             // of the pages of this round
+  std::vector<Seen> seen_;               // of the pages of this round
   std::vector<PageGain> page_gains_;
   std::vector<uint32_t> wanted_;
   std::vector<float> distances_;

@@ -19,8 +19,8 @@
 namespace roxanne::index {
 namespace {
 
-// Nodes of one piece, where memory allows. Of the memory, half is for pages, a quarter for points as
-// floats, the rest for what searches found: so much a node.
+// Nodes of one piece, where memory allows. Of the memory, half is for pages, a quarter for points
+// as floats, the rest for what searches found: so much a node.
 constexpr size_t kPieceNodes = 1024;
 constexpr size_t kPieceNodesLeast = 32;
 constexpr size_t kPiecePagesLeast = 64;
@@ -89,7 +89,8 @@ class DiskUpdater::Impl {
 
   // From where the last choice ended on, all around.
   std::vector<uint32_t> choose(std::span<const NewNode> added, size_t count) {
-    if (cell_of_.size() > 4 * added.size() + kPieceNodes) cell_of_.clear();  // of slots that are gone
+    if (cell_of_.size() > 4 * added.size() + kPieceNodes)
+      cell_of_.clear();  // of slots that are gone
     std::vector<Keyed> order = keyed(added);
     const auto from = std::find_if(order.begin(), order.end(), [&](const Keyed& one) {
       return std::tie(one.group, one.cell) > std::tie(last_chosen_.group, last_chosen_.cell);
@@ -223,7 +224,8 @@ class DiskUpdater::Impl {
     for (size_t first = 0; first < nodes.size();) {
       begin_piece();
       std::span<const NewNode> rest(nodes.data() + first, nodes.size() - first);
-      ROX_ASSIGN_OR_RETURN(const size_t searched, search(rest.first(std::min(rest.size(), piece_nodes_))));
+      ROX_ASSIGN_OR_RETURN(const size_t searched,
+                           search(rest.first(std::min(rest.size(), piece_nodes_))));
       for (size_t i = 0; i < searched; ++i) editor_.insert(rest[i], near_[i]);
       ROX_RETURN_IF_ERROR(end_piece());
       first += searched;
@@ -374,8 +376,10 @@ class DiskUpdater::Impl {
   void count_changes() {
     for (const auto& [slot, node] : editor_.moved()) {
       const uint32_t before = graph_.node_of(slot);
-      if (before != kNoNode && node == kNoNode) ++cell_changes_[graph_.page_cells[graph_.page_of(before)]];
-      if (before == kNoNode && node != kNoNode) ++cell_changes_[pages_.find(graph_.page_of(node))->cell()];
+      if (before != kNoNode && node == kNoNode)
+        ++cell_changes_[graph_.page_cells[graph_.page_of(before)]];
+      if (before == kNoNode && node != kNoNode)
+        ++cell_changes_[pages_.find(graph_.page_of(node))->cell()];
     }
   }
 
@@ -466,7 +470,7 @@ class DiskUpdater::Impl {
   CellRepacker repacker_;
   GraphRefresher refresher_;
   std::unordered_map<uint32_t, uint32_t> cell_changes_;  // points that came or went, in the piece
-  std::unordered_map<uint32_t, uint32_t> cell_of_;  // the nearest one, of slots that wait
+  std::unordered_map<uint32_t, uint32_t> cell_of_;       // the nearest one, of slots that wait
   Keyed last_chosen_{};
   std::vector<std::vector<NearPoint>> near_;  // by node of the piece
   DiskUpdateStats stats_;

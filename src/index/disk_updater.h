@@ -1,5 +1,5 @@
-// Changes a disk graph in place: new nodes are linked to their neighbours, dead ones are cut out and
-// those that led to them are mended, page by page, while searches go on.
+// Changes a disk graph in place: new nodes are linked to their neighbours, dead ones are cut out
+// and those that led to them are mended, page by page, while searches go on.
 #pragma once
 
 #include <cstddef>
@@ -68,7 +68,8 @@ class DiskUpdater {
   // Whether there is something to do beside changes: codes to be made anew, where the graph has
   // outgrown them. apply() does some of it too.
   bool has_work() const;
-  // Some tens of milliseconds of it, seconds at its beginning and end. One call at a time, as above.
+  // Some tens of milliseconds of it, seconds at its beginning and end. One call at a time, as
+  // above.
   Status work_some();
   // All of it, however little it is: for when changes have come to rest. After a checkpoint.
   Status give_idle_space_back();

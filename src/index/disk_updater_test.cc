@@ -127,9 +127,9 @@ class ChangedIndex {
   Status reopen() {
     updater_.reset();
     index_.reset();
-    ROX_ASSIGN_OR_RETURN(index_, DiskIndex::open(storage::posix_file_system(),
-                                                 disk_paths(directory_.path()), options(),
-                                                 {.read_only = false}));
+    ROX_ASSIGN_OR_RETURN(
+        index_, DiskIndex::open(storage::posix_file_system(), disk_paths(directory_.path()),
+                                options(), {.read_only = false}));
     make_updater();
     return Status::ok();
   }
@@ -216,16 +216,15 @@ TEST_P(DiskUpdaterTypeTest, HoldsWhatWasPutInAndFindsIt) {
   EXPECT_EQ(changed.updater().stats().removed, 200u);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, DiskUpdaterTypeTest,
-    testing::Values(std::pair(ScalarType::kU8, Metric::kL2),
-                    std::pair(ScalarType::kF32, Metric::kL2),
-                    std::pair(ScalarType::kF16, Metric::kCosine),
-                    std::pair(ScalarType::kI8, Metric::kInnerProduct)),
-    [](const auto& one) {
-      return std::string(scalar_type_name(one.param.first)) + "_" +
-             std::string(metric_name(one.param.second));
-    });
+INSTANTIATE_TEST_SUITE_P(All, DiskUpdaterTypeTest,
+                         testing::Values(std::pair(ScalarType::kU8, Metric::kL2),
+                                         std::pair(ScalarType::kF32, Metric::kL2),
+                                         std::pair(ScalarType::kF16, Metric::kCosine),
+                                         std::pair(ScalarType::kI8, Metric::kInnerProduct)),
+                         [](const auto& one) {
+                           return std::string(scalar_type_name(one.param.first)) + "_" +
+                                  std::string(metric_name(one.param.second));
+                         });
 
 TEST(DiskUpdaterTest, ManySmallChangesKeepItWhole) {
   ChangedIndex changed({.rows = 3000, .first = 500, .dim = 16, .seed = 5});

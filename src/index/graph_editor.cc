@@ -114,8 +114,9 @@ void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near) {
 void GraphEditor::choose_candidates(std::vector<NearPoint>& near) {
   constexpr size_t kRead = 2 * kCandidates;
   if (near.size() > kRead) {
-    std::nth_element(near.begin(), near.begin() + kRead, near.end(),
-                     [](const NearPoint& a, const NearPoint& b) { return a.distance < b.distance; });
+    std::nth_element(
+        near.begin(), near.begin() + kRead, near.end(),
+        [](const NearPoint& a, const NearPoint& b) { return a.distance < b.distance; });
     near.resize(kRead);
   }
   candidates_.clear();
@@ -154,8 +155,8 @@ std::vector<uint32_t> GraphEditor::prune(const float* point, std::span<const uin
   return kept;
 }
 
-// In the cell whose centroid is nearest, so that cells stay what they are; there, each of the nearest
-// points votes for its page, the nearer the more.
+// In the cell whose centroid is nearest, so that cells stay what they are; there, each of the
+// nearest points votes for its page, the nearer the more.
 PageEdit& GraphEditor::choose_page() {
   struct Votes {
     PageEdit* page;
@@ -218,10 +219,11 @@ PageEdit& GraphEditor::split(PageEdit& page) {
   std::vector<std::pair<float, uint32_t>> order(count);  // the more to the right, the later
   for (uint32_t i = 0; i < count; ++i) order[i] = {distance(left, i) - distance(right, i), i};
   std::sort(order.begin(), order.end());
-  const auto sign = std::find_if(order.begin(), order.end(),
-                                 [](const auto& one) { return one.first > 0; });
+  const auto sign =
+      std::find_if(order.begin(), order.end(), [](const auto& one) { return one.first > 0; });
   const auto natural = static_cast<uint32_t>(sign - order.begin());
-  const uint32_t kept = std::clamp(natural, std::max(1u, count / 3), count - std::max(1u, count / 3));
+  const uint32_t kept =
+      std::clamp(natural, std::max(1u, count / 3), count - std::max(1u, count / 3));
   const uint32_t number = numbers_.take();
   PageEdit& other = pages_.make(number, page.cell());
   made_pages_.push_back(number);
@@ -322,7 +324,8 @@ void GraphEditor::remove(uint32_t slot) {
     for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
       if (!page->has(place)) continue;
       const uint32_t* list = page->neighbours(place);
-      if (std::find(list, list + graph_.layout.max_degree, slot) == list + graph_.layout.max_degree) {
+      if (std::find(list, list + graph_.layout.max_degree, slot) ==
+          list + graph_.layout.max_degree) {
         continue;
       }
       mend({page, place}, slot, neighbours);
@@ -342,7 +345,8 @@ void GraphEditor::mend(const Where& at, uint32_t gone, std::span<const uint32_t>
     nearest.push_back({space_.distance(own.data(), floats_of(slot)), slot});
   }
   distance_computations_ += nearest.size();
-  const size_t room = graph_.layout.max_degree - std::min<size_t>(graph_.layout.max_degree, slots.size());
+  const size_t room =
+      graph_.layout.max_degree - std::min<size_t>(graph_.layout.max_degree, slots.size());
   const size_t wanted = std::min({room, kInsteadMost, nearest.size()});
   std::partial_sort(nearest.begin(), nearest.begin() + static_cast<ptrdiff_t>(wanted),
                     nearest.end());

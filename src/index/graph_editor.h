@@ -5,8 +5,8 @@
 // and each neighbour takes an edge back where the same rule has it so (Vamana, Subramanya et al.,
 // NeurIPS 2019). Where a node goes, each that led to it takes one of its neighbours instead
 // (IP-DiskANN, Xu et al. 2025, which looks for them by a search; here they are looked for on the
-// pages of its neighbours). Nodes are put where their neighbours lie; a page without room for a node
-// that belongs there is split in two.
+// pages of its neighbours). Nodes are put where their neighbours lie; a page without room for a
+// node that belongs there is split in two.
 #pragma once
 
 #include <cstddef>

@@ -80,10 +80,10 @@ Status GraphRefresher::begin() {
 
 Status GraphRefresher::train() {
   const size_t dim = graph_.shape.options.dim;
-  std::vector<uint32_t> numbers =
-      graph::random_ids(graph_.shape.page_count,
-                        std::min<size_t>({graph_.shape.page_count, kSamplePages, options_.pages_most}),
-                        graph::mix_seeds(seed_, 11));
+  std::vector<uint32_t> numbers = graph::random_ids(
+      graph_.shape.page_count,
+      std::min<size_t>({graph_.shape.page_count, kSamplePages, options_.pages_most}),
+      graph::mix_seeds(seed_, 11));
   std::erase_if(numbers, [&](uint32_t page) { return graph_.page_cells[page] == kNoCell; });
   std::sort(numbers.begin(), numbers.end());
   pages_.clear();
@@ -115,7 +115,8 @@ Status GraphRefresher::take_queries() {
   for (uint32_t number = 0; number < graph_.shape.page_count; ++number) {
     PageEdit* const page = pages_.find(number);
     for (uint32_t place = 0; page != nullptr && place < graph_.layout.nodes; ++place) {
-      if (page->has(place)) all.push_back({graph::mix_seeds(seed_, page->node(place)), {page, place}});
+      if (page->has(place))
+        all.push_back({graph::mix_seeds(seed_, page->node(place)), {page, place}});
     }
   }
   std::sort(all.begin(), all.end());
@@ -197,14 +198,15 @@ Cells GraphRefresher::regrouped() const {
     graph_.cells.centroid(cell, centroids.data() + cell * dim);
   }
   const auto groups = std::max<size_t>(1, static_cast<size_t>(std::sqrt(count)));
-  const std::vector<float> means =
-      quantize::kmeans(centroids.data(), count, dim,
-                       {.cluster_count = groups, .iteration_max = 8, .seed = graph::mix_seeds(seed_, 13)});
+  const std::vector<float> means = quantize::kmeans(
+      centroids.data(), count, dim,
+      {.cluster_count = groups, .iteration_max = 8, .seed = graph::mix_seeds(seed_, 13)});
   const quantize::NearestCentroid nearest(means.data(), means.size() / dim, dim);
   std::vector<uint32_t> group_of(count);
   nearest.assign(centroids.data(), count, group_of.data());
   Cells cells(dim);
-  for (size_t group = 0; group < means.size() / dim; ++group) cells.add_group(means.data() + group * dim);
+  for (size_t group = 0; group < means.size() / dim; ++group)
+    cells.add_group(means.data() + group * dim);
   for (uint32_t cell = 0; cell < count; ++cell) {
     cells.add_cell(group_of[cell], centroids.data() + cell * dim, graph_.cells.offset(cell));
   }
@@ -232,8 +234,7 @@ Status GraphRefresher::finish() {
   }
   index_.codes_keeper()->note_all();
   known_points_ = graph_.shape.node_count;
-  const Result<ListSizes> sizes =
-      measure_list_sizes(index_, sample_, pool_, options_.thread_count);
+  const Result<ListSizes> sizes = measure_list_sizes(index_, sample_, pool_, options_.thread_count);
   if (sizes.is_ok()) {
     const std::lock_guard lock(index_.gate());
     graph_.list_sizes = *sizes;

@@ -76,16 +76,11 @@ class PageEdit {
     return place;
   }
   Record record(uint32_t place) {
-    return {slot(place),
-            tag(place),
-            layout_.has_norms ? layout_.norms(bytes_)[place] : 0,
-            row(place),
-            neighbours(place),
-            code(place)};
+    return {slot(place), tag(place),        layout_.has_norms ? layout_.norms(bytes_)[place] : 0,
+            row(place),  neighbours(place), code(place)};
   }
   void remove(uint32_t place) {
-    std::memcpy(code(place) + graph_.code.part_count(),
-                &quantize::ResidualProductCode::kVacant,
+    std::memcpy(code(place) + graph_.code.part_count(), &quantize::ResidualProductCode::kVacant,
                 sizeof quantize::ResidualProductCode::kVacant);
     taken_ &= ~(uint64_t{1} << place);
     is_dirty_ = true;

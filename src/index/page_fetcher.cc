@@ -69,8 +69,8 @@ Status PageFetcher::finish_one(std::span<const uint32_t> numbers, const storage:
     const std::span<std::byte> bytes = buffer(taken);
     Status read = completions[i].status;
     // A page whose bytes are wrong is read once more: it may have been the way, not the disk.
-    if (read.is_ok() && (completions[i].bytes_read != bytes.size() ||
-                         !pages_.check_page(page, bytes).is_ok())) {
+    if (read.is_ok() &&
+        (completions[i].bytes_read != bytes.size() || !pages_.check_page(page, bytes).is_ok())) {
       read = pages_.read_page(snapshot, page, bytes);
     }
     if (read.is_ok()) {

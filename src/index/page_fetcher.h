@@ -20,7 +20,8 @@ class PageFetcher {
   PageFetcher(const DiskGraph& graph, const storage::PageStore& pages, PageCache* cache);
   ~PageFetcher();
 
-  // Afterwards all of `numbers` are in `to`, as the newest snapshot has them. kIoError, kCorruption.
+  // Afterwards all of `numbers` are in `to`, as the newest snapshot has them. kIoError,
+  // kCorruption.
   Status fetch(std::span<const uint32_t> numbers, PagesUnderWay& to);
 
   uint64_t reads() const { return reads_; }
@@ -36,7 +37,7 @@ class PageFetcher {
   PageCache* const cache_;
   base::AlignedBuffer arena_;
   std::vector<size_t> idle_buffers_;
-  std::vector<size_t> number_in_;  // by buffer: index in what is fetched
+  std::vector<size_t> number_in_;                 // by buffer: index in what is fetched
   std::unique_ptr<storage::AsyncReader> reader_;  // after arena_
   uint64_t reads_ = 0;
   uint64_t cache_hits_ = 0;

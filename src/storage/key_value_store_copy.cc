@@ -86,8 +86,7 @@ Status KeyValueStore::copy_contents(const Snapshot& snapshot, const WriteBatch& 
   }
   ROX_RETURN_IF_ERROR(cursor.status());
   ROX_RETURN_IF_ERROR(write_gathered());
-  ROX_RETURN_IF_ERROR(
-      from_rocksdb(copy->db_->Write(unlogged, changes.batch_.get()), "copy keys"));
+  ROX_RETURN_IF_ERROR(from_rocksdb(copy->db_->Write(unlogged, changes.batch_.get()), "copy keys"));
   ROX_RETURN_IF_ERROR(copy->flush());
   ROX_RETURN_IF_ERROR(copy->close());
   ROX_RETURN_IF_ERROR(copy->background_failure());
