@@ -65,6 +65,35 @@ Key key_of(KeyType type, uint64_t key) {
   return type == KeyType::kU64 ? Key(key) : Key("key " + std::to_string(key));
 }
 
+// Takes some points out of the graph and puts them in again, in place (from format 4 on).
+void change_graph(Collection& collection, const Golden& golden) {
+  for (uint64_t first = 10; first < 30; first += 2) {
+    const bool has_numbers = golden.options.key_type == KeyType::kU64;
+    const std::vector<uint64_t> numbers = {first, first + 1};
+    const std::vector<std::string> words = {"key " + std::to_string(first),
+                                            "key " + std::to_string(first + 1)};
+    const KeysView keys = has_numbers ? KeysView(numbers) : KeysView(words);
+    const std::vector<std::string> payloads = {payload_of(first), payload_of(first + 1)};
+    auto rows = row_of(golden.options.type, first);
+    const auto second = row_of(golden.options.type, first + 1);
+    rows.insert(rows.end(), second.begin(), second.end());
+    ASSERT_EQ(*collection.erase(keys), 2u);
+    ASSERT_TRUE(collection.build_index({.serving_memory_bytes = 1}));
+    ASSERT_TRUE(collection.upsert(keys, MatrixView(golden.options.type, rows.data(), 2, kDim),
+                                  {.payloads = payloads}));
+    ASSERT_TRUE(collection.build_index({.serving_memory_bytes = 1}));
+  }
+  EXPECT_EQ(collection.info()->index.updates.added, 20u);
+  EXPECT_EQ(collection.info()->index.updates.removed, 20u);
+}
+
+bool has_codes_log(const std::filesystem::path& folder) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.path().filename().string().find(".codes.log") != std::string::npos) return true;
+  }
+  return false;
+}
+
 void make(const std::string& path) {
   auto database =
       Database::open(path, golden_options({.create_if_missing = true, .error_if_exists = true}));
@@ -90,6 +119,7 @@ void make(const std::string& path) {
     const std::vector<std::string> word = {"key " + std::to_string(kErased)};
     ASSERT_TRUE(collection->erase(has_numbers ? KeysView(number) : KeysView(word)).is_ok());
     ASSERT_TRUE(collection->build_index({.serving_memory_bytes = golden.is_on_disk ? 1u : 0u}));
+    if (golden.is_on_disk) change_graph(*collection, golden);
   }
   ASSERT_TRUE(database->close());
 }
@@ -146,6 +176,7 @@ TEST(Golden, FoldersOfEveryFormatOpenAndCanBeWritten) {
                           std::filesystem::copy_options::recursive);
     const std::string name = entry.path().filename();
     const auto format = static_cast<uint32_t>(std::stoul(name.substr(name.find('-') + 1)));
+    EXPECT_EQ(has_codes_log(directory.database()), format >= 4) << "a graph that was changed";
     for (const bool read_only : {true, false, false}) {
       auto database =
           Database::open(directory.database(), golden_options({.read_only = read_only}));
@@ -183,7 +214,7 @@ TEST(Golden, FoldersOfEveryFormatOpenAndCanBeWritten) {
     expect_golden(*database, std::nullopt);
     ++folders;
   }
-  EXPECT_GE(folders, 3u);
+  EXPECT_GE(folders, 4u);
 }
 
 }  // namespace

@@ -447,6 +447,33 @@ TEST_F(LiveGraphTest, AgreesWithExactSearchThroughRandomChanges) {
   }
 }
 
+// A reader's folder goes on to change: the graph on disk may be newer than what the reader sees.
+TEST_F(LiveGraphTest, AReaderBesideAWriterFindsNothingWrong) {
+  for (const bool is_resident : {true, false}) {
+    SCOPED_TRACE(is_resident);
+    Collection collection = make(2000);
+    ASSERT_TRUE(collection.build_index(is_resident ? IndexOptions{} : kOnDisk));
+    DatabaseOptions options = small_graphs(false);
+    options.read_only = true;
+    Database reader = open_or_die(directory_.database(), options);
+    const Collection seen = *reader.collection();
+    for (uint64_t round = 0; round < 4; ++round) {
+      add(collection, round * 400, 210);  // they move
+      ASSERT_TRUE(collection.build_index(kTakeIn));
+      EXPECT_EQ(info_of(collection).regime, "disk");
+      const auto report = reader.verify();
+      ASSERT_TRUE(report.is_ok()) << report.status().to_string();
+      for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+      if (round < 2) continue;  // its graph is not loaded before
+      EXPECT_GE(recall(seen), kRecallMin);
+      EXPECT_EQ(info_of(seen).regime, is_resident ? "resident" : "disk")
+          << info_of(seen).index_error;
+    }
+    ASSERT_TRUE(reader.close());
+    ASSERT_TRUE(database_.drop_collection("default"));
+  }
+}
+
 // Others may drop it, close it and look at it while points are taken in.
 TEST_F(LiveGraphTest, DroppingAndClosingWaitForNobody) {
   for (const bool drops : {true, false}) {

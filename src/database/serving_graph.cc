@@ -127,7 +127,9 @@ Result<std::shared_ptr<const ServingGraph>> load_graph(const CollectionImpl& col
       .is_unread_elsewhere = [&database] { return database.no_readers_elsewhere(); }};
   ROX_ASSIGN_OR_RETURN(auto index, index::DiskIndex::open(database.file_system(), paths.disk,
                                                           collection.options(), open_options));
-  if (!record.changes_in_place()) {
+  // Who writes may have changed it since this process has read the record.
+  const bool is_as_told = !database.options().read_only || database.is_as_it_was_opened();
+  if (!record.changes_in_place() && is_as_told) {
     ROX_RETURN_IF_ERROR(check_nodes(paths.disk.codes, record, index->node_count(), 0));
   }
   return make_serving_graph(database, std::move(index), std::move(choice.memory));

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
-#include <cstring>
 #include <utility>
 
 #include "base/status_macros.h"
+#include "index/disk_check.h"
 #include "index/disk_codes_file.h"
 
 namespace roxanne::index {
@@ -235,52 +234,7 @@ Status DiskIndex::read_edges(std::span<const uint32_t> slots, graph::Adjacency& 
 }
 
 void DiskIndex::verify(const RowOf& row_of, const TagOf& tag_of, const Damaged& damaged) const {
-  const NodePageLayout& layout = graph_->layout;
-  bool goes_on = true;
-  const auto report = [&](const Status& status) { return goes_on = goes_on && damaged(status); };
-  pages_->check(report);
-  uint64_t nodes = 0;
-  const auto visit = [&](uint32_t page, const std::byte* bytes) {
-    const uint64_t taken = storage::load_page_header(bytes).record_bitmap;
-    for (uint32_t place = 0; place < layout.nodes && goes_on; ++place) {
-      if (((taken >> place) & 1) == 0) continue;
-      ++nodes;
-      const Status checked = check_node(bytes, page * layout.nodes + place, row_of, tag_of);
-      if (!checked.is_ok()) report(checked.with_context(pages_->path()));
-    }
-  };
-  bool is_whole = true;  // what is not was told by check() above
-  if (goes_on) visit_pages(visit, [&](const Status&) { return !(is_whole = false); });
-  if (goes_on && is_whole && nodes != node_count()) {
-    report(Status::corruption(pages_->path() + ": " + std::to_string(nodes) + " nodes, expected " +
-                              std::to_string(node_count())));
-  }
-}
-
-Status DiskIndex::check_node(const std::byte* page, uint32_t node, const RowOf& row_of,
-                             const TagOf& tag_of) const {
-  const NodePageLayout& layout = graph_->layout;
-  const uint32_t place = node % layout.nodes;
-  const uint32_t slot = layout.slot(page, place);
-  const std::string name = "node " + std::to_string(node) + " (slot " + std::to_string(slot) + ")";
-  if (graph_->node_of(slot) != node) {
-    return Status::corruption(name + ": the codes do not name its slot");
-  }
-  for (size_t i = 0; i < layout.max_degree; ++i) {
-    const uint32_t neighbour = layout.neighbours(page, place)[i];
-    if (neighbour == kNoNode || neighbour < graph_->node_of_slot.size()) continue;
-    return Status::corruption(name + ": an edge leads to slot " + std::to_string(neighbour));
-  }
-  const std::optional<uint64_t> tag = tag_of ? tag_of(slot) : std::nullopt;
-  if (tag.has_value() && *tag != layout.tag(page, place)) {
-    return Status::corruption(name + " has key " + std::to_string(layout.tag(page, place)) +
-                              ", expected " + std::to_string(*tag));
-  }
-  const std::byte* row = row_of ? row_of(slot) : nullptr;
-  if (row != nullptr && std::memcmp(row, layout.row(page, place), layout.row_bytes) != 0) {
-    return Status::corruption(name + " has another vector than the slot");
-  }
-  return Status::ok();
+  DiskCheck(*this, row_of, tag_of, damaged).run();
 }
 
 }  // namespace roxanne::index

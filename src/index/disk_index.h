@@ -118,21 +118,20 @@ class DiskIndex {
   // kIoError.
   Status read_edges(std::span<const uint32_t> slots, graph::Adjacency& edges) const;
 
-  // Reads and checks every page, and what it says against the codes, against the row and against
-  // the tag that a slot has (null, nothing: not compared). Calls `damaged` with what is wrong,
-  // until it returns false.
+  // Reads and checks every page, and all it says against the codes, against the row and against
+  // the tag that a slot has (null, nothing: not compared). Edges that lead to points that are gone
+  // are fine while they are few. Calls `damaged` with what is wrong, until it returns false. Nobody
+  // changes the index meanwhile.
   using RowOf = std::function<const std::byte*(uint32_t slot)>;
   using TagOf = std::function<std::optional<uint64_t>(uint32_t slot)>;
   using Damaged = std::function<bool(const Status&)>;
   void verify(const RowOf& row_of, const TagOf& tag_of, const Damaged& damaged) const;
-
- private:
   // Calls `visit` with every page that is whole, in order; reads long runs. What is wrong with
   // others is passed to `damaged`, until it returns false.
   using VisitPage = std::function<void(uint32_t page, const std::byte* bytes)>;
   void visit_pages(const VisitPage& visit, const Damaged& damaged) const;
-  Status check_node(const std::byte* page, uint32_t node, const RowOf& row_of,
-                    const TagOf& tag_of) const;
+
+ private:
   // What may be asked without a seat at the gate.
   struct Facts {
     ListSizes list_sizes;

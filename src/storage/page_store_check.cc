@@ -34,12 +34,14 @@ void PageStore::check_map_file(const Report& report) const {
   if (!got.is_ok()) return report(got.status());
   const Result<PageFileHeader> header = read_file_header(copies.span().first(*got));
   if (!header.is_ok()) return report(header.status().with_context(path_));
-  if (header->checkpoint_number != durable_.checkpoint_number) {
+  // Beside another process that writes, the file goes on; what this one goes by is there still.
+  const bool has_gone_on = read_only_ && header->checkpoint_number > durable_.checkpoint_number;
+  if (header->checkpoint_number != durable_.checkpoint_number && !has_gone_on) {
     return report(Status::corruption(path_ + ": page file header: is of checkpoint " +
                                      std::to_string(header->checkpoint_number) + ", not " +
                                      std::to_string(durable_.checkpoint_number)));
   }
-  const Result<MapPlaces> places = read_directory(view, *header);
+  const Result<MapPlaces> places = read_directory(view, has_gone_on ? durable_ : *header);
   if (!places.is_ok()) return report(places.status());
   if (places->leaves != places_.leaves) {
     return report(Status::corruption(path_ + ": page map directory: is not what was written"));
