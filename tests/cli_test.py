@@ -510,6 +510,9 @@ def test_index(folder):
     equal((told["regime"], told["index"]["points"], told["index_error"]), ("resident", rows, None))
     for name in ("search_list_size", "max_degree", "bytes_on_disk"):
         assert told["index"][name] > 0, told
+    updates = ("added", "removed", "reads", "pages_written", "bytes_written", "checkpoints")
+    equal(told["index"]["updates"], dict.fromkeys(updates, 0))
+    equal(told["index"]["changes_since_checkpoint"], 0)
     assert "index of 12,000 points" in call("info", db).out
 
     results = call("eval", db, "--query", query, "--ground-truth", gt, "--search-list-size", "0,200",

@@ -174,8 +174,9 @@ struct IndexInfo {
 // What something takes in memory at this moment. Parts do not overlap.
 struct MemoryPart {
   std::string name;    // of a collection: "vectors" (cached ones), "graph", "tail" (vectors that no
-                       // graph names yet), "live sets"; on disk also "codes", "cells", "page map",
-                       // "page cache", "search buffers", "updates" (buffers of them)
+                       // graph names yet), "live sets"; on disk also "codes", "cells", "slot
+                       // table" (where each slot's node is), "page map", "page cache", "search
+                       // buffers", "updates" (buffers of them)
   uint64_t bytes = 0;  // 0 too: a part that would be there is named
 };
 

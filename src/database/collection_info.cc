@@ -37,6 +37,7 @@ void add_graph_parts(const ServingGraph& graph, std::vector<MemoryPart>& parts) 
   const index::DiskMemory memory = graph.disk->memory();
   parts.push_back({"codes", memory.codes});
   parts.push_back({"cells", memory.cells});
+  parts.push_back({"slot table", memory.slots});
   parts.push_back({"page map", memory.page_map});
   parts.push_back({"page cache", graph.disk->cache_bytes()});
   parts.push_back({"search buffers", memory.search_buffers});
