@@ -43,7 +43,7 @@ constexpr size_t kLargeBatchRows = 4096;
 constexpr milliseconds kRoomPoll{20};
 
 // Searches go before. Threads that this one starts are like it.
-constexpr int kNiceness = 5;
+constexpr int kNiceness = 10;
 void lower_priority() {
   (void)setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNiceness);
 }
@@ -84,7 +84,7 @@ void GraphMaintainer::note_graph() {
 }
 
 size_t GraphMaintainer::thread_count() const {
-  return std::max<size_t>(1, database_.options().thread_count);
+  return std::max<size_t>(1, database_.options().thread_count / 2);
 }
 
 base::ThreadPool& GraphMaintainer::pool() {
