@@ -145,7 +145,11 @@ Status GraphRefresher::advance() {
   const uint32_t first = next_page_;
   const auto step = static_cast<uint32_t>(std::min(kStepPages, options_.pages_most));
   for (uint32_t page = first; page < graph_.shape.page_count && page - first < step; ++page) {
-    if (graph_.page_cells[page] != kNoCell) numbers.push_back(page);
+    if (graph_.page_cells[page] != kNoCell) {
+      numbers.push_back(page);
+    } else {
+      encode_page(page, nullptr);
+    }
   }
   pages_.clear();
   ROX_RETURN_IF_ERROR(fetcher_.fetch(numbers, pages_));
@@ -177,13 +181,13 @@ void GraphRefresher::note_page(uint32_t page, const std::byte* bytes) {
 void GraphRefresher::encode_page(uint32_t page, const std::byte* bytes) {
   const size_t code_bytes = new_code_->code_bytes();
   new_codes_.grow((size_t{page} + 1) * graph_.layout.nodes * code_bytes);
-  const uint64_t taken = storage::load_page_header(bytes).record_bitmap;
   const uint32_t cell = graph_.page_cells[page];
+  const uint64_t taken = cell != kNoCell ? storage::load_page_header(bytes).record_bitmap : 0;
   if (cell != kNoCell) residual_.set_cell(cell);
   for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
     uint8_t* code = reinterpret_cast<uint8_t*>(new_codes_.data()) +
                     (size_t{page} * graph_.layout.nodes + place) * code_bytes;
-    if (cell == kNoCell || ((taken >> place) & 1) == 0) {
+    if (((taken >> place) & 1) == 0) {
       new_code_->set_vacant(code);
       continue;
     }

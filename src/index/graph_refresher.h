@@ -49,6 +49,7 @@ class GraphRefresher {
   Status train();
   Status take_queries();
   Status advance();
+  // `bytes` may be null where the page is nobody's.
   void encode_page(uint32_t page, const std::byte* bytes);
   Status finish();
   Cells regrouped() const;
