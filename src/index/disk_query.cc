@@ -80,7 +80,7 @@ uint64_t DiskQuery::bytes() const {
 void DiskQuery::trim() {
   if (bytes() <= kUsualBytes + code_bytes()) return;
   for (NumberSet* set : {&scanned_cells_, &read_pages_, &known_nodes_}) set->reset();
-  for (NumberMap* map : {&cell_bases_, &gains_}) map->reset();
+  for (NumberMap<float>* map : {&cell_bases_, &gains_}) map->reset();
   std::vector<Candidate>().swap(candidates_);
   std::vector<NearCell>().swap(near_cells_);
   std::vector<Seen>().swap(seen_);

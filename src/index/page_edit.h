@@ -17,7 +17,14 @@ class PageEdit {
   // `bytes`: page_bytes, which outlive this.
   PageEdit(const DiskGraph& graph, uint32_t number, uint32_t cell, std::byte* bytes)
       : graph_(graph), layout_(graph.layout), number_(number), cell_(cell), bytes_(bytes) {
-    taken_ = storage::load_page_header(bytes).record_bitmap;
+    renew(cell);
+  }
+  // As if made anew: other bytes are there.
+  void renew(uint32_t cell) {
+    cell_ = cell;
+    taken_ = storage::load_page_header(bytes_).record_bitmap;
+    is_dirty_ = false;
+    codes_.clear();
   }
 
   uint32_t number() const { return number_; }
