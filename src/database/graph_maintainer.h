@@ -39,9 +39,10 @@ class GraphMaintainer {
   void wait_for_room(CollectionImpl& collection, size_t row_count);
 
   // For whoever changes a graph: threads that searches go before, and how many may work now: half
-  // of the processors where searches took a good part of one since this was asked last.
+  // as many as there are processors; all where that is not enough and searches take little since
+  // this was asked last.
   base::ThreadPool& pool();
-  size_t thread_count();
+  size_t thread_count(bool is_behind);
   // After each search of a graph that may change; cheap.
   void note_search(double us) {
     searching_us_.fetch_add(static_cast<uint64_t>(us), std::memory_order_relaxed);
@@ -83,7 +84,7 @@ class GraphMaintainer {
   Clock::time_point last_commit_{};
   UpdateCosts costs_;
   std::unique_ptr<base::ThreadPool> pool_;
-  size_t thread_count_ = 0;  // told last; 0: not asked yet
+  bool is_searching_ = false;  // told last
   uint64_t searching_us_then_ = 0;
   Clock::time_point asked_last_{};
   std::atomic<uint64_t> searching_us_{0};

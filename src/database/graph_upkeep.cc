@@ -20,6 +20,9 @@ constexpr uint64_t kBufferShare = 20;
 constexpr uint64_t kChangesMax = 100'000;
 // The store's record of a graph may be off by one part in so many.
 constexpr uint64_t kRecordShare = 10;
+// Half of the processors are not enough where the tail is longer than one part in so many of what
+// writers wait for.
+constexpr uint64_t kBehindShare = 4;
 // What a drain does between two looks at whether it is still wanted.
 constexpr uint64_t kDrainStep = 512;
 // How long searches may hold on to a graph that has to make room.
@@ -181,7 +184,7 @@ Status GraphUpkeep::prepare() {
 
 Status GraphUpkeep::make_updater() {
   index::DiskUpdateOptions options;
-  options.thread_count = [this] { return database_.maintainer().thread_count(); };
+  options.thread_count = [this] { return database_.maintainer().thread_count(is_behind()); };
   options.memory_bytes = buffer_bytes_of(database_.budget().limit());
   options.take_memory = [this](uint64_t bytes) -> std::shared_ptr<void> {
     auto memory = database_.reserve_memory(bytes);
@@ -200,6 +203,11 @@ Status GraphUpkeep::make_updater() {
   updater_ =
       std::make_unique<index::DiskUpdater>(*graph_->disk, database_.maintainer().pool(), options);
   return follow_growth();
+}
+
+bool GraphUpkeep::is_behind() const {
+  if (is_draining_) return true;
+  return collection_.lag().tail > tail_rows_max(collection_.rules()) / kBehindShare;
 }
 
 void GraphUpkeep::let_go() {
@@ -421,6 +429,11 @@ Status GraphUpkeep::drain(const Progress& progress, const std::atomic<bool>& can
   if (database_.options().durability != Durability::kFull) {
     ROX_RETURN_IF_ERROR(database_.committer().sync_commits());
   }
+  is_draining_ = true;
+  struct End {
+    bool& is_draining;
+    ~End() { is_draining = false; }
+  } const end{is_draining_};
   const uint64_t all = collection_.lag().pending();
   const auto goes_on = [&](std::string_view phase, uint64_t done) {
     const double fraction = all == 0 ? 1 : static_cast<double>(done) / static_cast<double>(all);

@@ -83,6 +83,7 @@ class GraphUpkeep {
   Status unload(std::shared_ptr<const Version> version);
   Status forget_resident_record();
   Status make_updater();
+  bool is_behind() const;
   Result<Work> find_work(uint64_t count_max);
   Status read_rows(uint64_t count_max, Work& work) const;
   Status apply(const Work& work);
@@ -104,6 +105,7 @@ class GraphUpkeep {
   index::MemoryReservation grown_;
   uint64_t durable_slot_capacity_ = 0;  // of the vectors file: what a power cut leaves
   uint64_t slot_capacity_ = 0;          // that all nodes lie below
+  bool is_draining_ = false;
   bool record_is_stale_ = false;
   bool has_idle_space_ = false;
   std::atomic<uint64_t> changes_{0};

@@ -1,6 +1,7 @@
 #include "index/disk_updater.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <thread>
@@ -169,7 +170,10 @@ class DiskUpdater::Impl {
       }
     }
     ROX_RETURN_IF_ERROR(fetch(numbers, pages));
-    for (const auto& [node, slot] : nodes) editor_.remove(slot);
+    for (const auto& [node, slot] : nodes) {
+      editor_.remove(slot);
+      std::this_thread::yield();
+    }
     return merge_thinned(pages);
   }
 
@@ -247,13 +251,14 @@ class DiskUpdater::Impl {
     while (!piece->nodes.empty()) {
       const std::span<const NewNode> after = rest.subspan(piece->nodes.size());
       next->nodes = {};
-      Status searched;
-      std::thread searcher;
-      if (threads > 1 && !after.empty()) {
-        searcher = std::thread([&] { searched = search(after, threads - 1, *next); });
-      }
-      Status edited = insert(*piece);
-      if (searcher.joinable()) searcher.join();
+      Status edited, searched;
+      // The caller edits; who comes free first searches, the caller too where nobody else does.
+      std::atomic<int> next_task{0};
+      const int tasks = threads > 1 && !after.empty() ? 2 : 1;
+      pool_.run(static_cast<size_t>(tasks), [&](size_t lane) {
+        if (lane == 0) edited = insert(*piece);
+        if (next_task++ == 0 && tasks == 2) searched = search(after, threads - 1, *next);
+      });
       ROX_RETURN_IF_ERROR(edited);
       ROX_RETURN_IF_ERROR(searched);
       rest = after;
@@ -279,7 +284,10 @@ class DiskUpdater::Impl {
 
   Status insert(Piece& piece) {
     editor_.begin(piece.pages);
-    for (size_t i = 0; i < piece.nodes.size(); ++i) editor_.insert(piece.nodes[i], piece.near[i]);
+    for (size_t i = 0; i < piece.nodes.size(); ++i) {
+      editor_.insert(piece.nodes[i], piece.near[i]);
+      std::this_thread::yield();  // to searches: the system may let who runs go on for milliseconds
+    }
     ROX_RETURN_IF_ERROR(end_piece(piece.pages));
     stats_.added += piece.nodes.size();
     return Status::ok();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -46,6 +47,7 @@ Result<size_t> NeighbourSearch::run(std::span<const NewNode> nodes, size_t threa
       const size_t i = next_node++;
       if (i >= nodes.size()) return std::nullopt;
       near[i].clear();
+      std::this_thread::yield();  // to searches for others
       hear[i] = [&, i](uint32_t page, const std::byte* bytes, const float* distances) {
         pages.keep(page, bytes);
         note_points(layout, bytes, distances, near[i]);
