@@ -1,9 +1,11 @@
 #include "database/database_copy.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -355,6 +357,20 @@ class DatabaseCopy {
   SnapshotReport report_;
 };
 
+std::filesystem::path written_in_full(const std::string& path) {
+  std::error_code error;  // a process may have no working folder
+  std::filesystem::path full = std::filesystem::absolute(path, error);
+  if (error) full = path;
+  full = full.lexically_normal();
+  return full.has_filename() ? full : full.parent_path();  // without a slash at its end
+}
+
+// However the two are written; links are not followed.
+bool lies_within(const std::string& path, const std::string& folder) {
+  const std::filesystem::path inner = written_in_full(path), outer = written_in_full(folder);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
 }  // namespace
 
 Result<SnapshotReport> copy_database(DatabaseImpl& database, const std::string& path,
@@ -363,7 +379,7 @@ Result<SnapshotReport> copy_database(DatabaseImpl& database, const std::string& 
   std::string trimmed = path;
   while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
   if (trimmed.empty()) return Status::invalid_argument("the copy's path is empty");
-  if (trimmed == database.path() || trimmed.starts_with(database.path() + "/")) {
+  if (lies_within(trimmed, database.path())) {
     return Status::invalid_argument(trimmed + ": lies within the database that is to be copied");
   }
   return DatabaseCopy(database, trimmed, options).run();
