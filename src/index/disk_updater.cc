@@ -348,28 +348,15 @@ class DiskUpdater::Impl {
         images.push_back({page->number(), 0, page->taken(), page->bytes()});
       }
     }
-    const storage::PageSnapshot old = store_.snapshot();
-    Status written = store_.write(images);
-    if (written.is_ok() && !gone.empty()) written = store_.remove(gone);
+    const Status written = index_.write_pages(images, gone);
     if (!written.is_ok()) {
       for (const uint32_t number : editor_.made_pages()) numbers_.free.push_back(number);
       return written;
     }
-    move_cached(*old, images);
     count_changes();
     publish(dirty);
     for (const uint32_t number : gone) numbers_.free.push_back(number);
     return repack_cells();
-  }
-
-  void move_cached(const storage::PageMap& old, const std::vector<storage::PageImage>& images) {
-    PageCache* const cache = index_.cache();
-    if (cache == nullptr) return;
-    const storage::PageSnapshot now = store_.snapshot();
-    for (const storage::PageImage& image : images) {
-      cache->move(old.physical_page(image.logical_page), now->physical_page(image.logical_page),
-                  {image.bytes, graph_.layout.page_bytes});
-    }
   }
 
   // Before it is published: where nodes were and will be.
@@ -386,14 +373,10 @@ class DiskUpdater::Impl {
   void publish(const std::vector<PageEdit*>& dirty) {
     uint32_t slot_end = 0;
     for (const auto& [slot, node] : editor_.moved()) slot_end = std::max(slot_end, slot + 1);
-    const size_t page_codes = graph_.layout.nodes * graph_.code.code_bytes();
     int64_t more = 0;
     {
       const std::lock_guard lock(index_.gate());
-      graph_.page_cells.grow(numbers_.end, kNoCell);
-      graph_.codes.grow(numbers_.end * page_codes);
-      graph_.node_of_slot.grow(slot_end, kNoNode);
-      graph_.shape.page_count = numbers_.end;
+      graph_.grow(numbers_.end, slot_end);
       for (const PageEdit* page : dirty) {
         if (page->has_other_nodes()) publish_page(*page);
       }
@@ -405,17 +388,16 @@ class DiskUpdater::Impl {
       graph_.shape.node_count = static_cast<uint32_t>(graph_.shape.node_count + more);
     }
     for (const PageEdit* page : dirty) {
-      if (page->has_other_nodes()) index_.codes_keeper()->note_page(page->number());
-    }
-    for (const PageEdit* page : dirty) {
-      if (page->has_other_nodes()) refresher_.note_page(page->number(), page->bytes());
+      if (!page->has_other_nodes()) continue;
+      index_.codes_keeper()->note_page(page->number());
+      refresher_.note_page(page->number(), page->bytes());
     }
     index_.note_changed(changed_slots(), index_.codes_bytes_on_disk());
   }
 
   void publish_page(const PageEdit& page) {
     uint32_t& cell = graph_.page_cells[page.number()];
-    std::memcpy(graph_.codes.data() + page.number() * page.codes().size(), page.codes().data(),
+    std::memcpy(graph_.code_of(page.number() * graph_.layout.nodes), page.codes().data(),
                 page.codes().size());
     if (cell == page.cell()) return;
     if (cell != kNoCell) std::erase(graph_.cell_pages[cell], page.number());
@@ -425,21 +407,11 @@ class DiskUpdater::Impl {
 
   LiveSet changed_slots() const {
     LiveSet slots = index_.slots();
-    std::unordered_map<size_t, std::shared_ptr<LiveChunk>> chunks;
-    for (const auto& [slot, node] : editor_.moved()) {
-      std::shared_ptr<LiveChunk>& chunk = chunks[slot / kLiveChunkSlots];
-      if (chunk == nullptr) {
-        chunk = std::make_shared<LiveChunk>();
-        chunk->fill(0);
-        const uint64_t* words = slots.chunk_words(slot / kLiveChunkSlots);
-        if (words != nullptr) std::copy_n(words, chunk->size(), chunk->begin());
-      }
-      const uint32_t bit = slot % kLiveChunkSlots;
-      const uint64_t mask = uint64_t{1} << (bit % 64);
-      uint64_t& word = (*chunk)[bit / 64];
-      word = node != kNoNode ? word | mask : word & ~mask;
-    }
-    for (auto& [number, chunk] : chunks) slots.set_chunk(number, std::move(chunk));
+    std::vector<uint32_t> here, gone;
+    for (const auto& [slot, node] : editor_.moved())
+      (node != kNoNode ? here : gone).push_back(slot);
+    set_slots(slots, std::move(here), true);
+    set_slots(slots, std::move(gone), false);
     return slots;
   }
 
@@ -447,7 +419,7 @@ class DiskUpdater::Impl {
   Status repack_cells() {
     std::vector<uint32_t> cells;
     for (const auto& [cell, count] : cell_changes_) {
-      for (uint32_t i = 0; i < count; ++i) repacker_.note_change(cell);
+      repacker_.note_changes(cell, count);
       if (repacker_.is_due(cell)) cells.push_back(cell);
     }
     cell_changes_.clear();

@@ -41,9 +41,8 @@ GraphEditor::GraphEditor(const DiskGraph& graph, PagesUnderWay& pages, FreePageN
           256, float_bytes / (graph.shape.options.dim * sizeof(float) + kFloatEntryBytes))),
       space_(graph),
       exact_(graph.shape.options.type, graph.shape.options.metric, graph.shape.options.dim),
-      point_(space_.dim()),
-      place_(graph.shape.options.dim),
-      centroid_(graph.shape.options.dim) {}
+      residual_(graph),
+      point_(space_.dim()) {}
 
 void GraphEditor::clear() {
   moved_.clear();
@@ -238,10 +237,12 @@ PageEdit& GraphEditor::split(PageEdit& page) {
   return to_left <= to_right ? page : other;
 }
 
-uint32_t GraphEditor::put(PageEdit& page, const NewNode& node,
-                          const std::vector<uint32_t>& neighbours) {
+void GraphEditor::put(PageEdit& page, const NewNode& node,
+                      const std::vector<uint32_t>& neighbours) {
   std::vector<uint8_t> code(graph_.code.code_bytes());
-  encode(point_.data(), node.row, page.cell(), code.data());
+  residual_.set_cell(page.cell());
+  residual_.set_row(node.row);
+  residual_.encode(graph_.code, code.data());
   const uint32_t place = page.add({.slot = node.slot,
                                    .tag = node.tag,
                                    .norm = graph_.layout.has_norms ? exact_.row_norm(node.row) : 0,
@@ -250,16 +251,6 @@ uint32_t GraphEditor::put(PageEdit& page, const NewNode& node,
                                    .code = code.data()});
   page.set_neighbours(place, neighbours);
   moved_[node.slot] = page.node(place);
-  return place;
-}
-
-void GraphEditor::encode(const float*, const std::byte* row, uint32_t cell, uint8_t* code) {
-  const CollectionOptions& options = graph_.shape.options;
-  float offset = 0;
-  graph_.space.map_rows(VectorView(options.type, row, options.dim), place_.data(), &offset);
-  graph_.code_centroid(cell, centroid_.data());
-  for (size_t d = 0; d < place_.size(); ++d) place_[d] -= centroid_[d];
-  graph_.code.encode(place_.data(), centroid_.data(), offset - graph_.code_offset(cell), code);
 }
 
 // A node's neighbours that are still there.
@@ -276,16 +267,16 @@ std::vector<uint32_t> GraphEditor::list_of(const Where& at) {
 
 std::vector<uint32_t> GraphEditor::neighbours_of(uint32_t slot) { return list_of(where(slot)); }
 
-// Offers a node an edge to a new one. Returns whether it took it.
-bool GraphEditor::link_back(uint32_t from, uint32_t slot, float distance, bool must) {
+// Offers a node an edge to a new one, which it has to take where it `must`.
+void GraphEditor::link_back(uint32_t from, uint32_t slot, float distance, bool must) {
   const Where at = where(from);
-  if (at.page == nullptr) return false;
+  if (at.page == nullptr) return;
   std::vector<uint32_t> slots = list_of(at);
   std::erase(slots, slot);  // an edge to the point that was there before
   if (slots.size() < graph_.layout.max_degree) {
     slots.push_back(slot);
     at.page->set_neighbours(at.place, slots);
-    return true;
+    return;
   }
   const float* point = point_.data();
   distance_computations_ += slots.size();
@@ -293,20 +284,19 @@ bool GraphEditor::link_back(uint32_t from, uint32_t slot, float distance, bool m
     return 1000 * distance >= kAlpha1000 * space_.distance(point, floats_of(other));
   });
   if (is_stood_for) {
-    if (!must) return false;
+    if (!must) return;
     slots.back() = slot;
   } else {
     slots.push_back(slot);
     const std::vector<float> own(floats_of(from), floats_of(from) + space_.dim());
     slots = prune(own.data(), slots);
     if (std::find(slots.begin(), slots.end(), slot) == slots.end()) {
-      if (!must) return false;
+      if (!must) return;
       if (slots.size() == graph_.layout.max_degree) slots.pop_back();
       slots.push_back(slot);
     }
   }
   at.page->set_neighbours(at.place, slots);
-  return true;
 }
 
 void GraphEditor::remove(uint32_t slot) {

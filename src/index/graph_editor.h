@@ -19,6 +19,7 @@
 #include "index/exact_distance.h"
 #include "index/link_space.h"
 #include "index/pages_under_way.h"
+#include "index/row_residual.h"
 
 namespace roxanne::index {
 
@@ -83,11 +84,10 @@ class GraphEditor {
   std::vector<uint32_t> prune(const float* point, std::span<const uint32_t> slots);
   PageEdit& choose_page();
   PageEdit& split(PageEdit& page);
-  uint32_t put(PageEdit& page, const NewNode& node, const std::vector<uint32_t>& neighbours);
-  bool link_back(uint32_t from, uint32_t slot, float distance, bool must);
+  void put(PageEdit& page, const NewNode& node, const std::vector<uint32_t>& neighbours);
+  void link_back(uint32_t from, uint32_t slot, float distance, bool must);
   std::vector<uint32_t> list_of(const Where& at);
   void mend(const Where& at, uint32_t gone, std::span<const uint32_t> instead);
-  void encode(const float* point, const std::byte* row, uint32_t cell, uint8_t* code);
 
   const DiskGraph& graph_;
   PagesUnderWay& pages_;
@@ -95,6 +95,7 @@ class GraphEditor {
   const size_t floats_most_;  // points
   LinkSpace space_;
   ExactDistance exact_;
+  RowResidual residual_;
   std::unordered_map<uint32_t, uint32_t> moved_;
   std::vector<uint32_t> thinned_pages_, made_pages_;
 
@@ -113,7 +114,6 @@ class GraphEditor {
   };
   std::vector<Candidate> candidates_;  // nearest first
   std::vector<float> prune_rows_;
-  std::vector<float> place_, centroid_;
   uint64_t distance_computations_ = 0;
 };
 

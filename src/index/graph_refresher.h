@@ -16,6 +16,7 @@
 #include "index/disk_index.h"
 #include "index/exact_scan.h"
 #include "index/page_fetcher.h"
+#include "index/row_residual.h"
 #include "roxanne/status.h"
 
 namespace roxanne::index {
@@ -69,7 +70,7 @@ class GraphRefresher {
   CalibrationSample sample_;
   std::unique_ptr<ExactScan> scan_;
   PagesUnderWay pages_;
-  std::vector<float> place_, centroid_;
+  RowResidual residual_;
 };
 
 }  // namespace roxanne::index

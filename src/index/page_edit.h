@@ -80,8 +80,7 @@ class PageEdit {
             row(place),  neighbours(place), code(place)};
   }
   void remove(uint32_t place) {
-    std::memcpy(code(place) + graph_.code.part_count(), &quantize::ResidualProductCode::kVacant,
-                sizeof quantize::ResidualProductCode::kVacant);
+    graph_.code.set_vacant(code(place));
     taken_ &= ~(uint64_t{1} << place);
     is_dirty_ = true;
   }
@@ -95,9 +94,7 @@ class PageEdit {
         std::memcpy(codes_.data(), graph_.code_of(number_ * layout_.nodes), codes_.size());
       } else {
         for (uint32_t i = 0; i < layout_.nodes; ++i) {
-          std::memcpy(codes_.data() + i * code_bytes + graph_.code.part_count(),
-                      &quantize::ResidualProductCode::kVacant,
-                      sizeof quantize::ResidualProductCode::kVacant);
+          graph_.code.set_vacant(codes_.data() + i * code_bytes);
         }
       }
     }

@@ -52,6 +52,11 @@ void PagesUnderWay::clear() {
   buffers_used_ = 0;
 }
 
+void PagesUnderWay::release() {
+  clear();
+  slabs_.clear();
+}
+
 std::byte* PagesUnderWay::take_buffer() {
   const size_t page_bytes = graph_.layout.page_bytes;
   if (buffers_used_ == slabs_.size() * kSlabPages) {

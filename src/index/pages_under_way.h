@@ -33,7 +33,8 @@ class PagesUnderWay {
   PageEdit& make(uint32_t page, uint32_t cell);
   // In ascending order.
   std::vector<PageEdit*> dirty_pages();
-  void clear();  // the memory stays
+  void clear();    // the memory stays
+  void release();  // it goes
 
   static constexpr size_t kSlabPages = 64;
 
