@@ -28,8 +28,8 @@ ExitCode exit_code_of(StatusCode code) {
 std::string_view advice_of(StatusCode code) {
   switch (code) {
     case StatusCode::kLocked:
-      return "one process writes at a time; wait for it to end (search, get, eval, info and export "
-             "run meanwhile)";
+      return "one process writes at a time; wait for it to end (search, get, eval, info, export "
+             "and snapshot run meanwhile)";
     case StatusCode::kCorruption:
       return "\"roxanne verify DB\" lists everything that is wrong";
     case StatusCode::kDiskFull:

@@ -29,8 +29,8 @@ std::string summary(const ImportTotals& totals) {
 std::string index_summary(const ImportTotals& totals) {
   if (totals.index_interrupted) {
     return "interrupted: " + kept_text(totals) +
-           ", but the index is not built; run the same command with --on-duplicate skip to build "
-           "it";
+           ", but not all of them in the index; run the same command with --on-duplicate skip to "
+           "go on";
   }
   if (!totals.index_refused.empty()) {
     return "no index was built, searches compare with every vector: " + totals.index_refused;

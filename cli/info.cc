@@ -55,6 +55,17 @@ std::string collection_json(const CollectionInfo& info) {
   return object.text();
 }
 
+// How far the index is behind. Which points a graph has is known when it is loaded; before, about
+// how many.
+std::string lag_text(const IndexInfo& index) {
+  const std::string waiting = format_count(index.unindexed_points);
+  if (index.bytes_in_memory == 0) {
+    return "points not in the index yet: about " + waiting + " (--load tells exactly)";
+  }
+  return "points not in the index yet: " + waiting +
+         "; deleted or replaced ones still in it: " + format_count(index.dead_nodes);
+}
+
 void print_index(const CollectionInfo& info) {
   const IndexInfo& index = info.index;
   if (index.bytes_on_disk > 0) {
@@ -63,9 +74,7 @@ void print_index(const CollectionInfo& info) {
                std::to_string(index.max_degree) + ", " + format_bytes(index.bytes_on_disk) +
                " on disk");
     if (index.unindexed_points > 0 || index.dead_nodes > 0) {
-      print_line(info.name + ": " + format_count(index.unindexed_points) +
-                 " points are not in the index yet, " + format_count(index.dead_nodes) +
-                 " that are gone still are");
+      print_line(info.name + ": " + lag_text(index));
     }
   }
   if (!info.index_error.empty()) print_line(info.name + ": index: " + info.index_error);
@@ -101,9 +110,11 @@ class InfoCommand final : public Command {
            "\"resident\":\n"
            "through a graph in memory; \"disk\": through a graph on disk, of which a search reads "
            "a few\n"
-           "pages; \"damaged\": it cannot be opened, verify says why. Memory is that of this "
-           "process at\n"
-           "this moment: a graph is loaded by the first search, or by --load.";
+           "pages; \"damaged\": it cannot be opened, verify says why. Points that are not in the "
+           "index yet\n"
+           "are found too: searches compare with them one by one. Memory is that of this process "
+           "at this\n"
+           "moment: a graph is loaded by the first search, or by --load.";
   }
   std::string subject() const override { return arguments_.path; }
 

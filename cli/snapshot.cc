@@ -21,13 +21,13 @@ class SnapshotCommand final : public Command {
     return "  roxanne snapshot photos.rox backup/photos-monday.rox\n"
            "  roxanne snapshot photos.rox /mnt/backup/photos.rox --json\n"
            "\n"
-           "The copy is the database as it was when this began: every batch is whole in it, or "
-           "not\n"
-           "there. It is a database like any other. DIR must not be there, or be empty; it is left "
-           "as\n"
-           "it was where the copy fails. The source is only read. Blocks are shared on disk where "
-           "the\n"
-           "file system can (XFS, Btrfs).";
+           "The copy is the database as it was when this began, indexes included: every batch is "
+           "whole\n"
+           "in it, or not there. It is a database like any other. DIR must not be there, or be "
+           "empty; it\n"
+           "is left as it was where the copy fails. The source is only read. Blocks are shared on "
+           "disk\n"
+           "where the file system can (XFS, Btrfs).";
   }
   std::string subject() const override { return arguments_.path; }
 

@@ -62,9 +62,10 @@ class Collection {
   // The point of a key; kNotFound where there is none, kCorruption where its bytes fail a check.
   Result<Point> get(const Key& key, const GetOptions& options = {}) const;
 
-  // The k nearest live points of each query, nearest first. Where a graph serves (regime
-  // "resident") the answers are approximate: a true neighbour may be missing, but distances are
-  // exact, points written since the graph was built are found, and deleted ones never are.
+  // The k nearest live points of each query, nearest first. Where a graph serves (regime "resident"
+  // or "disk") the answers are approximate: a true neighbour may be missing, but distances are
+  // exact, points that the graph has not taken in yet are compared with one by one, and deleted
+  // ones are never found.
   //   query, queries  dim scalars a row, of the collection's scalar type; finite; not zero under
   //                   cosine
   // An exact batch streams the stored vectors once per block of queries, not once a query. Answers
@@ -78,13 +79,15 @@ class Collection {
   Result<PointScan> scan(ScanOrder order = ScanOrder::kAny) const;
 
   // Brings the graph that makes searches fast up to the points of now, and returns when it serves;
-  // readers and writers go on meanwhile. Takes in what came since, or builds the graph anew where
-  // that costs less (see IndexOptions::rebuild); does nothing where the collection is too small for
-  // a graph to pay or the one it has is fresh enough. With DatabaseOptions::automatic_index nobody
-  // needs to call it.
+  // readers and writers go on meanwhile. Takes points into the graph that is there and deleted ones
+  // out of it, or builds it anew where so much changed that this costs far less; then makes the
+  // form that is searched in memory, where the limit allows it. Does nothing where the collection
+  // is too small for a graph to pay, or the one it has is fresh enough: a few points that searches
+  // compare with one by one cost less. With DatabaseOptions::automatic_index nobody needs to call
+  // it.
   // kCancelled (by the callback, or the database closes), kReadOnly, kDiskFull, kIoError,
-  // kUnsupported (the memory limit is too small for it). After any error all is as it was, but that
-  // some points may have been taken in.
+  // kUnsupported (the memory limit is too small for it). After any error the graph serves as
+  // before, though some points may have been taken in.
   Status build_index(const IndexOptions& options = {});
 
   Result<CollectionInfo> info() const;

@@ -34,10 +34,13 @@ struct DatabaseOptions {
   // writes no byte.
   bool read_only = false;
   Durability durability = Durability::kFull;
-  // Bounds cached vectors, buffers and RocksDB; vectors beyond it are streamed from disk.
+  // Bounds cached vectors, graphs, buffers and RocksDB; vectors beyond it are streamed from disk,
+  // graphs served from there. The process as a whole may take more, most of all while a graph takes
+  // points in (docs/benchmarks.md, "What does not hold yet").
   // 0 = half of the memory this process may use (cgroup limit or physical). At least 32 MiB.
   uint64_t memory_limit_bytes = 0;
-  uint32_t thread_count = 0;  // worker threads of a search; 0 = one a processor
+  uint32_t thread_count = 0;  // of a search and of a build, half as many of what changes a graph
+                              // in the background; 0 = one a processor
   // Whether memory that the limit leaves keeps pages of disk graphs, so that they need not be read
   // again. Without, each search pays its reads: for measuring.
   bool page_cache = true;
@@ -135,7 +138,8 @@ struct GetOptions {
 enum class ScanOrder : uint8_t { kAny = 0, kKey = 1 };
 
 struct IndexOptions {
-  // Also where too few points changed since the last time for a build to pay.
+  // Builds the graph anew where anything waits to be taken in, however little; still nothing where
+  // nothing does.
   bool rebuild = false;
   // The memory limit of whoever will serve the collection, where it is less than this database's
   // own: the graph is built to fit it. Less than 32 MiB makes the smallest graph that there is, on
@@ -156,7 +160,8 @@ struct IndexUpdateInfo {
   uint64_t checkpoints = 0;
 };
 
-// A collection's graph; zeros where it has none.
+// A collection's graph; zeros where it has none. Before it is loaded the first three are what is
+// known without: about so many, and no dead nodes.
 struct IndexInfo {
   uint64_t points = 0;            // that it finds; searches compare with all others, one by one
   uint64_t unindexed_points = 0;  // those others
@@ -188,12 +193,13 @@ struct CollectionInfo {
                                  // "disk": they walk a graph on disk, steered by codes in memory;
                                  // "exact": every search compares with every vector;
                                  // "damaged": it cannot be opened, verify says why
-  uint64_t bytes_on_disk = 0;    // vectors file (allocated blocks) and graph
+  uint64_t bytes_on_disk = 0;    // vectors file and graph (allocated blocks)
   uint64_t bytes_in_memory = 0;  // the sum of `memory`
   std::vector<MemoryPart> memory;
   uint64_t slots = 0;  // places in the vectors file, live or free
   IndexInfo index;
-  std::string index_error;  // why the last build or load of a graph failed; "" where none did
+  std::string index_error;  // why the graph was not built, loaded or kept up, when that was last
+                            // tried; "" where it was
 };
 
 struct DatabaseInfo {

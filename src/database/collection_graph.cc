@@ -6,6 +6,7 @@
 #include "database/collection_impl.h"
 #include "database/committer.h"
 #include "database/database_impl.h"
+#include "database/graph_build_memory.h"
 #include "database/graph_maintainer.h"
 
 namespace roxanne::database {
@@ -70,9 +71,7 @@ bool CollectionImpl::may_become_resident(const Version& version) const {
   if (version.graph == nullptr || version.graph->disk == nullptr) return false;
   const GraphLag lag = lag_of(version);
   if (lag.pending() > 0) return false;
-  const uint64_t least = lag.points * (row_bytes() + sizeof(uint64_t) + sizeof(uint32_t)) +
-                         index::resident_bytes(options(), lag.points).least +
-                         index::build_bytes_least(options(), lag.points);
+  const uint64_t least = resident_build_bytes_least(options(), lag.points);
   // The disk form's cache is given back, but it serves until the other is there.
   const uint64_t cache = version.graph->disk->cache_bytes();
   return least <= database_->budget().left() + cache;

@@ -26,7 +26,7 @@ void CollectionImpl::open() { open_status_ = load(); }
 Status CollectionImpl::load() {
   ROX_ASSIGN_OR_RETURN(
       std::unique_ptr<storage::RowFile> file,
-      storage::RowFile::open(database_->file_system(), database_->vectors_path(id_),
+      storage::RowFile::open(database_->file_system(), database_->files().vectors_path(id_),
                              static_cast<uint32_t>(row_bytes()), database_->options().read_only));
   ROX_ASSIGN_OR_RETURN(index::LiveSet live, load_live_set());
   ROX_ASSIGN_OR_RETURN(index::LiveSet named, load_graph_record(file->slot_capacity()));

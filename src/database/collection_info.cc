@@ -64,7 +64,7 @@ void CollectionImpl::fill_index_info(const Version& version, CollectionInfo& inf
   const std::optional<schema::GraphRecord> record = graph_record();
   if (!record.has_value()) return;
   info.index.max_degree = record->max_degree;
-  info.index.bytes_on_disk = database_->graph_bytes_on_disk(id_, *record);
+  info.index.bytes_on_disk = database_->files().graph_bytes_on_disk(id_, *record);
   info.bytes_on_disk += info.index.bytes_on_disk;
   info.index.updates = upkeep_->done();
   info.index.changes_since_checkpoint = upkeep_->changes_since_checkpoint();

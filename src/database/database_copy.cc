@@ -1,9 +1,11 @@
 #include "database/database_copy.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -168,8 +170,9 @@ class DatabaseCopy {
           {collection, collection->version(), collection->vectors(), collection->graph_record()});
       ++report_.collections;
       report_.points += captured_.back().version->live.count();
-      ROX_ASSIGN_OR_RETURN(const uint64_t bytes,
-                           file_system().file_size(database_.vectors_path(collection->id())));
+      ROX_ASSIGN_OR_RETURN(
+          const uint64_t bytes,
+          file_system().file_size(database_.files().vectors_path(collection->id())));
       bytes_total_ += bytes;
     }
     // After a failed write it is not known what the store's files hold; what it has in memory is.
@@ -198,7 +201,7 @@ class DatabaseCopy {
       return Status::ok();
     }
     const uint32_t id = captured.collection->id();
-    const index::DiskPaths paths = database_.graph_paths(id, record.file_number).disk;
+    const index::DiskPaths paths = database_.files().graph_paths(id, record.file_number).disk;
     auto opened = index::DiskCheckpoint::open(file_system(), paths);
     if (!opened.is_ok()) return unless_damaged(opened.status());
     captured.disk_form = *std::move(opened);
@@ -212,7 +215,8 @@ class DatabaseCopy {
       }
       return Status::ok();
     }
-    ROX_RETURN_IF_ERROR(file_system().create_directory(moved(database_.collection_path(id))));
+    ROX_RETURN_IF_ERROR(
+        file_system().create_directory(moved(database_.files().collection_path(id))));
     ROX_ASSIGN_OR_RETURN(captured.has_pages,
                          captured.disk_form->clone_pages(moved(paths), copier_));
     return Status::ok();
@@ -240,7 +244,7 @@ class DatabaseCopy {
 
   Status copy_collection(const Captured& captured) {
     const uint32_t id = captured.collection->id();
-    const std::string folder = moved(database_.collection_path(id));
+    const std::string folder = moved(database_.files().collection_path(id));
     ROX_RETURN_IF_ERROR(file_system().create_directory(folder));
     ROX_RETURN_IF_ERROR(copy_vectors(captured));
     if (captured.graph.has_value()) ROX_RETURN_IF_ERROR(copy_graph(id, captured));
@@ -251,7 +255,7 @@ class DatabaseCopy {
   // being read were written before it was captured; for what a reader does not find in the file yet
   // there are redo records in the store's copy.
   Status copy_vectors(const Captured& captured) {
-    const std::string from = database_.vectors_path(captured.collection->id());
+    const std::string from = database_.files().vectors_path(captured.collection->id());
     const std::string to = moved(from);
     const storage::RowFile& source = captured.vectors->file();
     ROX_ASSIGN_OR_RETURN(const uint64_t bytes, source.size());
@@ -292,7 +296,7 @@ class DatabaseCopy {
   // or there.
   Status copy_graph(uint32_t id, const Captured& captured) {
     const schema::GraphRecord& record = *captured.graph;
-    const DatabaseImpl::GraphPaths paths = database_.graph_paths(id, record.file_number);
+    const GraphPaths paths = database_.files().graph_paths(id, record.file_number);
     if (record.resident.exists()) {
       ROX_RETURN_IF_ERROR(unless_damaged(copier_.link(paths.resident, moved(paths.resident))));
     }
@@ -353,6 +357,20 @@ class DatabaseCopy {
   SnapshotReport report_;
 };
 
+std::filesystem::path written_in_full(const std::string& path) {
+  std::error_code error;  // a process may have no working folder
+  std::filesystem::path full = std::filesystem::absolute(path, error);
+  if (error) full = path;
+  full = full.lexically_normal();
+  return full.has_filename() ? full : full.parent_path();  // without a slash at its end
+}
+
+// However the two are written; links are not followed.
+bool lies_within(const std::string& path, const std::string& folder) {
+  const std::filesystem::path inner = written_in_full(path), outer = written_in_full(folder);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
 }  // namespace
 
 Result<SnapshotReport> copy_database(DatabaseImpl& database, const std::string& path,
@@ -361,7 +379,7 @@ Result<SnapshotReport> copy_database(DatabaseImpl& database, const std::string& 
   std::string trimmed = path;
   while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
   if (trimmed.empty()) return Status::invalid_argument("the copy's path is empty");
-  if (trimmed == database.path() || trimmed.starts_with(database.path() + "/")) {
+  if (lies_within(trimmed, database.path())) {
     return Status::invalid_argument(trimmed + ": lies within the database that is to be copied");
   }
   return DatabaseCopy(database, trimmed, options).run();

@@ -1,9 +1,7 @@
 #include "database/database_impl.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
-#include <limits>
 
 #include "base/status_macros.h"
 #include "database/door.h"
@@ -14,48 +12,25 @@
 #include "database/schema.h"
 #include "database/seal.h"
 #include "kernels/distance.h"
-#include "storage/small_file.h"
 
 namespace roxanne::database {
 namespace {
 
-constexpr std::string_view kFormatText = "roxanne database, format ";
-constexpr uint64_t kFormatBytesMax = 4096;
 // Smaller collections are searched exactly: a walk through a graph is not faster there.
 constexpr uint64_t kGraphPointsMin = 10'000;
-constexpr std::string_view kGraphFile = "graph-";
 // Durability::kGrouped: what a power cut can cost at most.
 constexpr std::chrono::milliseconds kGroupedInterval{100};
 
 constexpr int kReaderLockTries = 500;
 constexpr uint32_t kThreadCountMax = 1024;
 
-std::string six_digits(uint32_t number) {
-  std::string digits = std::to_string(number);
-  return std::string(digits.size() < 6 ? 6 - digits.size() : 0, '0') + digits;
-}
-
-std::string format_text(uint32_t version) {
-  return std::string(kFormatText) + std::to_string(version) + "\n";
-}
-
-// The number in the name of a graph file; absent for any other file.
-std::optional<uint32_t> graph_number(const std::string& name) {
-  if (!name.starts_with(kGraphFile)) return std::nullopt;
-  uint32_t number = 0;
-  const char* end = name.data() + name.size();
-  const auto parsed = std::from_chars(name.data() + kGraphFile.size(), end, number);
-  if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != '.') return std::nullopt;
-  return number;
-}
-
 }  // namespace
 
 DatabaseImpl::DatabaseImpl(std::string path, const DatabaseOptions& options)
-    : path_(std::move(path)),
-      options_(options),
+    : options_(options),
       file_system_(options.file_system != nullptr ? *options.file_system
                                                   : storage::posix_file_system()),
+      files_(file_system_, std::move(path)),
       committer_(std::make_unique<Committer>(*this)),
       index_builder_(std::make_unique<IndexBuilder>(*this)),
       maintainer_(std::make_unique<GraphMaintainer>(*this)) {
@@ -93,22 +68,24 @@ Result<std::shared_ptr<DatabaseImpl>> DatabaseImpl::open(const std::string& path
 }
 
 Status DatabaseImpl::open_folder() {
-  ROX_ASSIGN_OR_RETURN(const bool exists, file_system_.exists(path_ + "/FORMAT"));
+  ROX_ASSIGN_OR_RETURN(const bool exists, file_system_.exists(path() + "/FORMAT"));
   if (exists && options_.error_if_exists) {
-    return Status::already_exists(path_ + ": a database is there already");
+    return Status::already_exists(path() + ": a database is there already");
   }
   if (!exists && (options_.read_only || !options_.create_if_missing)) {
-    return Status::not_found(path_ + ": no database there");
+    return Status::not_found(path() + ": no database there");
   }
   if (options_.read_only) {
     ROX_ASSIGN_OR_RETURN(lock_, lock_for_reading());
   } else {
-    if (!exists) ROX_RETURN_IF_ERROR(make_folder());
-    ROX_ASSIGN_OR_RETURN(lock_, file_system_.lock(path_ + "/LOCK", storage::LockMode::kExclusive));
+    if (!exists) ROX_RETURN_IF_ERROR(files_.make_folder());
+    ROX_ASSIGN_OR_RETURN(lock_, file_system_.lock(path() + "/LOCK", storage::LockMode::kExclusive));
   }
-  if (exists) ROX_RETURN_IF_ERROR(check_format());
-  ROX_ASSIGN_OR_RETURN(seal_, check_seal(file_system_, path_));
-  if (!options_.read_only) ROX_RETURN_IF_ERROR(remove_seal(file_system_, path_));
+  if (exists) {
+    ROX_ASSIGN_OR_RETURN(format_version_, files_.read_format());
+  }
+  ROX_ASSIGN_OR_RETURN(seal_, check_seal(file_system_, path()));
+  if (!options_.read_only) ROX_RETURN_IF_ERROR(remove_seal(file_system_, path()));
 
   const MemoryShares shares = share_memory(options_.memory_limit_bytes);
   budget_ = std::make_unique<index::MemoryBudget>(shares.vectors_bytes);
@@ -116,10 +93,7 @@ Status DatabaseImpl::open_folder() {
   ROX_RETURN_IF_ERROR(open_store(!exists));
   ROX_RETURN_IF_ERROR(load_catalogue());
   ROX_RETURN_IF_ERROR(recover());
-  if (!exists) {
-    ROX_RETURN_IF_ERROR(
-        storage::replace_file(file_system_, path_, "FORMAT", format_text(kFormatVersion)));
-  }
+  if (!exists) ROX_RETURN_IF_ERROR(files_.write_format());
   if (!options_.read_only && options_.durability == Durability::kGrouped) {
     syncer_ = std::thread([this] { sync_in_background(); });
   }
@@ -134,7 +108,7 @@ Status DatabaseImpl::open_folder() {
 Result<std::unique_ptr<storage::FileLock>> DatabaseImpl::lock_for_reading() const {
   Status status;
   for (int i = 0; i < kReaderLockTries; ++i) {
-    auto lock = file_system_.lock(path_ + "/READERS", storage::LockMode::kShared);
+    auto lock = file_system_.lock(path() + "/READERS", storage::LockMode::kShared);
     if (lock.is_ok()) return lock;
     status = lock.status();
     if (status.code() != StatusCode::kLocked) break;
@@ -143,49 +117,16 @@ Result<std::unique_ptr<storage::FileLock>> DatabaseImpl::lock_for_reading() cons
   return status;
 }
 
-// FORMAT is written last: a folder without it was never a database.
-Status DatabaseImpl::make_folder() {
-  const size_t slash = path_.rfind('/');
-  const std::string parent = slash == std::string::npos ? "."
-                             : slash == 0               ? "/"
-                                                        : path_.substr(0, slash);
-  ROX_ASSIGN_OR_RETURN(const bool parent_exists, file_system_.exists(parent));
-  if (!parent_exists) return Status::not_found(parent + ": no such folder to make a database in");
-  ROX_RETURN_IF_ERROR(file_system_.create_directory(path_));
-  ROX_RETURN_IF_ERROR(file_system_.sync_directory(parent));
-  ROX_RETURN_IF_ERROR(file_system_.create_directory(collections_path()));
-  ROX_RETURN_IF_ERROR(file_system_.create_directory(path_ + "/kv"));
-  ROX_RETURN_IF_ERROR(
-      file_system_.open(path_ + "/READERS", storage::OpenMode::kReadWrite).status());
-  return file_system_.sync_directory(path_);
-}
-
-Status DatabaseImpl::check_format() {
-  ROX_ASSIGN_OR_RETURN(const std::string text,
-                       storage::read_small_file(file_system_, path_ + "/FORMAT", kFormatBytesMax));
-  for (uint32_t version = kFormatVersionMin; version <= kFormatVersion; ++version) {
-    format_version_ = version;
-    if (text == format_text(version)) return Status::ok();
-  }
-  if (text.starts_with(kFormatText)) {
-    return Status::unsupported(path_ + "/FORMAT: \"" + text.substr(0, text.find('\n')) +
-                               "\"; this build reads formats " + std::to_string(kFormatVersionMin) +
-                               " to " + std::to_string(kFormatVersion));
-  }
-  return Status::corruption(path_ + "/FORMAT: not what a Roxanne database begins with");
-}
-
 Status DatabaseImpl::upgrade_format() {
   if (format_version_ == kFormatVersion) return Status::ok();
-  ROX_RETURN_IF_ERROR(
-      storage::replace_file(file_system_, path_, "FORMAT", format_text(kFormatVersion)));
+  ROX_RETURN_IF_ERROR(files_.write_format());
   format_version_ = kFormatVersion;
   return Status::ok();
 }
 
 Status DatabaseImpl::open_store(bool is_new) {
   const auto store = storage::KeyValueStore::open(
-      file_system_, path_ + "/kv",
+      file_system_, files_.store_path(),
       {.create_if_missing = is_new,
        .read_only = options_.read_only,
        .memory_bytes = share_memory(options_.memory_limit_bytes).store_bytes});
@@ -230,25 +171,14 @@ Status DatabaseImpl::recover() {
   return Status::ok();
 }
 
-// Folders of collections whose creation did not reach the catalogue, or that were dropped.
+// What no reader elsewhere needs any more, and the catalogue does not name.
 Status DatabaseImpl::remove_orphans() {
   if (!no_readers_elsewhere()) return Status::ok();
-  // Tools that copy folders may drop an empty one.
-  ROX_RETURN_IF_ERROR(file_system_.create_directory(collections_path()));
-  ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(collections_path()));
-  for (const std::string& name : names) {
-    const bool is_number =
-        !name.empty() && name.size() <= 10 &&
-        std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (!is_number) continue;
-    const uint32_t id = static_cast<uint32_t>(std::stoull(name));
-    if (six_digits(id) != name) continue;  // not a folder of ours
-    const auto all = collections();
-    const bool is_known =
-        std::any_of(all.begin(), all.end(), [&](const auto& c) { return c->id() == id; });
-    if (!is_known) ROX_RETURN_IF_ERROR(remove_collection_files(id));
-  }
-  for (const auto& collection : collections()) {
+  const auto all = collections();
+  ROX_RETURN_IF_ERROR(files_.remove_collections_but([&](uint32_t id) {
+    return std::any_of(all.begin(), all.end(), [&](const auto& c) { return c->id() == id; });
+  }));
+  for (const auto& collection : all) {
     if (!collection->open_status().is_ok()) continue;
     ROX_RETURN_IF_ERROR(remove_stale_graphs(*collection));
   }
@@ -259,78 +189,7 @@ Status DatabaseImpl::remove_stale_graphs(const CollectionImpl& collection) {
   const auto record = collection.graph_record();
   // A record that this build cannot read may name any of them.
   if (!record.has_value() && !collection.index_error().empty()) return Status::ok();
-  const std::string folder = collection_path(collection.id());
-  ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(folder));
-  for (const std::string& name : names) {
-    const std::string path = folder + "/" + name;
-    if (!name.starts_with(kGraphFile)) continue;
-    if (record.has_value() && is_graph_file(collection.id(), *record, path)) continue;
-    ROX_RETURN_IF_ERROR(file_system_.remove(path));
-  }
-  return Status::ok();
-}
-
-bool DatabaseImpl::is_graph_file(uint32_t collection, const schema::GraphRecord& record,
-                                 const std::string& path) const {
-  const GraphPaths paths = graph_paths(collection, record.file_number);
-  return (record.resident.exists() && path == paths.resident) ||
-         (record.disk.exists() && paths.disk.include(path));
-}
-
-uint64_t DatabaseImpl::graph_bytes_on_disk(uint32_t collection,
-                                           const schema::GraphRecord& record) const {
-  const std::string folder = collection_path(collection);
-  const auto names = file_system_.list(folder);
-  if (!names.is_ok()) return 0;  // dropped just now
-  uint64_t bytes = 0;
-  for (const std::string& name : *names) {
-    const std::string path = folder + "/" + name;
-    if (!is_graph_file(collection, record, path)) continue;
-    // Pages that are free may have given their space back.
-    const auto file = file_system_.open(path, storage::OpenMode::kRead);
-    if (!file.is_ok()) continue;
-    const Result<uint64_t> size = (*file)->size();
-    const Result<uint64_t> allocated = (*file)->allocated_bytes();
-    if (size.is_ok() && allocated.is_ok()) bytes += std::min(*size, *allocated);
-  }
-  return bytes;
-}
-
-Result<uint32_t> DatabaseImpl::next_graph_number(const CollectionImpl& collection) {
-  const auto record = collection.graph_record();
-  uint32_t highest = record.has_value() ? record->file_number : 0;
-  ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(collection_path(collection.id())));
-  for (const std::string& name : names) {
-    highest = std::max(highest, graph_number(name).value_or(0));
-  }
-  if (highest == std::numeric_limits<uint32_t>::max()) {
-    return Status::unsupported(collection_path(collection.id()) +
-                               ": no number is left for a graph");
-  }
-  return highest + 1;
-}
-
-Status DatabaseImpl::remove_collection_files(uint32_t collection) {
-  const std::string folder = collection_path(collection);
-  ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(folder));
-  for (const std::string& name : names)
-    ROX_RETURN_IF_ERROR(file_system_.remove(folder + "/" + name));
-  ROX_RETURN_IF_ERROR(file_system_.remove_directory(folder));
-  return file_system_.sync_directory(collections_path());
-}
-
-std::string DatabaseImpl::collection_path(uint32_t collection) const {
-  return collections_path() + "/" + six_digits(collection);
-}
-
-std::string DatabaseImpl::vectors_path(uint32_t collection) const {
-  return collection_path(collection) + "/vectors.dat";
-}
-
-DatabaseImpl::GraphPaths DatabaseImpl::graph_paths(uint32_t collection, uint32_t number) const {
-  const std::string stem =
-      collection_path(collection) + "/" + std::string(kGraphFile) + six_digits(number);
-  return {stem + ".dat", {stem + ".pages", stem + ".codes"}};
+  return files_.remove_graphs_but(collection.id(), record);
 }
 
 uint64_t DatabaseImpl::index_points_min() const {
@@ -361,17 +220,17 @@ std::optional<index::MemoryReservation> DatabaseImpl::reserve_memory(uint64_t by
 
 // Each process that writes leaves another seal, or none.
 bool DatabaseImpl::is_as_it_was_opened() const {
-  return !seal_.empty() && read_seal(file_system_, path_) == seal_;
+  return !seal_.empty() && read_seal(file_system_, path()) == seal_;
 }
 
 bool DatabaseImpl::no_readers_elsewhere() const {
-  const Result<bool> locked = file_system_.is_locked(path_ + "/READERS");
+  const Result<bool> locked = file_system_.is_locked(path() + "/READERS");
   return locked.is_ok() && !*locked;
 }
 
 Status DatabaseImpl::check_writable() const {
   if (closed_) return Status::not_found("the database is closed");
-  if (options_.read_only) return Status::read_only(path_ + " is open read-only");
+  if (options_.read_only) return Status::read_only(path() + " is open read-only");
   return committer_->failure();
 }
 
@@ -417,7 +276,7 @@ Status DatabaseImpl::close() {
   const bool is_whole = store_->background_failure().is_ok();
   store_.reset();
   if (is_last && is_whole && status.is_ok() && !options_.read_only) {
-    status = write_seal(file_system_, path_);
+    status = write_seal(file_system_, path());
   }
   lock_.reset();
   return status;
@@ -465,12 +324,7 @@ Result<std::shared_ptr<CollectionImpl>> DatabaseImpl::create_collection(
     auto collection = std::make_shared<CollectionImpl>(
         id, schema::CollectionRecord{std::string(name), options}, shared_from_this());
     // The files are there, durable, before the catalogue names them. Keeps D4.
-    ROX_RETURN_IF_ERROR(file_system_.create_directory(collection_path(id)));
-    ROX_RETURN_IF_ERROR(file_system_.sync_directory(collections_path()));
-    ROX_RETURN_IF_ERROR(storage::RowFile::create(file_system_, vectors_path(id),
-                                                 static_cast<uint32_t>(collection->row_bytes()))
-                            .status());
-    ROX_RETURN_IF_ERROR(file_system_.sync_directory(collection_path(id)));
+    ROX_RETURN_IF_ERROR(files_.create_collection(id, collection->row_bytes()));
     storage::WriteBatch batch;
     batch.put(schema::kNextCollectionId, schema::encode_u32(id + 1));
     batch.put(schema::collection_key(id), schema::encode_record({std::string(name), options}));
@@ -498,7 +352,7 @@ Result<std::shared_ptr<CollectionImpl>> DatabaseImpl::collection(std::string_vie
   std::lock_guard lock(catalogue_mutex_);
   const auto found = collections_.find(name);
   if (found == collections_.end()) {
-    return Status::not_found(path_ + ": no collection " + std::string(name));
+    return Status::not_found(path() + ": no collection " + std::string(name));
   }
   ROX_RETURN_IF_ERROR(found->second->open_status());
   return found->second;
@@ -521,7 +375,7 @@ Status DatabaseImpl::drop_collection(std::string_view name) {
       std::lock_guard lock(catalogue_mutex_);
       const auto found = collections_.find(name);
       if (found == collections_.end()) {
-        return Status::not_found(path_ + ": no collection " + std::string(name));
+        return Status::not_found(path() + ": no collection " + std::string(name));
       }
       collection = found->second;
     }
@@ -543,7 +397,7 @@ Status DatabaseImpl::drop_collection(std::string_view name) {
     collection->retire();
     // A reader elsewhere that has just opened the folder may still need the files. What is left of
     // them, here or after a crash, a later open removes.
-    return no_readers_elsewhere() ? remove_collection_files(id) : Status::ok();
+    return no_readers_elsewhere() ? files_.remove_collection(id) : Status::ok();
   });
 }
 
@@ -564,7 +418,7 @@ std::vector<std::shared_ptr<CollectionImpl>> DatabaseImpl::collections() const {
 Result<DatabaseInfo> DatabaseImpl::info() const {
   if (closed_) return Status::not_found("the database is closed");
   DatabaseInfo info;
-  info.path = path_;
+  info.path = path();
   info.format_version = format_version_;
   info.memory_limit_bytes = options_.memory_limit_bytes;
   info.redo_bytes = committer_->redo_bytes();
@@ -584,9 +438,9 @@ Result<DatabaseInfo> DatabaseImpl::info() const {
     info.memory_used_bytes += one->bytes_in_memory;
     info.collections.push_back(std::move(*one));
   }
-  ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(path_ + "/kv"));
+  ROX_ASSIGN_OR_RETURN(const auto names, file_system_.list(files_.store_path()));
   for (const std::string& name : names) {
-    const auto size = file_system_.file_size(path_ + "/kv/" + name);
+    const auto size = file_system_.file_size(files_.store_path() + "/" + name);
     if (size.is_ok()) info.bytes_on_disk += *size;  // a file may go while we look
   }
   return info;

@@ -14,6 +14,7 @@
 #include "base/thread_pool.h"
 #include "database/collection_impl.h"
 #include "database/committer.h"
+#include "database/database_files.h"
 #include "database/index_builder.h"
 #include "index/vector_store.h"
 #include "roxanne/options.h"
@@ -45,7 +46,8 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   // kReadOnly where it was opened so or a write failed, kNotFound once it is closed.
   Status check_writable() const;
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return files_.path(); }
+  const DatabaseFiles& files() const { return files_; }
   const DatabaseOptions& options() const { return options_; }
   storage::FileSystem& file_system() const { return file_system_; }
   const std::shared_ptr<storage::KeyValueStore>& store() const { return store_; }
@@ -59,21 +61,6 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   // Takes memory from the budget, cached blocks where nothing else is left; absent where that is
   // not enough.
   std::optional<index::MemoryReservation> reserve_memory(uint64_t bytes);
-  std::string collection_path(uint32_t collection) const;
-  std::string vectors_path(uint32_t collection) const;
-  // The files of a graph: of its resident form, and of its disk form.
-  struct GraphPaths {
-    std::string resident;
-    index::DiskPaths disk;
-  };
-  GraphPaths graph_paths(uint32_t collection, uint32_t number) const;
-  // One more than any graph file of the collection has.
-  Result<uint32_t> next_graph_number(const CollectionImpl& collection);
-  // Whether it is one of those that the record names.
-  bool is_graph_file(uint32_t collection, const schema::GraphRecord& record,
-                     const std::string& path) const;
-  // What they take.
-  uint64_t graph_bytes_on_disk(uint32_t collection, const schema::GraphRecord& record) const;
   // Graph files that the store does not name, and what builds left over.
   Status remove_stale_graphs(const CollectionImpl& collection);
   // Makes the folder one of this build's format, durably. While no commit is under way.
@@ -89,20 +76,16 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
  private:
   DatabaseImpl(std::string path, const DatabaseOptions& options);
   Status open_folder();
-  Status make_folder();
-  Status check_format();
   Status open_store(bool is_new);
   Status load_catalogue();
   Status remove_orphans();
   Status recover();
   void sync_in_background();
   Status close_graphs();
-  std::string collections_path() const { return path_ + "/collections"; }
-  Status remove_collection_files(uint32_t collection);
 
-  const std::string path_;
   DatabaseOptions options_;
   storage::FileSystem& file_system_;
+  const DatabaseFiles files_;
   std::unique_ptr<storage::FileLock> lock_;
   std::shared_ptr<storage::KeyValueStore> store_;  // shared with snapshots
   std::unique_ptr<base::ThreadPool> pool_;

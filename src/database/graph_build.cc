@@ -11,12 +11,13 @@
 #include "base/stopwatch.h"
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
+#include "database/graph_build_memory.h"
 #include "database/graph_maintainer.h"
 #include "database/graph_policy.h"
 #include "database/graph_upkeep.h"
 #include "database/live_rows.h"
-#include "database/memory_limit.h"
 #include "index/disk_build.h"
+#include "index/disk_build_bytes.h"
 #include "index/resident_index.h"
 
 namespace roxanne::database {
@@ -30,15 +31,9 @@ constexpr double kLinkShare = 0.60;
 constexpr double kDiskShare = 0.20;
 // Of taking points in, before a resident form is made.
 constexpr double kDrainShare = 0.5;
-// A build may take this many times the least it goes on with, where the budget has it: what does
-// not fit goes through files.
-constexpr uint64_t kBuildMemoryFactor = 8;
-// One part in so many of what a disk form may take is left to the allocator's own needs.
-constexpr uint64_t kSpareShare = 16;
 // How long searches may hold on to a graph that has to make room.
 constexpr int kUnloadTries = 10'000;
 constexpr uint64_t kUnloadWaitUs = 1000;
-constexpr uint64_t kTagAndSlotBytes = sizeof(uint64_t) + sizeof(uint32_t);
 
 class GraphBuild {
  public:
@@ -75,14 +70,17 @@ class GraphBuild {
       ROX_RETURN_IF_ERROR(collection_.upkeep().checkpoint());
     }
     ROX_RETURN_IF_ERROR(reserve_memory());
-    if (is_resident_) ROX_RETURN_IF_ERROR(gather_rows());
+    if (memory_.is_for_resident) ROX_RETURN_IF_ERROR(gather_rows());
     if (is_promotion_) {
       record_ = *collection_.graph_record();
       if (version_->graph != nullptr) note_disk_form(*version_->graph->disk);
     } else {
-      ROX_ASSIGN_OR_RETURN(record_.file_number, database_.next_graph_number(collection_));
+      const auto old = collection_.graph_record();
+      ROX_ASSIGN_OR_RETURN(record_.file_number,
+                           database_.files().next_graph_number(
+                               collection_.id(), old.has_value() ? old->file_number : 0));
     }
-    paths_ = database_.graph_paths(collection_.id(), record_.file_number);
+    paths_ = database_.files().graph_paths(collection_.id(), record_.file_number);
     const Status built = write_and_serve();
     // What is not in force is not needed. A leftover would be removed by a later open.
     if (!built.is_ok() && !is_named_) {
@@ -115,7 +113,8 @@ class GraphBuild {
   bool make_way_for_image() const {
     const auto record = collection_.graph_record();
     if (!record.has_value()) return false;
-    const std::string path = database_.graph_paths(collection_.id(), record->file_number).resident;
+    const std::string path =
+        database_.files().graph_paths(collection_.id(), record->file_number).resident;
     const Result<bool> there = database_.file_system().exists(path);
     if (there.is_ok() && !*there) return true;
     return database_.no_readers_elsewhere() && database_.file_system().remove(path).is_ok();
@@ -141,72 +140,19 @@ class GraphBuild {
   }
 
   uint64_t row_count() const { return version_->live.count(); }
-  uint64_t gathered_bytes() const {
-    return row_count() * (collection_.row_bytes() + kTagAndSlotBytes);
-  }
 
-  // A resident form needs memory for its rows, its build and itself; where that is not there, the
-  // disk form is built alone, from rows that are read as they are needed.
   Status reserve_memory() {
-    const Status resident = reserve_for_resident();
-    if (resident.is_ok()) serving_bytes_ = disk_serving_bytes();
-    if (resident.is_ok() || is_promotion_ || !index::fits_disk_index(collection_.options())) {
-      return resident;
-    }
-    is_resident_ = false;
-    return reserve_for_disk();
-  }
-
-  // One reservation stands for rows and build, and then for the graph.
-  Status reserve_for_resident() {
-    const index::ResidentBytes graph = index::resident_bytes(collection_.options(), row_count());
-    const uint64_t build = index::build_bytes_least(collection_.options(), row_count());
-    // The graph takes shape while rows and edges are still there.
-    const uint64_t least = gathered_bytes() + graph.least + build;
-    if (options_.serving_memory_bytes != 0 && graph.least > serving_limit()) {
-      return Status::unsupported("the graph would not fit where it is to be served");
-    }
-    ROX_RETURN_IF_ERROR(take_memory(least));
-    const uint64_t wanted = gathered_bytes() + graph.wanted + kBuildMemoryFactor * build;
-    const uint64_t allowed = std::min(wanted, least + database_.budget().left() / 2);
-    if (allowed > least) (void)memory_.resize(allowed);
-    build_bytes_ = memory_.bytes() - gathered_bytes();
-    graph_bytes_ = std::clamp(build_bytes_ - build, graph.least, graph.wanted);
+    ROX_ASSIGN_OR_RETURN(
+        memory_,
+        reserve_for_build(database_, collection_.options(),
+                          {.row_count = [this] { return row_count(); },
+                           .serving_memory_bytes = options_.serving_memory_bytes,
+                           .is_for_resident_only = is_promotion_,
+                           .take = [this](uint64_t bytes) { return take_memory(bytes); }}));
     return Status::ok();
   }
 
-  // What whoever serves may give to graphs.
-  uint64_t serving_limit() const {
-    const uint64_t limit = database_.budget().limit();
-    if (options_.serving_memory_bytes == 0) return limit;
-    if (options_.serving_memory_bytes < kMemoryLimitMin) return 0;  // nothing but what it must have
-    return std::min(limit, share_memory(options_.serving_memory_bytes).vectors_bytes);
-  }
-
-  // For a disk form, so that it fits beside its search buffers.
-  uint64_t disk_serving_bytes() const {
-    const index::ResidentBytes serving =
-        index::disk_serving_bytes(collection_.options(), row_count());
-    const uint64_t lanes =
-        database_.options().thread_count * index::disk_lane_bytes(collection_.options());
-    const uint64_t limit = serving_limit() / kSpareShare * (kSpareShare - 1);
-    // It is to be changed there, too.
-    const uint64_t taken = lanes + GraphUpkeep::buffer_bytes_of(serving_limit());
-    return std::clamp(limit - std::min(limit, taken), serving.least, serving.wanted);
-  }
-
-  Status reserve_for_disk() {
-    const uint64_t least = index::disk_build_bytes_least(collection_.options(), row_count());
-    ROX_RETURN_IF_ERROR(take_memory(least));
-    // All that is left but a little: more memory makes fewer and larger shards.
-    const uint64_t allowed = std::max(least, least + database_.budget().left() / 8 * 7);
-    (void)memory_.resize(allowed);
-    build_bytes_ = memory_.bytes();
-    serving_bytes_ = disk_serving_bytes();
-    return Status::ok();
-  }
-
-  Status take_memory(uint64_t least) {
+  Result<index::MemoryReservation> take_memory(uint64_t least) {
     std::optional<index::MemoryReservation> memory = database_.reserve_memory(least);
     if (!memory.has_value() && version_->graph != nullptr &&
         least <= database_.budget().left() + version_->graph->memory.bytes()) {
@@ -219,8 +165,7 @@ class GraphBuild {
                                  " bytes of memory; the memory limit leaves " +
                                  std::to_string(database_.budget().left()));
     }
-    memory_ = *std::move(memory);
-    return Status::ok();
+    return *std::move(memory);
   }
 
   // Old and new graph together may not fit: searches are exact until the new one serves.
@@ -271,10 +216,10 @@ class GraphBuild {
   }
 
   Status write_and_serve() {
-    ROX_RETURN_IF_ERROR(is_resident_ ? write_resident() : write_disk());
+    ROX_RETURN_IF_ERROR(memory_.is_for_resident ? write_resident() : write_disk());
     // The files and their names are on disk before the store names them. Keeps D8.
-    ROX_RETURN_IF_ERROR(
-        database_.file_system().sync_directory(database_.collection_path(collection_.id())));
+    ROX_RETURN_IF_ERROR(database_.file_system().sync_directory(
+        database_.files().collection_path(collection_.id())));
     record_.node_count = static_cast<uint32_t>(row_count());
     record_.slot_end = last_slot() + 1;
     if (!goes_on("serve", 1)) return stopped();
@@ -304,8 +249,8 @@ class GraphBuild {
     const MatrixView rows(collection_.options().type, rows_.data(), slots_.size(),
                           collection_.options().dim);
     index::BuildOptions build;
-    build.memory_bytes = build_bytes_;
-    build.resident_bytes = graph_bytes_;
+    build.memory_bytes = memory_.build_bytes;
+    build.resident_bytes = memory_.resident_bytes;
     build.scratch_prefix = paths_.resident + ".";
     build.thread_count = database_.options().thread_count;
     double done = kReadShare;  // what the phases before came to
@@ -339,7 +284,8 @@ class GraphBuild {
     record_.resident = {index->bytes_on_disk(), index->bytes_in_memory(),
                         static_cast<uint32_t>(index->default_search_list_size())};
     record_.max_degree = static_cast<uint32_t>(index->max_degree());
-    ROX_ASSIGN_OR_RETURN(graph_, make_serving_graph(std::move(index), std::move(memory_)));
+    ROX_ASSIGN_OR_RETURN(graph_,
+                         make_serving_graph(std::move(index), std::move(memory_.reservation)));
     return Status::ok();
   }
 
@@ -347,7 +293,7 @@ class GraphBuild {
   Status write_disk_beside(MatrixView rows, const graph::Adjacency& adjacency, double done) {
     const CollectionOptions& options = collection_.options();
     if (!index::fits_disk_index(options) ||
-        index::disk_build_bytes_least(options, row_count()) > build_bytes_) {
+        index::disk_build_bytes_least(options, row_count()) > memory_.build_bytes) {
       return Status::ok();
     }
     index::DiskBuildOptions build = disk_options(done, kDiskShare);
@@ -373,15 +319,15 @@ class GraphBuild {
     }
     note_disk_form(*disk_);
     record_.max_degree = static_cast<uint32_t>(disk_->max_degree());
-    ROX_ASSIGN_OR_RETURN(graph_,
-                         make_serving_graph(database_, std::move(disk_), std::move(memory_)));
+    ROX_ASSIGN_OR_RETURN(
+        graph_, make_serving_graph(database_, std::move(disk_), std::move(memory_.reservation)));
     return Status::ok();
   }
 
   index::DiskBuildOptions disk_options(double done, double share) const {
     index::DiskBuildOptions build;
-    build.memory_bytes = build_bytes_;
-    build.serving_bytes = serving_bytes_;
+    build.memory_bytes = memory_.build_bytes;
+    build.serving_bytes = memory_.disk_bytes;
     build.scratch_prefix = paths_.resident + ".";
     build.thread_count = database_.options().thread_count;
     // It outlives this build: the index keeps it.
@@ -422,16 +368,12 @@ class GraphBuild {
   const GraphBuildOptions& options_;
   std::shared_ptr<const Version> version_;       // what the graph is built of; shared with readers
   std::shared_ptr<index::VectorStore> vectors_;  // shared with the collection
-  index::MemoryReservation memory_;
-  uint64_t build_bytes_ = 0;
-  uint64_t graph_bytes_ = 0;    // of the resident form
-  uint64_t serving_bytes_ = 0;  // of the disk form
+  GraphBuildMemory memory_;
   base::AlignedBuffer rows_;
   std::vector<uint32_t> slots_;
   std::vector<uint64_t> tags_;
-  bool is_resident_ = true;
   bool is_promotion_ = false;  // the disk form is there; the resident one is made of its edges
-  DatabaseImpl::GraphPaths paths_;
+  GraphPaths paths_;
   schema::GraphRecord record_;
   std::unique_ptr<index::DiskIndex> disk_;
   std::shared_ptr<const ServingGraph> graph_;

@@ -26,7 +26,7 @@ constexpr milliseconds kTick{50};
 constexpr uint64_t kChangesTogether = 256;
 constexpr milliseconds kPatience{200};
 // Of one step: many changes at a time share pages, which are written once a piece. Who wants the
-// graph for himself waits for a second or two.
+// graph for himself waits for seconds.
 constexpr uint64_t kStepMax = 4096;
 // From this pause on what was done is made durable, and slots are given back.
 constexpr milliseconds kPause{2000};

@@ -161,7 +161,7 @@ Status GraphUpkeep::forget_resident_record() {
   collection_.set_graph_record(record);
   // Readers elsewhere may be about to read it; a later open removes it then.
   if (database_.no_readers_elsewhere()) {
-    const auto paths = database_.graph_paths(collection_.id(), record.file_number);
+    const auto paths = database_.files().graph_paths(collection_.id(), record.file_number);
     (void)database_.file_system().remove(paths.resident);
   }
   return Status::ok();

@@ -45,7 +45,8 @@ class GraphUpkeep {
   // Lets the disk form serve, which alone can be changed. The store forgets the resident form,
   // which must not fall behind unnoticed. Nothing where that is done.
   Status leave_resident_form();
-  // Takes in up to `count_max` points and takes out as many dead nodes; returns how many both were.
+  // Takes in up to `count_max` points and takes out up to four times as many dead nodes; returns
+  // how many both were.
   Result<uint64_t> step(uint64_t count_max);
   // What is left to do when nothing waits: codes that the graph has outgrown, a piece at a time;
   // and when writes have paused (`is_quiet`) and all is durable, space that is not needed. Whether

@@ -5,7 +5,7 @@
 #include "base/status_macros.h"
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
-#include "index/disk_build.h"
+#include "index/disk_build_bytes.h"
 
 namespace roxanne::database {
 namespace {
@@ -43,7 +43,7 @@ uint64_t bytes_to_serve(const CollectionImpl& collection, const schema::GraphRec
 Status check_files_of(const CollectionImpl& collection, const schema::GraphRecord& record,
                       const schema::GraphForm& form) {
   DatabaseImpl& database = *collection.database();
-  const auto paths = database.graph_paths(collection.id(), record.file_number);
+  const auto paths = database.files().graph_paths(collection.id(), record.file_number);
   const bool is_resident = &form == &record.resident;
   if (!is_resident && record.is_changeable) {
     return database.file_system().file_size(paths.disk.pages).status();
@@ -110,7 +110,7 @@ Result<std::shared_ptr<const ServingGraph>> load_graph(const CollectionImpl& col
                                                        GraphChoice choice,
                                                        const GraphLoadOptions& options) {
   DatabaseImpl& database = *collection.database();
-  const auto paths = database.graph_paths(collection.id(), record.file_number);
+  const auto paths = database.files().graph_paths(collection.id(), record.file_number);
   if (choice.is_resident) {
     ROX_RETURN_IF_ERROR(check_files_of(collection, record, record.resident));
     ROX_ASSIGN_OR_RETURN(

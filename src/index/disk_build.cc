@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "graph/random_ids.h"
 #include "index/cell_sorter.h"
+#include "index/disk_build_bytes.h"
 #include "index/disk_calibration.h"
 #include "index/disk_codes_file.h"
 #include "index/edge_file.h"
@@ -25,16 +26,10 @@
 namespace roxanne::index {
 namespace {
 
-constexpr uint32_t kMaxDegree = 32;
 constexpr size_t kLeafNeighbours = 2;
 // Leaves of few points overlap so much that all name the same neighbours: they name more.
 constexpr size_t kFewPoints = 8192;
 constexpr size_t kLeafNeighboursOfFew = 8;
-
-// Bytes of a code where memory is no matter: a quarter of the coordinates, but 48 to 128.
-constexpr size_t kPartsFew = 48;
-constexpr size_t kPartsMany = 128;
-constexpr size_t kPartsLeast = 16;
 
 constexpr size_t kSampleRows = 131072;
 constexpr size_t kCodeSampleRows = 32768;
@@ -42,36 +37,12 @@ constexpr uint64_t kSampleBytesMost = 256u << 20;
 constexpr uint64_t kSampleBytesLeast = 8u << 20;
 constexpr size_t kRowsAtOnce = 512;
 constexpr uint64_t kGroupBytesWanted = 32u << 20;  // of a group's rows while they are sorted
-constexpr uint64_t kScratchBytes = 32u << 20;
-constexpr uint64_t kTableBytes = 8;  // a row's share of the build's own tables
 
 // Of the whole build's time.
 constexpr double kGroupEnd = 0.05;
 constexpr double kSortEnd = 0.15;
 constexpr double kLinkEnd = 0.80;
 constexpr double kEncodeEnd = 0.95;
-
-size_t parts_wanted(size_t dim) {
-  return std::min(dim, std::clamp(dim / 4, kPartsFew, kPartsMany));
-}
-size_t parts_least(size_t dim) { return std::min(dim, kPartsLeast); }
-
-// Of a place in a page, beside its code: its share of cells, page tables and slots.
-uint64_t shared_bytes(const CollectionOptions& options, uint64_t row_count) {
-  const NodePageLayout layout(options, kMaxDegree);
-  const uint64_t cells = row_count / CellSorter::kCellRows + 1;
-  const uint64_t pages = row_count / std::max(1u, layout.nodes) + cells;
-  return cells * (options.dim * sizeof(uint16_t) + 64) + pages * 3 * sizeof(uint32_t) +
-         row_count / 4 + row_count * sizeof(uint32_t) +
-         options.dim * kernels::kCodebookEntries * sizeof(float);
-}
-
-// Places, those that stay vacant at the ends of cells included.
-uint64_t place_count_of(const CollectionOptions& options, uint64_t row_count) {
-  const NodePageLayout layout(options, kMaxDegree);
-  const uint64_t cells = row_count / CellSorter::kCellRows + 1;
-  return row_count + cells * layout.nodes / 2;
-}
 
 class DiskBuild {
  public:
@@ -85,7 +56,7 @@ class DiskBuild {
         pool_(pool),
         options_(options),
         count_(rows.row_count()),
-        layout_(collection, kMaxDegree) {}
+        layout_(collection, kDiskDegree) {}
 
   Result<std::unique_ptr<DiskIndex>> run() {
     const uint64_t least = disk_build_bytes_least(collection_, count_);
@@ -307,19 +278,10 @@ class DiskBuild {
   // As many parts as memory allows when the index serves.
   size_t choose_parts() const {
     if (options_.tuning.part_count != 0) return options_.tuning.part_count;
-    const size_t wanted = parts_wanted(collection_.dim);
-    const uint64_t places = uint64_t{page_count()} * layout_.nodes;
-    const uint64_t shared = shared_bytes(collection_, count_);
-    // The codes are whole before the build ends, beside its own tables.
-    uint64_t allowed = memory();
-    if (options_.memory_bytes != 0) {
-      allowed -= std::min(allowed, kScratchBytes + shared + count_ * kTableBytes);
-    }
-    if (options_.serving_bytes != 0) allowed = std::min(allowed, options_.serving_bytes);
-    if (allowed <= shared) return parts_least(collection_.dim);
-    const uint64_t code_bytes = (allowed - shared) / places;
-    const uint64_t parts = code_bytes > sizeof(int16_t) ? code_bytes - sizeof(int16_t) : 0;
-    return std::clamp<size_t>(parts, parts_least(collection_.dim), wanted);
+    return disk_part_count(collection_, {.row_count = count_,
+                                         .place_count = uint64_t{page_count()} * layout_.nodes,
+                                         .build_bytes = options_.memory_bytes,
+                                         .serving_bytes = options_.serving_bytes});
   }
 
   uint32_t page_count() const { return static_cast<uint32_t>(row_starts_.size() - 1); }
@@ -334,7 +296,7 @@ class DiskBuild {
     graph_->shape = {collection_,
                      static_cast<uint32_t>(count_),
                      page_count(),
-                     kMaxDegree,
+                     kDiskDegree,
                      static_cast<uint32_t>(graph_->code.part_count()),
                      static_cast<uint32_t>(graph_->cells.group_count()),
                      static_cast<uint32_t>(graph_->cells.cell_count())};
@@ -351,7 +313,7 @@ class DiskBuild {
   Status link() {
     if (options_.adjacency != nullptr) return Status::ok();
     ROX_ASSIGN_OR_RETURN(edges_, EdgeFile::create(file_system_, options_.scratch_prefix + "edges",
-                                                  count_, kMaxDegree));
+                                                  count_, kDiskDegree));
     std::vector<float> centroids(graph_->shape.cell_count * collection_.dim);
     for (uint32_t cell = 0; cell < graph_->shape.cell_count; ++cell) {
       graph_->cells.centroid(cell, centroids.data() + cell * collection_.dim);
@@ -465,29 +427,6 @@ class DiskBuild {
 };
 
 }  // namespace
-
-bool fits_disk_index(const CollectionOptions& options) {
-  return NodePageLayout(options, kMaxDegree).nodes > 0;
-}
-
-ResidentBytes disk_serving_bytes(const CollectionOptions& options, uint64_t row_count) {
-  const uint64_t places = place_count_of(options, row_count);
-  const uint64_t shared = shared_bytes(options, row_count);
-  return {shared + places * (parts_wanted(options.dim) + sizeof(int16_t)),
-          shared + places * (parts_least(options.dim) + sizeof(int16_t))};
-}
-
-uint64_t disk_lane_bytes(const CollectionOptions& options) {
-  return DiskLane::bytes_of(NodePageLayout(options, kMaxDegree).page_bytes,
-                            parts_wanted(options.dim));
-}
-
-uint64_t disk_build_bytes_least(const CollectionOptions& options, uint64_t row_count) {
-  const uint64_t cells = row_count / CellSorter::kCellRows + 1;
-  const LinkShape shape{options.dim * scalar_bytes(options.type), kMaxDegree, row_count, cells};
-  return disk_serving_bytes(options, row_count).least + kScratchBytes +
-         std::max(link_bytes_least(shape), cells * options.dim * sizeof(float));
-}
 
 Result<std::unique_ptr<DiskIndex>> build_disk_index(storage::FileSystem& file_system,
                                                     const DiskPaths& paths,

@@ -35,15 +35,6 @@ struct DiskBuildOptions {
   std::function<bool(const BuildProgress&)> progress;
 };
 
-// Whether such rows fit the pages of a disk index.
-bool fits_disk_index(const CollectionOptions& options);
-// What an index of so many rows takes in memory: with the codes it wants, and with the shortest.
-ResidentBytes disk_serving_bytes(const CollectionOptions& options, uint64_t row_count);
-// What each thread that searches takes beside, at the most.
-uint64_t disk_lane_bytes(const CollectionOptions& options);
-// The least memory_bytes that a build goes on with.
-uint64_t disk_build_bytes_least(const CollectionOptions& options, uint64_t row_count);
-
 // Writes both files, synced (their names are the caller's to make durable), and opens them.
 // kCancelled, kDiskFull, kIoError, kInvalidArgument (memory too small: says how much is needed),
 // kUnsupported (vectors near the end of what floats hold).

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "index/disk_build_bytes.h"
 #include "index/test_disk_index.h"
 #include "storage/simulated_file_system.h"
 #include "storage/test_directory.h"
