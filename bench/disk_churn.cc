@@ -52,7 +52,7 @@ class Churn {
   Status run() {
     ROX_RETURN_IF_ERROR(load());
     ROX_RETURN_IF_ERROR(build());
-    index::DiskUpdateOptions update{.thread_count = options_.threads,
+    index::DiskUpdateOptions update{.thread_count = [this] { return options_.threads; },
                                     .memory_bytes = options_.memory << 20};
     if (options_.search_k != 0) update.search_k = options_.search_k;
     if (options_.search_list != 0) update.search_list_size = options_.search_list;

@@ -10,6 +10,7 @@
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
 #include "database/door.h"
+#include "database/graph_maintainer.h"
 #include "database/schema.h"
 
 namespace roxanne::database {
@@ -151,9 +152,11 @@ Result<std::vector<std::vector<Neighbor>>> CollectionImpl::search(const MatrixVi
     ROX_RETURN_IF_ERROR(
         search_block(*version, queries.slice(first, count), options, results, stats));
   }
+  const double us = watch.lap_us();
+  database_->maintainer().note_search(us);
   if (options.stats != nullptr) {
     stats.queries = queries.rows();
-    stats.latency_us = watch.lap_us();
+    stats.latency_us = us;
     *options.stats += stats;
   }
   return results;

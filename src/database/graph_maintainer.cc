@@ -27,7 +27,7 @@ constexpr uint64_t kChangesTogether = 256;
 constexpr milliseconds kPatience{200};
 // Of one step: many changes at a time share pages, which are written once a piece. Who wants the
 // graph for himself waits for a second or two.
-constexpr uint64_t kStepMax = 2048;
+constexpr uint64_t kStepMax = 4096;
 // From this pause on what was done is made durable, and slots are given back.
 constexpr milliseconds kPause{2000};
 // A graph that nobody searched is loaded where so many points changed: until then no slot is used
@@ -41,6 +41,9 @@ constexpr seconds kRetryDelayMax{300};
 // Larger batches do not wait: where they are too much for a graph to take in, it is built anew.
 constexpr size_t kLargeBatchRows = 4096;
 constexpr milliseconds kRoomPoll{20};
+
+// Searches that take less than so much of a processor leave all of them to changes.
+constexpr double kBusySearching = 0.25;
 
 // Searches go before. Threads that this one starts are like it.
 constexpr int kNiceness = 10;
@@ -83,8 +86,18 @@ void GraphMaintainer::note_graph() {
   changed_.notify_all();
 }
 
-size_t GraphMaintainer::thread_count() const {
-  return std::max<size_t>(1, database_.options().thread_count / 2);
+size_t GraphMaintainer::thread_count() {
+  std::lock_guard lock(mutex_);
+  const auto now = Clock::now();
+  if (thread_count_ != 0 && now - asked_last_ < kTick) return thread_count_;
+  const uint64_t searching_us = searching_us_;
+  const double passed_us = std::chrono::duration<double, std::micro>(now - asked_last_).count();
+  const double busy = static_cast<double>(searching_us - searching_us_then_) / passed_us;
+  asked_last_ = now;
+  searching_us_then_ = searching_us;
+  const size_t all = database_.options().thread_count;
+  thread_count_ = busy < kBusySearching ? all : std::max<size_t>(1, all / 2);
+  return thread_count_;
 }
 
 base::ThreadPool& GraphMaintainer::pool() {
@@ -92,14 +105,15 @@ base::ThreadPool& GraphMaintainer::pool() {
   if (pool_ == nullptr) {
     std::thread([this] {
       lower_priority();
-      pool_ = std::make_unique<base::ThreadPool>(thread_count() - 1);
+      pool_ = std::make_unique<base::ThreadPool>(database_.options().thread_count - 1);
     }).join();
   }
   return *pool_;
 }
 
 UpdateCosts GraphMaintainer::costs() const {
-  const UpdateCosts usual = usual_costs(thread_count(), database_.options().thread_count);
+  const size_t threads = database_.options().thread_count;
+  const UpdateCosts usual = usual_costs(threads, threads);
   std::lock_guard lock(mutex_);
   return {costs_.change_us > 0 ? costs_.change_us : usual.change_us,
           costs_.build_us > 0 ? costs_.build_us : usual.build_us};

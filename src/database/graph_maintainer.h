@@ -38,9 +38,14 @@ class GraphMaintainer {
   // short enough, or nobody is about to make it so.
   void wait_for_room(CollectionImpl& collection, size_t row_count);
 
-  // For whoever changes a graph: threads that searches go before, and how many work with it.
+  // For whoever changes a graph: threads that searches go before, and how many may work now: half
+  // of the processors where searches took a good part of one since this was asked last.
   base::ThreadPool& pool();
-  size_t thread_count() const;
+  size_t thread_count();
+  // After each search of a graph that may change; cheap.
+  void note_search(double us) {
+    searching_us_.fetch_add(static_cast<uint64_t>(us), std::memory_order_relaxed);
+  }
 
   // Of changes and builds, as they were measured last.
   UpdateCosts costs() const;
@@ -78,6 +83,10 @@ class GraphMaintainer {
   Clock::time_point last_commit_{};
   UpdateCosts costs_;
   std::unique_ptr<base::ThreadPool> pool_;
+  size_t thread_count_ = 0;  // told last; 0: not asked yet
+  uint64_t searching_us_then_ = 0;
+  Clock::time_point asked_last_{};
+  std::atomic<uint64_t> searching_us_{0};
 
   std::thread thread_;
   std::map<uint32_t, Watch> watches_;  // the thread's alone

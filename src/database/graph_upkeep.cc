@@ -181,7 +181,7 @@ Status GraphUpkeep::prepare() {
 
 Status GraphUpkeep::make_updater() {
   index::DiskUpdateOptions options;
-  options.thread_count = database_.maintainer().thread_count();
+  options.thread_count = [this] { return database_.maintainer().thread_count(); };
   options.memory_bytes = buffer_bytes_of(database_.budget().limit());
   options.take_memory = [this](uint64_t bytes) -> std::shared_ptr<void> {
     auto memory = database_.reserve_memory(bytes);

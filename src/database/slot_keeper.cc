@@ -5,28 +5,6 @@
 #include <utility>
 
 namespace roxanne::database {
-namespace {
-
-void set_bits(index::LiveSet& set, std::vector<uint32_t> slots, bool value) {
-  std::sort(slots.begin(), slots.end());
-  for (size_t i = 0; i < slots.size();) {
-    const size_t number = slots[i] / index::kLiveChunkSlots;
-    auto chunk = std::make_shared<index::LiveChunk>();
-    chunk->fill(0);
-    const uint64_t* words = set.chunk_words(number);
-    if (words != nullptr) std::copy_n(words, chunk->size(), chunk->begin());
-    for (; i < slots.size() && slots[i] / index::kLiveChunkSlots == number; ++i) {
-      const uint32_t bit = slots[i] % index::kLiveChunkSlots;
-      const uint64_t mask = uint64_t{1} << (bit % 64);
-      uint64_t& word = (*chunk)[bit / 64];
-      word = value ? word | mask : word & ~mask;
-    }
-    set.set_chunk(number, std::move(chunk));
-  }
-}
-
-}  // namespace
-
 SlotKeeper::SlotKeeper(const index::LiveSet& live, index::LiveSet named, uint64_t slots_in_file)
     : allocator_(index::united(live, named), slots_in_file),
       named_(std::move(named)),
@@ -91,13 +69,13 @@ void SlotKeeper::note_changed(const index::LiveSet& named, std::span<const uint3
   std::vector<uint32_t> in;
   std::copy_if(added.begin(), added.end(), std::back_inserter(in),
                [&named](uint32_t slot) { return named.contains(slot); });
-  set_bits(named_, std::move(in), true);
+  index::set_slots(named_, std::move(in), true);
   for (const uint32_t slot : removed) (named.contains(slot) ? dead_ : vacated_).push_back(slot);
   count();
 }
 
 void SlotKeeper::note_durable() {
-  set_bits(named_, vacated_, false);
+  index::set_slots(named_, vacated_, false);
   allocator_.give_back(std::exchange(vacated_, {}));
   count();
 }

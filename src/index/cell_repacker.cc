@@ -32,9 +32,9 @@ CellRepacker::CellRepacker(DiskIndex& index, PageFetcher& fetcher, FreePageNumbe
       numbers_(numbers),
       pages_(index.graph()) {}
 
-void CellRepacker::note_change(uint32_t cell) {
+void CellRepacker::note_changes(uint32_t cell, uint32_t count) {
   if (cell >= changes_.size()) changes_.resize(graph_.cells.cell_count());
-  ++changes_[cell];
+  changes_[cell] += count;
 }
 
 size_t CellRepacker::row_count(uint32_t cell) const {
@@ -60,7 +60,6 @@ Status CellRepacker::repack(uint32_t cell) {
   if (points_.empty()) return Status::ok();
   divide();
   fill_pages(cell);
-  const storage::PageSnapshot old = index_.pages().snapshot();
   const Status written = write();
   if (!written.is_ok()) {
     for (size_t i = new_pages_.size() - made_; i < new_pages_.size(); ++i) {
@@ -68,7 +67,6 @@ Status CellRepacker::repack(uint32_t cell) {
     }
     return written;
   }
-  move_cached(*old);
   publish(cell);
   numbers_.free.insert(numbers_.free.end(), gone_.begin(), gone_.end());
   ++cells_packed_;
@@ -205,18 +203,7 @@ Status CellRepacker::write() {
   }
   std::sort(images_.begin(), images_.end(),
             [](const auto& a, const auto& b) { return a.logical_page < b.logical_page; });
-  ROX_RETURN_IF_ERROR(index_.pages().write(images_));
-  return gone_.empty() ? Status::ok() : index_.pages().remove(gone_);
-}
-
-void CellRepacker::move_cached(const storage::PageMap& old) {
-  PageCache* const cache = index_.cache();
-  if (cache == nullptr) return;
-  const storage::PageSnapshot now = index_.pages().snapshot();
-  for (const storage::PageImage& image : images_) {
-    cache->move(old.physical_page(image.logical_page), now->physical_page(image.logical_page),
-                {image.bytes, graph_.layout.page_bytes});
-  }
+  return index_.write_pages(images_, gone_);
 }
 
 void CellRepacker::publish(uint32_t cell) {
@@ -242,16 +229,10 @@ void CellRepacker::publish(uint32_t cell) {
                          codes.data() + p * code_bytes);
     }
   }
-  const auto set_vacant = [&](uint32_t node) {
-    std::memcpy(graph_.codes.data() + size_t{node} * code_bytes + graph_.code.part_count(),
-                &quantize::ResidualProductCode::kVacant,
-                sizeof quantize::ResidualProductCode::kVacant);
-  };
+  const auto set_vacant = [&](uint32_t node) { graph_.code.set_vacant(graph_.code_of(node)); };
   {
     const std::lock_guard lock(index_.gate());
-    graph_.page_cells.grow(numbers_.end, kNoCell);
-    graph_.codes.grow(size_t{numbers_.end} * graph_.layout.nodes * code_bytes);
-    graph_.shape.page_count = numbers_.end;
+    graph_.grow(numbers_.end, 0);
     graph_.cells.move_cell(cell, centroids_[0].data(), centroid_offsets_[0]);
     if (is_cut) {
       graph_.cells.add_cell(graph_.cells.group_of(cell), centroids_[1].data(),
@@ -275,8 +256,7 @@ void CellRepacker::publish(uint32_t cell) {
         }
         const Point& point = points_[page.points[i]];
         graph_.node_of_slot[point.page->slot(point.place)] = node;
-        std::memcpy(graph_.codes.data() + size_t{node} * code_bytes,
-                    codes.data() + page.points[i] * code_bytes, code_bytes);
+        std::memcpy(graph_.code_of(node), codes.data() + page.points[i] * code_bytes, code_bytes);
       }
     }
   }

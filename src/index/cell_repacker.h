@@ -24,8 +24,8 @@ class CellRepacker {
   // It is told of pages whose nodes moved; outlives this.
   void set_refresher(GraphRefresher* refresher) { refresher_ = refresher; }
 
-  // Tells of a point that came to the cell, or went.
-  void note_change(uint32_t cell);
+  // Tells of points that came to the cell, or went.
+  void note_changes(uint32_t cell, uint32_t count);
   // Whether so much changed that sorting it anew pays.
   bool is_due(uint32_t cell) const;
   // kIoError, kCorruption, kDiskFull, kReadOnly: nothing is changed then.
@@ -50,7 +50,6 @@ class CellRepacker {
   void fill_pages(uint32_t cell);
   Status write();
   void publish(uint32_t cell);
-  void move_cached(const storage::PageMap& old);
   size_t row_count(uint32_t cell) const;
 
   DiskIndex& index_;

@@ -18,6 +18,7 @@
 #include "index/grouped_rows.h"
 #include "index/ordered_rows.h"
 #include "index/page_writer.h"
+#include "index/row_residual.h"
 #include "index/shard_linker.h"
 #include "quantize/kmeans.h"
 
@@ -96,6 +97,7 @@ class DiskBuild {
     }
     graph_ = std::make_unique<DiskGraph>();
     graph_->tuning = options_.tuning;
+    graph_->shape.options = collection_;
     ROX_RETURN_IF_ERROR(make_groups());
     ROX_RETURN_IF_ERROR(fill_groups());
     ROX_RETURN_IF_ERROR(sort_groups());
@@ -282,7 +284,7 @@ class DiskBuild {
     const size_t wanted =
         std::clamp<size_t>(bytes_most / (2 * dim * sizeof(float)), 256, kCodeSampleRows);
     const size_t step = std::max<size_t>(1, count_ / wanted);
-    std::vector<float> place(dim), centroid(dim);
+    RowResidual residual(*graph_);
     size_t row = 0;
     for (size_t cell = 0; cell < sorted.cell_sizes.size(); ++cell) {
       const auto number =
@@ -290,13 +292,13 @@ class DiskBuild {
       bool is_loaded = false;
       for (uint32_t i = 0; i < sorted.cell_sizes[cell]; ++i, ++row) {
         if (rows_seen_++ % step != 0) continue;
-        if (!is_loaded) graph_->code_centroid(number, centroid.data());
+        if (!is_loaded) residual.set_cell(number);
         is_loaded = true;
-        float offset = 0;
-        graph_->space.map_rows(rows.slice(sorted.order[row], 1), place.data(), &offset);
-        for (size_t d = 0; d < dim; ++d) residuals_.push_back(place[d] - centroid[d]);
-        residual_centroids_.insert(residual_centroids_.end(), centroid.begin(), centroid.end());
-        residual_offsets_.push_back(offset - graph_->code_offset(number));
+        residual.set_row(rows.row(sorted.order[row]));
+        residuals_.insert(residuals_.end(), residual.residual().begin(), residual.residual().end());
+        residual_centroids_.insert(residual_centroids_.end(), residual.centroid().begin(),
+                                   residual.centroid().end());
+        residual_offsets_.push_back(residual.extra());
       }
     }
     return Status::ok();

@@ -30,7 +30,7 @@ DiskCheck::DiskCheck(const DiskIndex& index, const DiskIndex::RowOf& row_of,
       tag_of_(tag_of),
       damaged_(damaged),
       exact_(graph_.shape.options.type, graph_.shape.options.metric, graph_.shape.options.dim),
-      residual_(graph_.shape.options.dim),
+      row_residual_(graph_),
       centroid_(graph_.shape.options.dim),
       decoded_(graph_.shape.options.dim),
       code_(graph_.code.code_bytes()) {}
@@ -158,24 +158,21 @@ Status DiskCheck::check_against_row(uint32_t slot, uint32_t place, const std::by
 
 // A code is what its vector gives with the cell's centroid of now; see the constants above.
 Status DiskCheck::check_code(uint32_t node, uint32_t cell, const std::byte* row) {
-  const CollectionOptions& options = graph_.shape.options;
-  float extra = 0;
-  graph_.space.map_rows(VectorView(options.type, row, options.dim), residual_.data(), &extra);
-  graph_.code_centroid(cell, centroid_.data());
-  for (size_t d = 0; d < options.dim; ++d) residual_[d] -= centroid_[d];
-  extra -= graph_.code_offset(cell);
-  graph_.code.encode(residual_.data(), centroid_.data(), extra, code_.data());
+  row_residual_.set_cell(cell);
+  row_residual_.set_row(row);
+  row_residual_.encode(graph_.code, code_.data());
   const uint8_t* kept = graph_.code_of(node);
   if (std::memcmp(kept, code_.data(), code_.size()) == 0) return Status::ok();
 
-  float least = 0, error = 0, add = extra;
+  const std::vector<float>& residual = row_residual_.residual();
+  const auto square = [](float x) { return x * x; };
+  float least = 0, error = 0, add = row_residual_.extra();
   graph_.code.decode(code_.data(), decoded_.data());
-  for (size_t d = 0; d < options.dim; ++d)
-    least += (residual_[d] - decoded_[d]) * (residual_[d] - decoded_[d]);
+  for (size_t d = 0; d < residual.size(); ++d) least += square(residual[d] - decoded_[d]);
   graph_.code.decode(kept, decoded_.data());
-  for (size_t d = 0; d < options.dim; ++d) {
-    error += (residual_[d] - decoded_[d]) * (residual_[d] - decoded_[d]);
-    add += decoded_[d] * (decoded_[d] + 2 * centroid_[d]);
+  for (size_t d = 0; d < residual.size(); ++d) {
+    error += square(residual[d] - decoded_[d]);
+    add += decoded_[d] * (decoded_[d] + 2 * row_residual_.centroid()[d]);
   }
   int16_t steps;
   std::memcpy(&steps, kept + graph_.code.part_count(), sizeof steps);

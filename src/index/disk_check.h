@@ -8,6 +8,7 @@
 
 #include "index/disk_index.h"
 #include "index/exact_distance.h"
+#include "index/row_residual.h"
 
 namespace roxanne::index {
 
@@ -45,7 +46,8 @@ class DiskCheck {
   uint64_t stale_edges_ = 0;
   // Of one node.
   std::vector<uint32_t> targets_;
-  std::vector<float> residual_, centroid_, decoded_;
+  RowResidual row_residual_;
+  std::vector<float> centroid_, decoded_;
   std::vector<uint8_t> code_;
 };
 

@@ -78,12 +78,21 @@ struct DiskGraph {
   const uint8_t* code_of(uint32_t node) const {
     return reinterpret_cast<const uint8_t*>(codes.data()) + size_t{node} * code.code_bytes();
   }
-  // Whether no point is at a place.
-  bool is_vacant(uint32_t node) const {
-    int16_t add;
-    std::memcpy(&add, code_of(node) + code.part_count(), sizeof add);
-    return add == quantize::ResidualProductCode::kVacant;
+  uint8_t* code_of(uint32_t node) {
+    return reinterpret_cast<uint8_t*>(codes.data()) + size_t{node} * code.code_bytes();
   }
+  // Has so many pages and slots, or more; new pages are free.
+  void grow(uint32_t page_count, uint32_t slot_end) {
+    node_of_slot.grow(slot_end, kNoNode);
+    if (page_count <= shape.page_count) return;
+    const uint32_t first = place_count();
+    shape.page_count = page_count;
+    page_cells.grow(page_count, kNoCell);
+    codes.grow(size_t{place_count()} * code.code_bytes());
+    for (uint32_t node = first; node < place_count(); ++node) code.set_vacant(code_of(node));
+  }
+  // Whether no point is at a place.
+  bool is_vacant(uint32_t node) const { return code.is_vacant(code_of(node)); }
   uint32_t page_of(uint32_t node) const { return node / layout.nodes; }
 };
 

@@ -71,9 +71,23 @@ DiskIndex::Facts DiskIndex::facts() const {
   return facts_;
 }
 
+Status DiskIndex::write_pages(std::span<const storage::PageImage> images,
+                              std::span<const uint32_t> gone) {
+  const storage::PageSnapshot old = pages_->snapshot();
+  ROX_RETURN_IF_ERROR(pages_->write(images));
+  if (!gone.empty()) ROX_RETURN_IF_ERROR(pages_->remove(gone));
+  if (cache_ == nullptr) return Status::ok();
+  const storage::PageSnapshot now = pages_->snapshot();
+  for (const storage::PageImage& image : images) {
+    cache_->move(old->physical_page(image.logical_page), now->physical_page(image.logical_page),
+                 {image.bytes, graph_->layout.page_bytes});
+  }
+  return Status::ok();
+}
+
 void DiskIndex::note_changed(std::optional<LiveSet> slots, uint64_t codes_file_bytes) {
   codes_file_bytes_ = codes_file_bytes;
-  const Facts facts{graph_->list_sizes, bytes_of(*graph_)};
+  const Facts facts{graph_->shape.node_count, graph_->list_sizes, bytes_of(*graph_)};
   const std::lock_guard lock(facts_mutex_);
   facts_ = facts;
   if (slots.has_value()) slots_ = *std::move(slots);

@@ -74,7 +74,7 @@ class DiskIndex {
 
   // Whether a DiskUpdater can: not where it was written by an earlier version.
   bool can_change() const { return codes_keeper_ != nullptr; }
-  uint64_t node_count() const { return slots().count(); }
+  uint64_t node_count() const { return facts().node_count; }
   size_t max_degree() const { return graph_->shape.max_degree; }
   size_t code_bytes() const { return graph_->code.code_bytes(); }
   LiveSet slots() const;  // of the nodes there are now
@@ -94,6 +94,8 @@ class DiskIndex {
   storage::PageStore& pages() { return *pages_; }
   CodesKeeper* codes_keeper() { return codes_keeper_.get(); }
   PageCache* cache() { return cache_.get(); }
+  // Replaces pages, and takes others out, in the file and in the cache. Both ascend.
+  Status write_pages(std::span<const storage::PageImage> images, std::span<const uint32_t> gone);
   // The graph's numbers have changed, and its slots, where they are given.
   void note_changed(std::optional<LiveSet> slots, uint64_t codes_file_bytes);
 
@@ -134,6 +136,7 @@ class DiskIndex {
  private:
   // What may be asked without a seat at the gate.
   struct Facts {
+    uint64_t node_count = 0;
     ListSizes list_sizes;
     DiskGraphBytes bytes;
   };

@@ -63,13 +63,6 @@ float normal_below(float z) {
   return table[static_cast<size_t>((z + kDeviationsMax) * kStepsPerDeviation + 0.5f)];
 }
 
-// A place that no node has: its code's `add`.
-bool is_vacant(const uint8_t* code, size_t part_count) {
-  int16_t add;
-  std::memcpy(&add, code + part_count, sizeof add);
-  return add == quantize::ResidualProductCode::kVacant;
-}
-
 }  // namespace
 
 DiskQuery::DiskQuery(const DiskGraph& graph)
@@ -87,7 +80,7 @@ uint64_t DiskQuery::bytes() const {
 void DiskQuery::trim() {
   if (bytes() <= kUsualBytes + code_bytes()) return;
   for (NumberSet* set : {&scanned_cells_, &read_pages_, &known_nodes_}) set->reset();
-  for (NumberMap* map : {&cell_bases_, &gains_}) map->reset();
+  for (NumberMap<float>* map : {&cell_bases_, &gains_}) map->reset();
   std::vector<Candidate>().swap(candidates_);
   std::vector<NearCell>().swap(near_cells_);
   std::vector<Seen>().swap(seen_);
@@ -201,7 +194,7 @@ void DiskQuery::scan_cell(uint32_t cell, float base) {
     const uint32_t first = page * graph_.layout.nodes;
     const uint8_t* code = graph_.code_of(first);
     for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
-      if (!is_vacant(code, graph_.code.part_count())) {
+      if (!graph_.code.is_vacant(code)) {
         offer(code_.estimate(code, base), first + place);
         ++codes_scanned_;
         ++counts_.estimates;

@@ -140,8 +140,8 @@ class DiskQuery {
   NumberSet scanned_cells_;
   NumberSet read_pages_;
   NumberSet known_nodes_;  // outside scanned cells
-  NumberMap cell_bases_;   // squared distances to centroids
-  NumberMap gains_;        // of pages, while they are chosen
+  NumberMap<float> cell_bases_;   // squared distances to centroids
+  NumberMap<float> gains_;        // of pages, while they are chosen
 
   std::vector<Candidate> candidates_;    // points on pages that were not read
   std::vector<uint32_t> noted_;          // nodes to be estimated

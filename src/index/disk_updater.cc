@@ -1,12 +1,9 @@
 #include "index/disk_updater.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
-#include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
+#include <thread>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -14,6 +11,7 @@
 
 #include "base/status_macros.h"
 #include "index/cell_repacker.h"
+#include "index/neighbour_search.h"
 #include "index/page_fetcher.h"
 
 namespace roxanne::index {
@@ -25,11 +23,8 @@ constexpr size_t kPieceNodes = 1024;
 constexpr size_t kPieceNodesLeast = 32;
 constexpr size_t kPiecePagesLeast = 64;
 constexpr uint64_t kFoundBytes = 6144;
-// A new node is near the points of few cells, and what is near those is near enough.
-constexpr size_t kScanCodes = 1000;
-constexpr float kExpandMargin = 0.08f;
-// A deleted node and its neighbours lie on about so many pages.
-constexpr size_t kPagesOfRemoved = 14;
+// A deleted node and its neighbours of the same cell lie on about so many pages.
+constexpr size_t kPagesOfRemoved = 5;
 // A checkpoint is due when pages that only the last one needs come to one part in so many of the
 // file, and to so many at the least.
 constexpr uint64_t kRetiredShare = 24;
@@ -48,19 +43,20 @@ class DiskUpdater::Impl {
         store_(index.pages()),
         pool_(pool),
         options_(options),
-        pages_(graph_),
-        editor_(graph_, pages_, numbers_, memory_of(options) / 4),
+        pieces_{Piece(graph_), Piece(graph_)},
+        editor_(graph_, numbers_, memory_of(options) / 4),
+        search_(index, pool, {options.search_k, options.search_list_size}),
         fetcher_(graph_, store_, index.cache()),
         repacker_(index, fetcher_, numbers_),
         refresher_(index, fetcher_, pool,
-                   {.thread_count = options.thread_count,
+                   {.thread_count = 1 + pool.thread_count(),
                     .pages_most = memory_of(options) / 2 / index.graph().layout.page_bytes,
                     .take_memory = options.take_memory},
                    known_points(index)) {
     repacker_.set_refresher(&refresher_);
     const uint64_t bytes = memory_of(options);
     pages_most_ = std::max<size_t>(kPiecePagesLeast, bytes / 2 / graph_.layout.page_bytes);
-    piece_nodes_ = std::clamp<size_t>(bytes / 4 / kFoundBytes, kPieceNodesLeast, kPieceNodes);
+    piece_nodes_ = std::clamp<size_t>(bytes / 8 / kFoundBytes, kPieceNodesLeast, kPieceNodes);
     numbers_.end = graph_.shape.page_count;
     for (uint32_t page = graph_.shape.page_count; page-- > 0;) {
       if (graph_.page_cells[page] == kNoCell) numbers_.free.push_back(page);
@@ -69,7 +65,9 @@ class DiskUpdater::Impl {
 
   Status apply(const DiskChanges& changes) {
     ROX_RETURN_IF_ERROR(remove_all(changes.removed));
-    return add_all(changes.added);
+    ROX_RETURN_IF_ERROR(add_all(changes.added));
+    ROX_RETURN_IF_ERROR(repack_cells());
+    return has_work() ? work_some() : Status::ok();
   }
 
   Status checkpoint(uint64_t log_sequence_number) {
@@ -112,11 +110,12 @@ class DiskUpdater::Impl {
 
   DiskUpdateStats stats() const {
     DiskUpdateStats stats = stats_;
-    stats.reads = search_reads_ + fetcher_.reads();
-    stats.cache_hits = search_hits_ + fetcher_.cache_hits();
+    stats.reads = search_.counts().reads + fetcher_.reads();
+    stats.cache_hits = search_.counts().cache_hits + fetcher_.cache_hits();
     stats.pages_written = store_.stats().pages_written;
     stats.bytes_written = store_.stats().bytes_written + index_.codes_keeper()->bytes_written();
-    stats.distance_computations += editor_.distance_computations();
+    stats.distance_computations =
+        search_.counts().distance_computations + editor_.distance_computations();
     stats.cells_packed = repacker_.cells_packed();
     return stats;
   }
@@ -142,59 +141,66 @@ class DiskUpdater::Impl {
     std::sort(nodes.begin(), nodes.end());
     nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
     const size_t together = std::clamp<size_t>(pages_most_ / kPagesOfRemoved, 1, piece_nodes_);
+    editor_.forget();
     for (size_t first = 0; first < nodes.size(); first += together) {
       const size_t count = std::min(together, nodes.size() - first);
-      begin_piece();
-      ROX_RETURN_IF_ERROR(remove_piece({nodes.data() + first, count}));
-      ROX_RETURN_IF_ERROR(end_piece());
+      PagesUnderWay& pages = pieces_[0].pages;
+      pages.clear();
+      editor_.begin(pages);
+      ROX_RETURN_IF_ERROR(remove_piece({nodes.data() + first, count}, pages));
+      ROX_RETURN_IF_ERROR(end_piece(pages));
       stats_.removed += count;
     }
     return Status::ok();
   }
 
-  Status remove_piece(std::span<const std::pair<uint32_t, uint32_t>> nodes) {
+  // Those that led to a node and are of its cell are mended. Others lie on a page each, and cells
+  // are scanned as a whole: searches do without their edge until the page is written again.
+  Status remove_piece(std::span<const std::pair<uint32_t, uint32_t>> nodes, PagesUnderWay& pages) {
     std::vector<uint32_t> numbers;
     // Pieces before may have moved them.
     for (const auto& [node, slot] : nodes) numbers.push_back(editor_.page_of(slot));
-    ROX_RETURN_IF_ERROR(fetch(numbers));
+    ROX_RETURN_IF_ERROR(fetch(numbers, pages));
     for (const auto& [node, slot] : nodes) {
+      const uint32_t cell = pages.find(editor_.page_of(slot))->cell();
       for (const uint32_t neighbour : editor_.neighbours_of(slot)) {
-        numbers.push_back(editor_.page_of(neighbour));
+        const uint32_t page = editor_.page_of(neighbour);
+        if (graph_.page_cells[page] == cell) numbers.push_back(page);
       }
     }
-    ROX_RETURN_IF_ERROR(fetch(numbers));
+    ROX_RETURN_IF_ERROR(fetch(numbers, pages));
     for (const auto& [node, slot] : nodes) editor_.remove(slot);
-    return merge_thinned();
+    return merge_thinned(pages);
   }
 
-  Status fetch(std::vector<uint32_t>& numbers) {
+  Status fetch(std::vector<uint32_t>& numbers, PagesUnderWay& pages) {
     std::sort(numbers.begin(), numbers.end());
     numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
-    return fetcher_.fetch(numbers, pages_);
+    return fetcher_.fetch(numbers, pages);
   }
 
   // Pages with few nodes give them to others of their cell, and go.
-  Status merge_thinned() {
+  Status merge_thinned(PagesUnderWay& pages) {
     std::vector<uint32_t> thinned = editor_.thinned_pages();
     std::sort(thinned.begin(), thinned.end());
     thinned.erase(std::unique(thinned.begin(), thinned.end()), thinned.end());
     const uint32_t few = std::max(1u, graph_.layout.nodes / 3);
     for (const uint32_t number : thinned) {
-      PageEdit& page = *pages_.find(number);
+      PageEdit& page = *pages.find(number);
       if (page.count() > few) continue;
       if (page.count() > 0) {
-        const uint32_t partner = partner_of(page);
+        const uint32_t partner = partner_of(page, pages);
         if (partner == kNoCell) continue;
-        ROX_RETURN_IF_ERROR(fetcher_.fetch({&partner, 1}, pages_));
-        editor_.merge(page, *pages_.find(partner));
+        ROX_RETURN_IF_ERROR(fetcher_.fetch({&partner, 1}, pages));
+        editor_.merge(page, *pages.find(partner));
       }
       page.set_cell(kNoCell);
     }
     return Status::ok();
   }
 
-  uint32_t count_of(uint32_t number) {
-    if (PageEdit* const page = pages_.find(number); page != nullptr) return page->count();
+  uint32_t count_of(uint32_t number, PagesUnderWay& pages) {
+    if (PageEdit* const page = pages.find(number); page != nullptr) return page->count();
     uint32_t count = 0;
     for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
       count += graph_.is_vacant(number * graph_.layout.nodes + place) ? 0 : 1;
@@ -203,14 +209,14 @@ class DiskUpdater::Impl {
   }
 
   // The fullest page of the cell that has room for all of a page's nodes; kNoCell where none has.
-  uint32_t partner_of(const PageEdit& page) {
+  uint32_t partner_of(const PageEdit& page, PagesUnderWay& pages) {
     uint32_t best = kNoCell;
     uint32_t best_count = 0;
     for (const uint32_t number : graph_.cell_pages[page.cell()]) {
       if (number == page.number()) continue;
-      const PageEdit* const other = pages_.find(number);
+      const PageEdit* const other = pages.find(number);
       if (other != nullptr && other->cell() != page.cell()) continue;
-      const uint32_t count = count_of(number);
+      const uint32_t count = count_of(number, pages);
       if (count + page.count() > graph_.layout.nodes || count <= best_count) continue;
       best = number;
       best_count = count;
@@ -219,19 +225,73 @@ class DiskUpdater::Impl {
   }
 
   // --- Adding.
+
+  // New nodes that were searched for, with what was found.
+  struct Piece {
+    explicit Piece(const DiskGraph& graph) : pages(graph) {}
+    PagesUnderWay pages;
+    std::vector<std::vector<NearPoint>> near;  // by node
+    std::span<const NewNode> nodes;
+  };
+
+  // While a piece is edited and written, other threads search for the next.
   Status add_all(std::span<const NewNode> added) {
-    std::vector<NewNode> nodes = by_place(added);
-    for (size_t first = 0; first < nodes.size();) {
-      begin_piece();
-      std::span<const NewNode> rest(nodes.data() + first, nodes.size() - first);
-      ROX_ASSIGN_OR_RETURN(const size_t searched,
-                           search(rest.first(std::min(rest.size(), piece_nodes_))));
-      for (size_t i = 0; i < searched; ++i) editor_.insert(rest[i], near_[i]);
-      ROX_RETURN_IF_ERROR(end_piece());
-      first += searched;
-      stats_.added += searched;
+    if (added.empty()) return Status::ok();
+    const std::vector<NewNode> nodes = by_place(added);
+    std::span<const NewNode> rest = nodes;
+    editor_.forget();
+    Piece* piece = &pieces_[0];
+    Piece* next = &pieces_[1];
+    const size_t threads = options_.thread_count ? options_.thread_count() : 1;
+    ROX_RETURN_IF_ERROR(search(rest, threads, *piece));
+    while (!piece->nodes.empty()) {
+      const std::span<const NewNode> after = rest.subspan(piece->nodes.size());
+      next->nodes = {};
+      Status searched;
+      std::thread searcher;
+      if (threads > 1 && !after.empty()) {
+        searcher = std::thread([&] { searched = search(after, threads - 1, *next); });
+      }
+      Status edited = insert(*piece);
+      if (searcher.joinable()) searcher.join();
+      ROX_RETURN_IF_ERROR(edited);
+      ROX_RETURN_IF_ERROR(searched);
+      rest = after;
+      if (!rest.empty() && next->nodes.empty()) {
+        ROX_RETURN_IF_ERROR(search(rest, threads, *next));
+      } else {
+        follow(piece->pages, next->pages);
+      }
+      std::swap(piece, next);
     }
     return Status::ok();
+  }
+
+  // Some of the first.
+  Status search(std::span<const NewNode> nodes, size_t thread_count, Piece& piece) {
+    piece.pages.clear();
+    piece.nodes = nodes.first(std::min(nodes.size(), piece_nodes_));
+    const auto searched =
+        search_.run(piece.nodes, thread_count, pages_most_ / 2, piece.pages, piece.near);
+    piece.nodes = nodes.first(searched.is_ok() ? *searched : 0);
+    return searched.status();
+  }
+
+  Status insert(Piece& piece) {
+    editor_.begin(piece.pages);
+    for (size_t i = 0; i < piece.nodes.size(); ++i) editor_.insert(piece.nodes[i], piece.near[i]);
+    ROX_RETURN_IF_ERROR(end_piece(piece.pages));
+    stats_.added += piece.nodes.size();
+    return Status::ok();
+  }
+
+  // What was read for the next piece may be of before this one.
+  void follow(PagesUnderWay& changed, PagesUnderWay& pages) {
+    for (const PageEdit* page : changed.dirty_pages()) {
+      const bool is_made = std::find(editor_.made_pages().begin(), editor_.made_pages().end(),
+                                     page->number()) != editor_.made_pages().end();
+      if (is_made || pages.find(page->number()) != nullptr) pages.take_over(*page);
+    }
   }
 
   // Those that go to the same cell together: they share pages.
@@ -273,72 +333,11 @@ class DiskUpdater::Impl {
     return order;
   }
 
-  // Searches for nodes, several at a time, until enough pages are held; fills near_ of the first so
-  // many, which are returned.
-  Result<size_t> search(std::span<const NewNode> nodes) {
-    if (near_.size() < nodes.size()) near_.resize(nodes.size());
-    std::vector<std::function<void(uint32_t, const std::byte*, const float*)>> hear(nodes.size());
-    const storage::PageSnapshot snapshot = store_.snapshot();
-    std::atomic<size_t> next_node{0};
-    std::mutex mutex;  // guards what follows
-    Status status;
-    DiskLane::RunOptions run_options;
-    run_options.held = [&](uint32_t page, std::span<std::byte> out) {
-      return pages_.copy(page, out);
-    };
-    const auto run_lane = [&](size_t) {
-      auto lane = index_.take_lane();
-      const auto next = [&]() -> std::optional<DiskQuery::Request> {
-        if (next_node > 0 && pages_.count() >= pages_most_) return std::nullopt;
-        const size_t i = next_node++;
-        if (i >= nodes.size()) return std::nullopt;
-        near_[i].clear();
-        hear[i] = [this, i](uint32_t page, const std::byte* bytes, const float* distances) {
-          note_page(page, bytes, distances, near_[i]);
-        };
-        return DiskQuery::Request{.query = nodes[i].row,
-                                  .k = options_.search_k,
-                                  .search_list_size = options_.search_list_size,
-                                  .on_page = &hear[i],
-                                  .scan_codes = kScanCodes,
-                                  .expand_margin = kExpandMargin};
-      };
-      const auto done = [&](size_t, DiskOutcome outcome) {
-        const std::lock_guard lock(mutex);
-        search_reads_ += outcome.stats.reads;
-        search_hits_ += outcome.stats.cache_hits;
-        stats_.distance_computations += outcome.stats.distance_computations;
-        if (status.is_ok()) status = outcome.status;
-      };
-      const Status ran = lane->run(snapshot, run_options, next, done);
-      if (ran.is_ok()) index_.give_back(std::move(lane));
-      const std::lock_guard lock(mutex);
-      if (status.is_ok()) status = ran;
-    };
-    pool_.run(std::min(options_.thread_count, nodes.size()), run_lane);
-    ROX_RETURN_IF_ERROR(status);
-    return std::min<size_t>(next_node, nodes.size());
-  }
-
-  void note_page(uint32_t page, const std::byte* bytes, const float* distances,
-                 std::vector<NearPoint>& near) {
-    pages_.keep(page, bytes);
-    const uint64_t taken = storage::load_page_header(bytes).record_bitmap;
-    for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
-      if (((taken >> place) & 1) == 0) continue;
-      near.push_back({distances[place], graph_.layout.slot(bytes, place)});
-    }
-  }
-
   // --- A piece, from its pages to what searches see.
-  void begin_piece() {
-    pages_.clear();
-    editor_.clear();
-  }
 
   // Nothing is changed where it fails.
-  Status end_piece() {
-    const std::vector<PageEdit*> dirty = pages_.dirty_pages();
+  Status end_piece(PagesUnderWay& pages) {
+    const std::vector<PageEdit*> dirty = pages.dirty_pages();
     std::vector<storage::PageImage> images;
     std::vector<uint32_t> gone;
     for (const PageEdit* page : dirty) {
@@ -348,52 +347,35 @@ class DiskUpdater::Impl {
         images.push_back({page->number(), 0, page->taken(), page->bytes()});
       }
     }
-    const storage::PageSnapshot old = store_.snapshot();
-    Status written = store_.write(images);
-    if (written.is_ok() && !gone.empty()) written = store_.remove(gone);
+    const Status written = index_.write_pages(images, gone);
     if (!written.is_ok()) {
       for (const uint32_t number : editor_.made_pages()) numbers_.free.push_back(number);
       return written;
     }
-    move_cached(*old, images);
-    count_changes();
+    count_changes(pages);
     publish(dirty);
     for (const uint32_t number : gone) numbers_.free.push_back(number);
-    return repack_cells();
-  }
-
-  void move_cached(const storage::PageMap& old, const std::vector<storage::PageImage>& images) {
-    PageCache* const cache = index_.cache();
-    if (cache == nullptr) return;
-    const storage::PageSnapshot now = store_.snapshot();
-    for (const storage::PageImage& image : images) {
-      cache->move(old.physical_page(image.logical_page), now->physical_page(image.logical_page),
-                  {image.bytes, graph_.layout.page_bytes});
-    }
+    return Status::ok();
   }
 
   // Before it is published: where nodes were and will be.
-  void count_changes() {
+  void count_changes(PagesUnderWay& pages) {
     for (const auto& [slot, node] : editor_.moved()) {
       const uint32_t before = graph_.node_of(slot);
       if (before != kNoNode && node == kNoNode)
         ++cell_changes_[graph_.page_cells[graph_.page_of(before)]];
       if (before == kNoNode && node != kNoNode)
-        ++cell_changes_[pages_.find(graph_.page_of(node))->cell()];
+        ++cell_changes_[pages.find(graph_.page_of(node))->cell()];
     }
   }
 
   void publish(const std::vector<PageEdit*>& dirty) {
     uint32_t slot_end = 0;
     for (const auto& [slot, node] : editor_.moved()) slot_end = std::max(slot_end, slot + 1);
-    const size_t page_codes = graph_.layout.nodes * graph_.code.code_bytes();
     int64_t more = 0;
     {
       const std::lock_guard lock(index_.gate());
-      graph_.page_cells.grow(numbers_.end, kNoCell);
-      graph_.codes.grow(numbers_.end * page_codes);
-      graph_.node_of_slot.grow(slot_end, kNoNode);
-      graph_.shape.page_count = numbers_.end;
+      graph_.grow(numbers_.end, slot_end);
       for (const PageEdit* page : dirty) {
         if (page->has_other_nodes()) publish_page(*page);
       }
@@ -405,17 +387,16 @@ class DiskUpdater::Impl {
       graph_.shape.node_count = static_cast<uint32_t>(graph_.shape.node_count + more);
     }
     for (const PageEdit* page : dirty) {
-      if (page->has_other_nodes()) index_.codes_keeper()->note_page(page->number());
-    }
-    for (const PageEdit* page : dirty) {
-      if (page->has_other_nodes()) refresher_.note_page(page->number(), page->bytes());
+      if (!page->has_other_nodes()) continue;
+      index_.codes_keeper()->note_page(page->number());
+      refresher_.note_page(page->number(), page->bytes());
     }
     index_.note_changed(changed_slots(), index_.codes_bytes_on_disk());
   }
 
   void publish_page(const PageEdit& page) {
     uint32_t& cell = graph_.page_cells[page.number()];
-    std::memcpy(graph_.codes.data() + page.number() * page.codes().size(), page.codes().data(),
+    std::memcpy(graph_.code_of(page.number() * graph_.layout.nodes), page.codes().data(),
                 page.codes().size());
     if (cell == page.cell()) return;
     if (cell != kNoCell) std::erase(graph_.cell_pages[cell], page.number());
@@ -425,35 +406,25 @@ class DiskUpdater::Impl {
 
   LiveSet changed_slots() const {
     LiveSet slots = index_.slots();
-    std::unordered_map<size_t, std::shared_ptr<LiveChunk>> chunks;
-    for (const auto& [slot, node] : editor_.moved()) {
-      std::shared_ptr<LiveChunk>& chunk = chunks[slot / kLiveChunkSlots];
-      if (chunk == nullptr) {
-        chunk = std::make_shared<LiveChunk>();
-        chunk->fill(0);
-        const uint64_t* words = slots.chunk_words(slot / kLiveChunkSlots);
-        if (words != nullptr) std::copy_n(words, chunk->size(), chunk->begin());
-      }
-      const uint32_t bit = slot % kLiveChunkSlots;
-      const uint64_t mask = uint64_t{1} << (bit % 64);
-      uint64_t& word = (*chunk)[bit / 64];
-      word = node != kNoNode ? word | mask : word & ~mask;
-    }
-    for (auto& [number, chunk] : chunks) slots.set_chunk(number, std::move(chunk));
+    std::vector<uint32_t> here, gone;
+    for (const auto& [slot, node] : editor_.moved())
+      (node != kNoNode ? here : gone).push_back(slot);
+    set_slots(slots, std::move(here), true);
+    set_slots(slots, std::move(gone), false);
     return slots;
   }
 
-  // Cells that the piece changed so much that sorting them anew pays.
+  // Cells that were changed so much that sorting them anew pays.
   Status repack_cells() {
     std::vector<uint32_t> cells;
     for (const auto& [cell, count] : cell_changes_) {
-      for (uint32_t i = 0; i < count; ++i) repacker_.note_change(cell);
+      repacker_.note_changes(cell, count);
       if (repacker_.is_due(cell)) cells.push_back(cell);
     }
     cell_changes_.clear();
     std::sort(cells.begin(), cells.end());
     for (const uint32_t cell : cells) ROX_RETURN_IF_ERROR(repacker_.repack(cell));
-    return has_work() ? work_some() : Status::ok();
+    return Status::ok();
   }
 
   DiskIndex& index_;
@@ -464,18 +435,16 @@ class DiskUpdater::Impl {
   size_t pages_most_ = 0;
   size_t piece_nodes_ = 0;
   FreePageNumbers numbers_;
-  PagesUnderWay pages_;
+  Piece pieces_[2];
   GraphEditor editor_;
+  NeighbourSearch search_;
   PageFetcher fetcher_;
   CellRepacker repacker_;
   GraphRefresher refresher_;
   std::unordered_map<uint32_t, uint32_t> cell_changes_;  // points that came or went, in the piece
   std::unordered_map<uint32_t, uint32_t> cell_of_;       // the nearest one, of slots that wait
   Keyed last_chosen_{};
-  std::vector<std::vector<NearPoint>> near_;  // by node of the piece
   DiskUpdateStats stats_;
-  uint64_t search_reads_ = 0;
-  uint64_t search_hits_ = 0;
 };
 
 DiskUpdater::DiskUpdater(DiskIndex& index, base::ThreadPool& pool, const DiskUpdateOptions& options)

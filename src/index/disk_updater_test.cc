@@ -26,6 +26,7 @@ class ChangedIndex {
     size_t first = 2000;
     size_t dim = 32;
     uint32_t seed = 1;
+    size_t threads = 1;  // that change it
   };
 
   explicit ChangedIndex(const Shape& shape)
@@ -141,7 +142,9 @@ class ChangedIndex {
 
  private:
   void make_updater() {
-    updater_ = std::make_unique<DiskUpdater>(*index_, pool_, DiskUpdateOptions{});
+    const DiskUpdateOptions options{.thread_count = [this] { return shape_.threads; },
+                                    .memory_bytes = shape_.seed == 6 ? kUpdateBytesLeast : 0};
+    updater_ = std::make_unique<DiskUpdater>(*index_, pool_, options);
   }
   uint32_t take_outside() {
     const uint32_t row = outside_.back();
@@ -186,7 +189,7 @@ class ChangedIndex {
   std::vector<uint32_t> free_slots_;
   uint32_t slot_end_ = 1;
   storage::TestDirectory directory_;
-  base::ThreadPool pool_{0};
+  base::ThreadPool pool_{2};
   std::unique_ptr<DiskIndex> index_;
   std::unique_ptr<DiskUpdater> updater_;
 };
@@ -237,6 +240,19 @@ TEST(DiskUpdaterTest, ManySmallChangesKeepItWhole) {
     }
   }
   changed.check();
+  EXPECT_GE(changed.recall(40), 0.95);
+}
+
+// Several pieces a call: the next one's pages are read while this one changes some of them.
+TEST(DiskUpdaterTest, PiecesThatOverlapKeepItWhole) {
+  ChangedIndex changed({.rows = 6000, .first = 500, .dim = 16, .seed = 6, .threads = 3});
+  for (int round = 0; round < 12; ++round) {
+    ASSERT_TRUE(changed.change(150, 500).is_ok());
+    changed.check();
+    if (round % 5 == 4) {
+      ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
+    }
+  }
   EXPECT_GE(changed.recall(40), 0.95);
 }
 

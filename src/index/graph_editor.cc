@@ -16,6 +16,9 @@ constexpr size_t kLinksBackLeast = 2;
 // Farther neighbours than so many nearest are offered an edge back only where that costs no page
 // more to be written.
 constexpr size_t kLinksBackWorth = 12;
+// Points that came just before in the piece, which no search finds: those to come are in the order
+// of their cells.
+constexpr size_t kNewCompared = 256;
 // Where a new node is put is decided by so many of its nearest points.
 constexpr size_t kVoters = 32;
 // A point that is kept as floats takes so much beside them.
@@ -32,50 +35,68 @@ uint32_t FreePageNumbers::take() {
   return number;
 }
 
-GraphEditor::GraphEditor(const DiskGraph& graph, PagesUnderWay& pages, FreePageNumbers& numbers,
-                         uint64_t float_bytes)
+GraphEditor::GraphEditor(const DiskGraph& graph, FreePageNumbers& numbers, uint64_t float_bytes)
     : graph_(graph),
-      pages_(pages),
       numbers_(numbers),
       floats_most_(std::max<size_t>(
           256, float_bytes / (graph.shape.options.dim * sizeof(float) + kFloatEntryBytes))),
       space_(graph),
       exact_(graph.shape.options.type, graph.shape.options.metric, graph.shape.options.dim),
-      point_(space_.dim()),
-      place_(graph.shape.options.dim),
-      centroid_(graph.shape.options.dim) {}
+      residual_(graph),
+      point_(space_.dim()) {}
 
-void GraphEditor::clear() {
-  moved_.clear();
-  thinned_pages_.clear();
-  made_pages_.clear();
+void GraphEditor::forget() {
   new_slots_.clear();
   float_of_.clear();
   floats_.clear();
 }
 
+void GraphEditor::begin(PagesUnderWay& pages) {
+  pages_ = &pages;
+  moved_.clear();
+  moved_at_.clear();
+  thinned_pages_.clear();
+  made_pages_.clear();
+  if (new_slots_.size() > kNewCompared) {
+    new_slots_.erase(new_slots_.begin(), new_slots_.end() - kNewCompared);
+  }
+}
+
 uint32_t GraphEditor::node_of(uint32_t slot) const {
-  const auto found = moved_.find(slot);
-  return found != moved_.end() ? found->second : graph_.node_of(slot);
+  const uint32_t* const found = moved_at_.find(slot);
+  return found != nullptr ? moved_[*found].node : graph_.node_of(slot);
+}
+
+void GraphEditor::set_node(uint32_t slot, uint32_t node) {
+  bool is_new;
+  uint32_t& at = moved_at_.at(slot, is_new);
+  if (is_new) {
+    at = static_cast<uint32_t>(moved_.size());
+    moved_.push_back({slot, node});
+  } else {
+    moved_[at].node = node;
+  }
 }
 
 GraphEditor::Where GraphEditor::where(uint32_t slot) {
   const uint32_t node = node_of(slot);
   if (node == kNoNode) return {};
-  return {pages_.find(node / graph_.layout.nodes), node % graph_.layout.nodes};
+  return {pages_->find(node / graph_.layout.nodes), node % graph_.layout.nodes};
 }
 
 // The floats of a node that is there. They stay where they are until the next call.
 const float* GraphEditor::floats_of(uint32_t slot) {
   const size_t dim = space_.dim();
-  const auto found = float_of_.find(slot);
-  if (found != float_of_.end()) return floats_.data() + found->second * dim;
+  if (const uint32_t* const found = float_of_.find(slot); found != nullptr) {
+    return floats_.data() + *found * dim;
+  }
   if (float_of_.size() >= floats_most_) {
     float_of_.clear();
     floats_.clear();
   }
   const auto number = static_cast<uint32_t>(float_of_.size());
-  float_of_[slot] = number;
+  bool is_new;
+  float_of_.at(slot, is_new) = number;
   floats_.resize((number + size_t{1}) * dim);
   float* out = floats_.data() + number * dim;
   const Where at = where(slot);
@@ -112,12 +133,14 @@ void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near) {
 
 // Of the points compared, and of those that came before in this piece, the nearest.
 void GraphEditor::choose_candidates(std::vector<NearPoint>& near) {
-  constexpr size_t kRead = 2 * kCandidates;
-  if (near.size() > kRead) {
+  // By inner products the nearest are others than in the link space.
+  const bool is_alike = graph_.shape.options.metric != Metric::kInnerProduct;
+  const size_t read = is_alike ? kCandidates : 2 * kCandidates;
+  if (near.size() > read) {
     std::nth_element(
-        near.begin(), near.begin() + kRead, near.end(),
+        near.begin(), near.begin() + static_cast<ptrdiff_t>(read), near.end(),
         [](const NearPoint& a, const NearPoint& b) { return a.distance < b.distance; });
-    near.resize(kRead);
+    near.resize(read);
   }
   candidates_.clear();
   const auto add = [&](uint32_t slot) {
@@ -125,7 +148,8 @@ void GraphEditor::choose_candidates(std::vector<NearPoint>& near) {
     candidates_.push_back({space_.distance(point_.data(), floats_of(slot)), slot});
   };
   for (const NearPoint& one : near) add(one.slot);
-  for (const uint32_t slot : new_slots_) add(slot);
+  const size_t new_count = std::min(new_slots_.size(), kNewCompared);
+  for (const uint32_t slot : std::span(new_slots_).last(new_count)) add(slot);
   distance_computations_ += candidates_.size();
   std::sort(candidates_.begin(), candidates_.end());
   const auto same = [](const Candidate& a, const Candidate& b) { return a.slot == b.slot; };
@@ -183,7 +207,7 @@ PageEdit& GraphEditor::choose_page() {
   if (pages.empty()) {  // the first node of all
     const uint32_t number = numbers_.take();
     made_pages_.push_back(number);
-    return pages_.make(number, 0);
+    return pages_->make(number, 0);
   }
   std::erase_if(pages, [&](const Votes& votes) { return votes.page->cell() != nearest_cell; });
   std::stable_sort(pages.begin(), pages.end(),
@@ -225,12 +249,12 @@ PageEdit& GraphEditor::split(PageEdit& page) {
   const uint32_t kept =
       std::clamp(natural, std::max(1u, count / 3), count - std::max(1u, count / 3));
   const uint32_t number = numbers_.take();
-  PageEdit& other = pages_.make(number, page.cell());
+  PageEdit& other = pages_->make(number, page.cell());
   made_pages_.push_back(number);
   for (uint32_t i = kept; i < count; ++i) {
     const uint32_t place = order[i].second;
     const uint32_t slot = page.slot(place);
-    moved_[slot] = other.node(other.add(page.record(place)));
+    set_node(slot, other.node(other.add(page.record(place))));
     page.remove(place);
   }
   const float to_left = space_.distance(point_.data(), rows.data() + left * dim);
@@ -238,10 +262,12 @@ PageEdit& GraphEditor::split(PageEdit& page) {
   return to_left <= to_right ? page : other;
 }
 
-uint32_t GraphEditor::put(PageEdit& page, const NewNode& node,
-                          const std::vector<uint32_t>& neighbours) {
+void GraphEditor::put(PageEdit& page, const NewNode& node,
+                      const std::vector<uint32_t>& neighbours) {
   std::vector<uint8_t> code(graph_.code.code_bytes());
-  encode(point_.data(), node.row, page.cell(), code.data());
+  residual_.set_cell(page.cell());
+  residual_.set_row(node.row);
+  residual_.encode(graph_.code, code.data());
   const uint32_t place = page.add({.slot = node.slot,
                                    .tag = node.tag,
                                    .norm = graph_.layout.has_norms ? exact_.row_norm(node.row) : 0,
@@ -249,74 +275,77 @@ uint32_t GraphEditor::put(PageEdit& page, const NewNode& node,
                                    .neighbours = nullptr,
                                    .code = code.data()});
   page.set_neighbours(place, neighbours);
-  moved_[node.slot] = page.node(place);
-  return place;
-}
-
-void GraphEditor::encode(const float*, const std::byte* row, uint32_t cell, uint8_t* code) {
-  const CollectionOptions& options = graph_.shape.options;
-  float offset = 0;
-  graph_.space.map_rows(VectorView(options.type, row, options.dim), place_.data(), &offset);
-  graph_.code_centroid(cell, centroid_.data());
-  for (size_t d = 0; d < place_.size(); ++d) place_[d] -= centroid_[d];
-  graph_.code.encode(place_.data(), centroid_.data(), offset - graph_.code_offset(cell), code);
+  set_node(node.slot, page.node(place));
 }
 
 // A node's neighbours that are still there.
-std::vector<uint32_t> GraphEditor::list_of(const Where& at) {
-  std::vector<uint32_t> slots;
+void GraphEditor::list_of(const Where& at, std::vector<uint32_t>& slots) {
+  slots.clear();
   const uint32_t* neighbours = at.page->neighbours(at.place);
   for (size_t i = 0; i < graph_.layout.max_degree; ++i) {
     if (neighbours[i] != kNoNode && node_of(neighbours[i]) != kNoNode) {
       slots.push_back(neighbours[i]);
     }
   }
+}
+
+std::vector<uint32_t> GraphEditor::neighbours_of(uint32_t slot) {
+  std::vector<uint32_t> slots;
+  list_of(where(slot), slots);
   return slots;
 }
 
-std::vector<uint32_t> GraphEditor::neighbours_of(uint32_t slot) { return list_of(where(slot)); }
-
-// Offers a node an edge to a new one. Returns whether it took it.
-bool GraphEditor::link_back(uint32_t from, uint32_t slot, float distance, bool must) {
+// Offers a node an edge to a new one, which it has to take where it `must`. One step of
+// RobustPrune: where the list is full, the new neighbour takes the place of the farthest that it
+// stands for, or of the farthest of all.
+void GraphEditor::link_back(uint32_t from, uint32_t slot, float distance, bool must) {
   const Where at = where(from);
-  if (at.page == nullptr) return false;
-  std::vector<uint32_t> slots = list_of(at);
+  if (at.page == nullptr) return;
+  std::vector<uint32_t>& slots = list_;
+  list_of(at, slots);
   std::erase(slots, slot);  // an edge to the point that was there before
   if (slots.size() < graph_.layout.max_degree) {
     slots.push_back(slot);
     at.page->set_neighbours(at.place, slots);
-    return true;
+    return;
   }
-  const float* point = point_.data();
-  distance_computations_ += slots.size();
-  const bool is_stood_for = std::any_of(slots.begin(), slots.end(), [&](uint32_t other) {
-    return 1000 * distance >= kAlpha1000 * space_.distance(point, floats_of(other));
-  });
-  if (is_stood_for) {
-    if (!must) return false;
-    slots.back() = slot;
-  } else {
-    slots.push_back(slot);
-    const std::vector<float> own(floats_of(from), floats_of(from) + space_.dim());
-    slots = prune(own.data(), slots);
-    if (std::find(slots.begin(), slots.end(), slot) == slots.end()) {
-      if (!must) return false;
-      if (slots.size() == graph_.layout.max_degree) slots.pop_back();
-      slots.push_back(slot);
+  const float* const own = floats_of(from);
+  own_.assign(own, own + space_.dim());
+  distance_computations_ += 2 * slots.size();
+  size_t farthest = 0, stood_for = slots.size();
+  float farthest_distance = 0, stood_for_distance = 0;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const float* const other = floats_of(slots[i]);
+    const float to_own = space_.distance(own_.data(), other);
+    const float stands_for = kAlpha1000 * space_.distance(point_.data(), other);
+    if (to_own <= distance && stands_for <= 1000 * distance && !must) return;
+    if (to_own > distance && stands_for <= 1000 * to_own && to_own > stood_for_distance) {
+      stood_for = i;
+      stood_for_distance = to_own;
+    }
+    if (to_own >= farthest_distance) {
+      farthest = i;
+      farthest_distance = to_own;
     }
   }
+  if (stood_for < slots.size()) {
+    slots[stood_for] = slot;
+  } else if (must || distance < farthest_distance) {
+    slots[farthest] = slot;
+  } else {
+    return;
+  }
   at.page->set_neighbours(at.place, slots);
-  return true;
 }
 
 void GraphEditor::remove(uint32_t slot) {
   const Where at = where(slot);
-  const std::vector<uint32_t> neighbours = list_of(at);
+  const std::vector<uint32_t> neighbours = neighbours_of(slot);
   std::vector<PageEdit*> pages{at.page};
   for (const uint32_t neighbour : neighbours) pages.push_back(where(neighbour).page);
   std::sort(pages.begin(), pages.end());
   pages.erase(std::unique(pages.begin(), pages.end()), pages.end());
-  moved_[slot] = kNoNode;
+  set_node(slot, kNoNode);
   at.page->remove(at.place);
   thinned_pages_.push_back(at.page->number());
   for (PageEdit* const page : pages) {
@@ -335,14 +364,16 @@ void GraphEditor::remove(uint32_t slot) {
 
 // A node that led to `gone` takes the nearest of what that led to.
 void GraphEditor::mend(const Where& at, uint32_t gone, std::span<const uint32_t> instead) {
-  std::vector<uint32_t> slots = list_of(at);
+  std::vector<uint32_t>& slots = list_;
+  list_of(at, slots);
   std::erase(slots, gone);
   const uint32_t own_slot = at.page->slot(at.place);
-  const std::vector<float> own(floats_of(own_slot), floats_of(own_slot) + space_.dim());
+  const float* const own = floats_of(own_slot);
+  own_.assign(own, own + space_.dim());
   std::vector<Candidate> nearest;
   for (const uint32_t slot : instead) {
     if (slot == own_slot || std::find(slots.begin(), slots.end(), slot) != slots.end()) continue;
-    nearest.push_back({space_.distance(own.data(), floats_of(slot)), slot});
+    nearest.push_back({space_.distance(own_.data(), floats_of(slot)), slot});
   }
   distance_computations_ += nearest.size();
   const size_t room =
@@ -358,7 +389,7 @@ void GraphEditor::merge(PageEdit& from, PageEdit& to) {
   for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
     if (!from.has(place)) continue;
     const uint32_t slot = from.slot(place);
-    moved_[slot] = to.node(to.add(from.record(place)));
+    set_node(slot, to.node(to.add(from.record(place))));
     from.remove(place);
   }
 }

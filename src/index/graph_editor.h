@@ -12,13 +12,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "index/disk_graph.h"
 #include "index/exact_distance.h"
 #include "index/link_space.h"
+#include "index/number_set.h"
 #include "index/pages_under_way.h"
+#include "index/row_residual.h"
 
 namespace roxanne::index {
 
@@ -45,10 +46,14 @@ class GraphEditor {
  public:
   static constexpr size_t kCandidates = 64;
 
-  // All outlive this. Pages are in `pages` before they are asked for.
-  // `float_bytes`: for points as floats.
-  GraphEditor(const DiskGraph& graph, PagesUnderWay& pages, FreePageNumbers& numbers,
-              uint64_t float_bytes);
+  // All outlive this. `float_bytes`: for points as floats.
+  GraphEditor(const DiskGraph& graph, FreePageNumbers& numbers, uint64_t float_bytes);
+
+  // Changes of another kind begin: nothing is known of points that came or went.
+  void forget();
+  // A piece begins. Pages are in `pages`, which outlive it, before they are asked for. What the
+  // piece before changed is published.
+  void begin(PagesUnderWay& pages);
 
   // Where a slot's node is now; kNoNode where there is none.
   uint32_t node_of(uint32_t slot) const;
@@ -64,12 +69,15 @@ class GraphEditor {
   void merge(PageEdit& from, PageEdit& to);
 
   // Of the piece so far: slots whose nodes moved, came (their node) or went (kNoNode).
-  const std::unordered_map<uint32_t, uint32_t>& moved() const { return moved_; }
+  struct Moved {
+    uint32_t slot;
+    uint32_t node;
+  };
+  std::span<const Moved> moved() const { return moved_; }
   // Pages that lost nodes, or were made; they are in `pages`.
   const std::vector<uint32_t>& thinned_pages() const { return thinned_pages_; }
   const std::vector<uint32_t>& made_pages() const { return made_pages_; }
   uint64_t distance_computations() const { return distance_computations_; }
-  void clear();  // begins another piece
 
  private:
   struct Where {
@@ -83,26 +91,28 @@ class GraphEditor {
   std::vector<uint32_t> prune(const float* point, std::span<const uint32_t> slots);
   PageEdit& choose_page();
   PageEdit& split(PageEdit& page);
-  uint32_t put(PageEdit& page, const NewNode& node, const std::vector<uint32_t>& neighbours);
-  bool link_back(uint32_t from, uint32_t slot, float distance, bool must);
-  std::vector<uint32_t> list_of(const Where& at);
+  void put(PageEdit& page, const NewNode& node, const std::vector<uint32_t>& neighbours);
+  void link_back(uint32_t from, uint32_t slot, float distance, bool must);
+  void list_of(const Where& at, std::vector<uint32_t>& slots);
   void mend(const Where& at, uint32_t gone, std::span<const uint32_t> instead);
-  void encode(const float* point, const std::byte* row, uint32_t cell, uint8_t* code);
 
   const DiskGraph& graph_;
-  PagesUnderWay& pages_;
+  PagesUnderWay* pages_ = nullptr;
   FreePageNumbers& numbers_;
   const size_t floats_most_;  // points
   LinkSpace space_;
   ExactDistance exact_;
-  std::unordered_map<uint32_t, uint32_t> moved_;
+  RowResidual residual_;
+  void set_node(uint32_t slot, uint32_t node);
+  std::vector<Moved> moved_;
+  NumberMap<uint32_t> moved_at_;  // by slot: where in moved_
   std::vector<uint32_t> thinned_pages_, made_pages_;
 
   // Points as floats, by slot, as long as they fit.
-  std::unordered_map<uint32_t, uint32_t> float_of_;
+  NumberMap<uint32_t> float_of_;
   std::vector<float> floats_;
 
-  std::vector<uint32_t> new_slots_;  // that came in this piece
+  std::vector<uint32_t> new_slots_;  // that came in this piece and the one before
   std::vector<float> point_;         // the node at hand
   struct Candidate {
     float distance;  // in the link space
@@ -112,8 +122,9 @@ class GraphEditor {
     }
   };
   std::vector<Candidate> candidates_;  // nearest first
+  std::vector<uint32_t> list_;         // of a node that is changed
+  std::vector<float> own_;             // that node
   std::vector<float> prune_rows_;
-  std::vector<float> place_, centroid_;
   uint64_t distance_computations_ = 0;
 };
 

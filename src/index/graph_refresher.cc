@@ -21,6 +21,7 @@ constexpr uint64_t kPointsLeast = 4096;
 // Pages whose points the codebook is trained on, and that are encoded in one step.
 constexpr size_t kSamplePages = 2048;
 constexpr size_t kStepPages = 512;
+constexpr size_t kSampleRowsLeast = 4096;
 
 uint64_t next_due(uint64_t points) { return std::max(kGrowth * points, kPointsLeast); }
 
@@ -36,8 +37,7 @@ GraphRefresher::GraphRefresher(DiskIndex& index, PageFetcher& fetcher, base::Thr
       known_points_(known_points),
       due_at_(next_due(known_points)),
       pages_(index.graph()),
-      place_(graph_.shape.options.dim),
-      centroid_(graph_.shape.options.dim) {}
+      residual_(index.graph()) {}
 
 bool GraphRefresher::is_due() const { return graph_.shape.node_count >= due_at_; }
 
@@ -58,6 +58,7 @@ void GraphRefresher::stop() {
   memory_.reset();
   scan_.reset();
   sample_ = {};
+  pages_.release();
   due_at_ = graph_.shape.node_count + graph_.shape.node_count / 8 + kPointsLeast;
 }
 
@@ -88,18 +89,25 @@ Status GraphRefresher::train() {
   std::sort(numbers.begin(), numbers.end());
   pages_.clear();
   ROX_RETURN_IF_ERROR(fetcher_.fetch(numbers, pages_));
+  // As many points as fit the memory that their pages take.
+  const size_t points = numbers.size() * graph_.layout.nodes;
+  const size_t rows_most = std::max(
+      kSampleRowsLeast, numbers.size() * graph_.layout.page_bytes / (2 * dim * sizeof(float)));
+  const size_t step = (points + rows_most - 1) / rows_most;
   std::vector<float> residuals, centroids, extras;
+  size_t seen = 0;
   for (const uint32_t number : numbers) {
     const PageEdit& page = *pages_.find(number);
-    graph_.code_centroid(page.cell(), centroid_.data());
+    residual_.set_cell(page.cell());
     for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
-      if (!page.has(place)) continue;
-      float offset = 0;
-      const VectorView row(graph_.shape.options.type, page.row(place), dim);
-      graph_.space.map_rows(row, place_.data(), &offset);
-      for (size_t d = 0; d < dim; ++d) residuals.push_back(place_[d] - centroid_[d]);
-      centroids.insert(centroids.end(), centroid_.begin(), centroid_.end());
-      extras.push_back(offset - graph_.code_offset(page.cell()));
+      if (!page.has(place) || seen++ % step != 0) continue;
+      residual_.set_row(page.row(place));
+      const auto append = [](std::vector<float>& to, const std::vector<float>& from) {
+        to.insert(to.end(), from.begin(), from.end());
+      };
+      append(residuals, residual_.residual());
+      append(centroids, residual_.centroid());
+      extras.push_back(residual_.extra());
     }
   }
   new_code_.emplace(dim, graph_.code.part_count());
@@ -137,7 +145,11 @@ Status GraphRefresher::advance() {
   const uint32_t first = next_page_;
   const auto step = static_cast<uint32_t>(std::min(kStepPages, options_.pages_most));
   for (uint32_t page = first; page < graph_.shape.page_count && page - first < step; ++page) {
-    if (graph_.page_cells[page] != kNoCell) numbers.push_back(page);
+    if (graph_.page_cells[page] != kNoCell) {
+      numbers.push_back(page);
+    } else {
+      encode_page(page, nullptr);
+    }
   }
   pages_.clear();
   ROX_RETURN_IF_ERROR(fetcher_.fetch(numbers, pages_));
@@ -167,25 +179,20 @@ void GraphRefresher::note_page(uint32_t page, const std::byte* bytes) {
 }
 
 void GraphRefresher::encode_page(uint32_t page, const std::byte* bytes) {
-  const CollectionOptions& options = graph_.shape.options;
   const size_t code_bytes = new_code_->code_bytes();
   new_codes_.grow((size_t{page} + 1) * graph_.layout.nodes * code_bytes);
-  const uint64_t taken = storage::load_page_header(bytes).record_bitmap;
   const uint32_t cell = graph_.page_cells[page];
-  if (cell != kNoCell) graph_.code_centroid(cell, centroid_.data());
+  const uint64_t taken = cell != kNoCell ? storage::load_page_header(bytes).record_bitmap : 0;
+  if (cell != kNoCell) residual_.set_cell(cell);
   for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
     uint8_t* code = reinterpret_cast<uint8_t*>(new_codes_.data()) +
                     (size_t{page} * graph_.layout.nodes + place) * code_bytes;
-    if (cell == kNoCell || ((taken >> place) & 1) == 0) {
-      std::memcpy(code + new_code_->part_count(), &quantize::ResidualProductCode::kVacant,
-                  sizeof quantize::ResidualProductCode::kVacant);
+    if (((taken >> place) & 1) == 0) {
+      new_code_->set_vacant(code);
       continue;
     }
-    float offset = 0;
-    graph_.space.map_rows(VectorView(options.type, graph_.layout.row(bytes, place), options.dim),
-                          place_.data(), &offset);
-    for (size_t d = 0; d < place_.size(); ++d) place_[d] -= centroid_[d];
-    new_code_->encode(place_.data(), centroid_.data(), offset - graph_.code_offset(cell), code);
+    residual_.set_row(graph_.layout.row(bytes, place));
+    residual_.encode(*new_code_, code);
   }
 }
 

@@ -16,6 +16,7 @@
 #include "index/disk_index.h"
 #include "index/exact_scan.h"
 #include "index/page_fetcher.h"
+#include "index/row_residual.h"
 #include "roxanne/status.h"
 
 namespace roxanne::index {
@@ -48,6 +49,7 @@ class GraphRefresher {
   Status train();
   Status take_queries();
   Status advance();
+  // `bytes` may be null where the page is nobody's.
   void encode_page(uint32_t page, const std::byte* bytes);
   Status finish();
   Cells regrouped() const;
@@ -69,7 +71,7 @@ class GraphRefresher {
   CalibrationSample sample_;
   std::unique_ptr<ExactScan> scan_;
   PagesUnderWay pages_;
-  std::vector<float> place_, centroid_;
+  RowResidual residual_;
 };
 
 }  // namespace roxanne::index

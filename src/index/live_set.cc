@@ -1,5 +1,7 @@
 #include "index/live_set.h"
 
+#include <algorithm>
+
 namespace roxanne::index {
 namespace {
 
@@ -17,16 +19,7 @@ std::shared_ptr<const LiveChunk> make_chunk(WordAt word_at) {
 
 LiveSet set_of_slots(std::span<const uint32_t> slots) {
   LiveSet set;
-  for (size_t i = 0; i < slots.size();) {
-    const size_t number = slots[i] / kLiveChunkSlots;
-    auto chunk = std::make_shared<LiveChunk>();
-    chunk->fill(0);
-    for (; i < slots.size() && slots[i] / kLiveChunkSlots == number; ++i) {
-      const uint32_t bit = slots[i] % kLiveChunkSlots;
-      (*chunk)[bit / 64] |= uint64_t{1} << (bit % 64);
-    }
-    set.set_chunk(number, std::move(chunk));
-  }
+  set_slots(set, {slots.begin(), slots.end()}, true);
   return set;
 }
 
@@ -89,6 +82,24 @@ std::vector<uint32_t> slots_of(const LiveSet& set) {
     }
   }
   return slots;
+}
+
+void set_slots(LiveSet& set, std::vector<uint32_t> slots, bool are_in) {
+  std::sort(slots.begin(), slots.end());
+  for (size_t i = 0; i < slots.size();) {
+    const size_t number = slots[i] / kLiveChunkSlots;
+    auto chunk = std::make_shared<LiveChunk>();
+    chunk->fill(0);
+    const uint64_t* words = set.chunk_words(number);
+    if (words != nullptr) std::copy_n(words, chunk->size(), chunk->begin());
+    for (; i < slots.size() && slots[i] / kLiveChunkSlots == number; ++i) {
+      const uint32_t bit = slots[i] % kLiveChunkSlots;
+      const uint64_t mask = uint64_t{1} << (bit % 64);
+      uint64_t& word = (*chunk)[bit / 64];
+      word = are_in ? word | mask : word & ~mask;
+    }
+    set.set_chunk(number, std::move(chunk));
+  }
 }
 
 }  // namespace roxanne::index

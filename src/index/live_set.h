@@ -76,5 +76,8 @@ std::shared_ptr<const LiveChunk> chunk_without(const LiveSet& set, const LiveSet
 LiveSet without(const LiveSet& set, const LiveSet& other);
 LiveSet united(const LiveSet& a, const LiveSet& b);
 std::vector<uint32_t> slots_of(const LiveSet& set);  // ascending
+// `slots`, in any order, are in the set afterwards, or are not. Each of its pieces that this
+// touches is copied once.
+void set_slots(LiveSet& set, std::vector<uint32_t> slots, bool are_in);
 
 }  // namespace roxanne::index

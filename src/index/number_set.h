@@ -8,7 +8,7 @@
 
 namespace roxanne::index {
 
-// From a number to a float.
+template <typename Value>
 class NumberMap {
  public:
   NumberMap() : places_(kPlacesLeast) {}
@@ -24,40 +24,42 @@ class NumberMap {
   size_t size() const { return size_; }
   uint64_t bytes() const { return places_.capacity() * sizeof(Place); }
 
-  // The value of a number; made 0, and `is_new` set, where it was not there. Valid until the next
-  // call.
-  float& at(uint32_t number, bool& is_new) {
+  // The value of a number; made Value{}, and `is_new` set, where it was not there. Valid until the
+  // next call.
+  Value& at(uint32_t number, bool& is_new) {
     if (2 * (size_ + 1) > places_.size()) grow();
-    Place& place = find(number);
+    Place& place = place_of(number);
     is_new = place.stamp != stamp_;
     if (is_new) {
-      place = {number, stamp_, 0};
+      place = {number, stamp_, Value{}};
       ++size_;
     }
     return place.value;
   }
-  bool contains(uint32_t number) const {
+  // Null where it is not there.
+  const Value* find(uint32_t number) const {
     size_t i = start(number);
     while (places_[i].stamp == stamp_) {
-      if (places_[i].number == number) return true;
-      i = (i + 1) % places_.size();
+      if (places_[i].number == number) return &places_[i].value;
+      i = (i + 1) & (places_.size() - 1);
     }
-    return false;
+    return nullptr;
   }
+  bool contains(uint32_t number) const { return find(number) != nullptr; }
 
  private:
   static constexpr size_t kPlacesLeast = 256;  // a power of two, as is each size
   struct Place {
     uint32_t number = 0;
     uint32_t stamp = 0;
-    float value = 0;
+    Value value{};
   };
 
   size_t start(uint32_t number) const {
     // Fibonacci hashing: neighbouring numbers are the usual case.
     return (number * 0x9e3779b97f4a7c15ull >> 32) & (places_.size() - 1);
   }
-  Place& find(uint32_t number) {
+  Place& place_of(uint32_t number) {
     size_t i = start(number);
     while (places_[i].stamp == stamp_ && places_[i].number != number) {
       i = (i + 1) & (places_.size() - 1);
@@ -68,7 +70,7 @@ class NumberMap {
     std::vector<Place> old(2 * places_.size());
     old.swap(places_);
     for (const Place& place : old) {
-      if (place.stamp == stamp_) find(place.number) = place;
+      if (place.stamp == stamp_) place_of(place.number) = place;
     }
   }
 
@@ -91,7 +93,8 @@ class NumberSet {
   }
 
  private:
-  NumberMap map_;
+  struct Nothing {};
+  NumberMap<Nothing> map_;
 };
 
 }  // namespace roxanne::index

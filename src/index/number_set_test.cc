@@ -11,7 +11,7 @@ namespace {
 
 TEST(NumberMap, HoldsWhatAMapHoldsThroughGrowthAndClearing) {
   std::mt19937 random(1);
-  NumberMap map;
+  NumberMap<float> map;
   for (int round = 0; round < 60; ++round) {
     std::map<uint32_t, float> expected;
     const size_t inserts = random() % (round % 10 == 0 ? 5000 : 200);
@@ -46,7 +46,7 @@ TEST(NumberMap, HoldsWhatAMapHoldsThroughGrowthAndClearing) {
 }
 
 TEST(NumberMap, TheLargestNumbersAreNumbersToo) {
-  NumberMap map;
+  NumberMap<float> map;
   bool is_new;
   map.at(UINT32_MAX, is_new) = 1;
   map.at(0, is_new) = 2;

@@ -19,10 +19,12 @@ size_t hash_of(uint32_t page) { return page * 0x9e3779b97f4a7c15ull >> 32; }
 PageCache::PageCache(uint64_t bytes, uint32_t page_bytes)
     : page_bytes_(page_bytes),
       pages_per_shard_(std::max<size_t>(1, bytes / (page_bytes + kEntryBytes) / kShards)),
+      memory_(kShards * pages_per_shard_ * page_bytes),
       shards_(kShards) {
   bytes_ = kShards * pages_per_shard_ * (page_bytes_ + kEntryBytes);
-  for (Shard& shard : shards_) {
-    shard.pages = base::AlignedBuffer(pages_per_shard_ * page_bytes_);
+  for (size_t i = 0; i < kShards; ++i) {
+    Shard& shard = shards_[i];
+    shard.pages = memory_.data() + i * pages_per_shard_ * page_bytes_;
     shard.page_of.assign(pages_per_shard_, kNone);
     shard.was_used.assign(pages_per_shard_, false);
     shard.asked.assign(kAskedFactor * pages_per_shard_, kNone);
@@ -34,7 +36,7 @@ bool PageCache::find(uint32_t page, std::span<std::byte> out) {
   std::lock_guard lock(shard.mutex);
   const auto found = shard.places.find(page);
   if (found == shard.places.end()) return false;
-  std::memcpy(out.data(), shard.pages.data() + size_t{found->second} * page_bytes_, page_bytes_);
+  std::memcpy(out.data(), shard.pages + size_t{found->second} * page_bytes_, page_bytes_);
   shard.was_used[found->second] = true;
   return true;
 }
@@ -53,7 +55,7 @@ void PageCache::offer(uint32_t page, std::span<const std::byte> bytes) {
 
 void PageCache::put(Shard& shard, uint32_t page, std::span<const std::byte> bytes) {
   const size_t place = take_place(shard);
-  std::memcpy(shard.pages.data() + place * page_bytes_, bytes.data(), page_bytes_);
+  std::memcpy(shard.pages + place * page_bytes_, bytes.data(), page_bytes_);
   shard.page_of[place] = page;
   shard.was_used[place] = false;
   shard.places[page] = static_cast<uint32_t>(place);

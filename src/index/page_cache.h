@@ -39,7 +39,7 @@ class PageCache {
   static constexpr size_t kShards = 16;
   struct Shard {
     std::mutex mutex;  // guards all below
-    base::AlignedBuffer pages;
+    std::byte* pages = nullptr;  // pages_per_shard_ of them, in memory_
     std::unordered_map<uint32_t, uint32_t> places;
     std::vector<uint32_t> page_of;  // by place
     std::vector<bool> was_used;     // since the clock's hand passed
@@ -55,6 +55,7 @@ class PageCache {
   uint32_t page_bytes_;
   uint64_t bytes_;
   size_t pages_per_shard_;
+  base::AlignedBuffer memory_;  // one for all: large buffers are rounded up to huge pages
   std::vector<Shard> shards_;
 };
 

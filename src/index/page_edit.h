@@ -17,7 +17,14 @@ class PageEdit {
   // `bytes`: page_bytes, which outlive this.
   PageEdit(const DiskGraph& graph, uint32_t number, uint32_t cell, std::byte* bytes)
       : graph_(graph), layout_(graph.layout), number_(number), cell_(cell), bytes_(bytes) {
-    taken_ = storage::load_page_header(bytes).record_bitmap;
+    renew(cell);
+  }
+  // As if made anew: other bytes are there.
+  void renew(uint32_t cell) {
+    cell_ = cell;
+    taken_ = storage::load_page_header(bytes_).record_bitmap;
+    is_dirty_ = false;
+    codes_.clear();
   }
 
   uint32_t number() const { return number_; }
@@ -80,8 +87,7 @@ class PageEdit {
             row(place),  neighbours(place), code(place)};
   }
   void remove(uint32_t place) {
-    std::memcpy(code(place) + graph_.code.part_count(), &quantize::ResidualProductCode::kVacant,
-                sizeof quantize::ResidualProductCode::kVacant);
+    graph_.code.set_vacant(code(place));
     taken_ &= ~(uint64_t{1} << place);
     is_dirty_ = true;
   }
@@ -95,9 +101,7 @@ class PageEdit {
         std::memcpy(codes_.data(), graph_.code_of(number_ * layout_.nodes), codes_.size());
       } else {
         for (uint32_t i = 0; i < layout_.nodes; ++i) {
-          std::memcpy(codes_.data() + i * code_bytes + graph_.code.part_count(),
-                      &quantize::ResidualProductCode::kVacant,
-                      sizeof quantize::ResidualProductCode::kVacant);
+          graph_.code.set_vacant(codes_.data() + i * code_bytes);
         }
       }
     }

@@ -7,6 +7,7 @@
 
 #include "base/status_macros.h"
 #include "index/exact_distance.h"
+#include "index/row_residual.h"
 
 namespace roxanne::index {
 namespace {
@@ -21,23 +22,19 @@ class PageWriter::Encoder {
   explicit Encoder(const DiskGraph& graph)
       : graph_(graph),
         exact_(graph.shape.options.type, graph.shape.options.metric, graph.shape.options.dim),
-        place_(graph.shape.options.dim),
-        centroid_(graph.shape.options.dim) {}
+        residual_(graph) {}
 
   // A cell's centroid is that of all pages of the cell.
   void begin_page(uint32_t page) {
     const uint32_t cell = graph_.page_cells[page];
     if (cell == cell_) return;
     cell_ = cell;
-    graph_.code_centroid(cell, centroid_.data());
+    residual_.set_cell(cell);
   }
 
   void encode(const std::byte* row, uint8_t* code) {
-    const CollectionOptions& options = graph_.shape.options;
-    float offset = 0;
-    graph_.space.map_rows(VectorView(options.type, row, options.dim), place_.data(), &offset);
-    for (size_t d = 0; d < place_.size(); ++d) place_[d] -= centroid_[d];
-    graph_.code.encode(place_.data(), centroid_.data(), offset - graph_.code_offset(cell_), code);
+    residual_.set_row(row);
+    residual_.encode(graph_.code, code);
   }
 
   float norm(const std::byte* row) const { return exact_.row_norm(row); }
@@ -45,8 +42,7 @@ class PageWriter::Encoder {
  private:
   const DiskGraph& graph_;
   ExactDistance exact_;
-  std::vector<float> place_;
-  std::vector<float> centroid_;
+  RowResidual residual_;
   uint32_t cell_ = UINT32_MAX;
 };
 
@@ -113,8 +109,7 @@ Status PageWriter::write(storage::PageStore& pages, DiskCodesWriter& codes,
           uint8_t* code = reinterpret_cast<uint8_t*>(graph_.codes.data()) +
                           (size_t{first + p} * layout.nodes + place) * code_bytes;
           if (place >= rows) {
-            std::memcpy(code + graph_.code.part_count(), &quantize::ResidualProductCode::kVacant,
-                        sizeof quantize::ResidualProductCode::kVacant);
+            graph_.code.set_vacant(code);
             continue;
           }
           const uint32_t i = row_starts_[first + p] + place - first_row;

@@ -7,18 +7,18 @@ namespace roxanne::index {
 
 bool PagesUnderWay::copy(uint32_t page, std::span<std::byte> out) const {
   const std::lock_guard lock(mutex_);
-  const auto found = pages_.find(page);
-  if (found == pages_.end()) return false;
-  std::memcpy(out.data(), found->second.bytes(), out.size());
+  const uint32_t* const found = at_.find(page);
+  if (found == nullptr) return false;
+  std::memcpy(out.data(), pages_[*found].bytes(), out.size());
   return true;
 }
 
 void PagesUnderWay::keep(uint32_t page, const std::byte* bytes) {
   const std::lock_guard lock(mutex_);
-  if (pages_.contains(page)) return;
+  if (at_.contains(page)) return;
   std::byte* buffer = take_buffer();
   std::memcpy(buffer, bytes, graph_.layout.page_bytes);
-  pages_.try_emplace(page, graph_, page, graph_.page_cells[page], buffer);
+  add(page, graph_.page_cells[page], buffer);
 }
 
 size_t PagesUnderWay::count() const {
@@ -27,19 +27,25 @@ size_t PagesUnderWay::count() const {
 }
 
 PageEdit* PagesUnderWay::find(uint32_t page) {
-  const auto found = pages_.find(page);
-  return found == pages_.end() ? nullptr : &found->second;
+  const uint32_t* const found = at_.find(page);
+  return found == nullptr ? nullptr : &pages_[*found];
 }
 
 PageEdit& PagesUnderWay::make(uint32_t page, uint32_t cell) {
   std::byte* buffer = take_buffer();
   std::memset(buffer, 0, graph_.layout.page_bytes);
-  return pages_.try_emplace(page, graph_, page, cell, buffer).first->second;
+  return add(page, cell, buffer);
+}
+
+PageEdit& PagesUnderWay::add(uint32_t page, uint32_t cell, std::byte* buffer) {
+  bool is_new;
+  at_.at(page, is_new) = static_cast<uint32_t>(pages_.size());
+  return pages_.emplace_back(graph_, page, cell, buffer);
 }
 
 std::vector<PageEdit*> PagesUnderWay::dirty_pages() {
   std::vector<PageEdit*> dirty;
-  for (auto& [number, page] : pages_) {
+  for (PageEdit& page : pages_) {
     if (page.is_dirty()) dirty.push_back(&page);
   }
   std::sort(dirty.begin(), dirty.end(),
@@ -47,9 +53,22 @@ std::vector<PageEdit*> PagesUnderWay::dirty_pages() {
   return dirty;
 }
 
+void PagesUnderWay::take_over(const PageEdit& page) {
+  PageEdit* here = find(page.number());
+  if (here == nullptr) here = &make(page.number(), page.cell());
+  std::memcpy(here->bytes(), page.bytes(), graph_.layout.page_bytes);
+  here->renew(page.cell());
+}
+
 void PagesUnderWay::clear() {
   pages_.clear();
+  at_.clear();
   buffers_used_ = 0;
+}
+
+void PagesUnderWay::release() {
+  clear();
+  slabs_.clear();
 }
 
 std::byte* PagesUnderWay::take_buffer() {

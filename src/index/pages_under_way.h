@@ -8,10 +8,10 @@
 #include <memory>
 #include <mutex>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "index/number_set.h"
 #include "index/page_edit.h"
 
 namespace roxanne::index {
@@ -33,16 +33,21 @@ class PagesUnderWay {
   PageEdit& make(uint32_t page, uint32_t cell);
   // In ascending order.
   std::vector<PageEdit*> dirty_pages();
-  void clear();  // the memory stays
+  // Makes a page here what it has become there.
+  void take_over(const PageEdit& page);
+  void clear();    // the memory stays
+  void release();  // it goes
 
   static constexpr size_t kSlabPages = 64;
 
  private:
   std::byte* take_buffer();
+  PageEdit& add(uint32_t page, uint32_t cell, std::byte* buffer);
 
   const DiskGraph& graph_;
   mutable std::mutex mutex_;  // guards all below while searches run
-  std::unordered_map<uint32_t, PageEdit> pages_;
+  std::deque<PageEdit> pages_;
+  NumberMap<uint32_t> at_;  // by page: where in pages_
   std::deque<base::AlignedBuffer> slabs_;
   size_t buffers_used_ = 0;
 };

@@ -30,6 +30,14 @@ class ResidualProductCode {
 
   // An `add` that no vector's code has: it marks places without one.
   static constexpr int16_t kVacant = INT16_MAX;
+  void set_vacant(uint8_t* code) const {
+    std::memcpy(code + part_count_, &kVacant, sizeof kVacant);
+  }
+  bool is_vacant(const uint8_t* code) const {
+    int16_t add;
+    std::memcpy(&add, code + part_count_, sizeof add);
+    return add == kVacant;
+  }
 
   size_t dim() const { return dim_; }
   size_t part_count() const { return part_count_; }

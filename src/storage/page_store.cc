@@ -1,10 +1,8 @@
 #include "storage/page_store.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <limits>
-#include <thread>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -13,13 +11,17 @@
 namespace roxanne::storage {
 namespace {
 
-// Threads that write at once where there are many runs.
-constexpr size_t kWriters = 8;
+// Pages of shorter runs are handed over one by one, many at once.
+constexpr uint32_t kLongRun = 16;
 constexpr uint32_t kPhysicalPagesMax = std::numeric_limits<uint32_t>::max();
 
-// Whether the pages' bytes can be written from where they are, as one piece.
+// Whether bytes can be written from where they are; those of many pages, as one piece.
+bool is_for_direct_writing(const PageImage& page) {
+  return reinterpret_cast<uintptr_t>(page.bytes) % base::kPageBytes == 0;
+}
+
 bool is_one_piece(std::span<const PageImage> pages, size_t page_bytes) {
-  if (reinterpret_cast<uintptr_t>(pages[0].bytes) % base::kPageBytes != 0) return false;
+  if (!is_for_direct_writing(pages[0])) return false;
   for (size_t i = 1; i < pages.size(); ++i) {
     if (pages[i].bytes != pages[i - 1].bytes + page_bytes) return false;
   }
@@ -294,20 +296,19 @@ void PageStore::seal(std::span<const PageImage> pages) {
   }
 }
 
-Status PageStore::write_run(std::span<const PageImage> pages, uint32_t physical_page,
-                            base::AlignedBuffer& staging) {
+Status PageStore::write_run(std::span<const PageImage> pages, uint32_t physical_page) {
   uint64_t offset = uint64_t{physical_page} * page_bytes_;
   if (is_one_piece(pages, page_bytes_)) {
     return write_bytes(offset, {pages[0].bytes, pages.size() * page_bytes_});
   }
-  if (staging.size() == 0) staging = base::AlignedBuffer(kPageRunBytes);
+  if (staging_.size() == 0) staging_ = base::AlignedBuffer(kPageRunBytes);
   const size_t pages_max = kPageRunBytes / page_bytes_;
   while (!pages.empty()) {
     const size_t count = std::min(pages.size(), pages_max);
     for (size_t i = 0; i < count; ++i) {
-      std::memcpy(staging.data() + i * page_bytes_, pages[i].bytes, page_bytes_);
+      std::memcpy(staging_.data() + i * page_bytes_, pages[i].bytes, page_bytes_);
     }
-    ROX_RETURN_IF_ERROR(write_bytes(offset, staging.span().first(count * page_bytes_)));
+    ROX_RETURN_IF_ERROR(write_bytes(offset, staging_.span().first(count * page_bytes_)));
     offset += count * page_bytes_;
     pages = pages.subspan(count);
   }
@@ -317,28 +318,22 @@ Status PageStore::write_run(std::span<const PageImage> pages, uint32_t physical_
 // Where pages are scattered, each write waits for the disk: several wait at once. A simulated file
 // sees one after the other.
 Status PageStore::write_runs(std::span<const PageImage> pages, std::span<const PageRun> runs) {
-  const bool is_scattered = runs.size() >= 2 * kWriters && file_->descriptor() >= 0;
-  const size_t writer_count = is_scattered ? kWriters : 1;
-  std::vector<size_t> first_page(runs.size());
-  for (size_t i = 1; i < runs.size(); ++i) first_page[i] = first_page[i - 1] + runs[i - 1].count;
-  std::atomic<size_t> next{0};
-  std::vector<Status> statuses(writer_count);
-  const auto write_some = [&](size_t writer, base::AlignedBuffer& staging) {
-    for (size_t i = next++; i < runs.size() && statuses[writer].is_ok(); i = next++) {
-      statuses[writer] =
-          write_run(pages.subspan(first_page[i], runs[i].count), runs[i].begin, staging);
+  std::vector<ScatteredWriter::Piece> pieces;
+  for (const PageRun& run : runs) {
+    const std::span<const PageImage> images = pages.first(run.count);
+    pages = pages.subspan(run.count);
+    const bool is_aligned = std::all_of(images.begin(), images.end(), is_for_direct_writing);
+    if (run.count >= kLongRun || !is_aligned || file_->descriptor() < 0) {
+      ROX_RETURN_IF_ERROR(write_run(images, run.begin));
+      continue;
     }
-  };
-  std::vector<std::thread> writers;
-  for (size_t writer = 1; writer < writer_count; ++writer) {
-    writers.emplace_back([&, writer] {
-      base::AlignedBuffer staging;
-      write_some(writer, staging);
-    });
+    for (size_t i = 0; i < images.size(); ++i) {
+      pieces.push_back({(run.begin + i) * uint64_t{page_bytes_}, {images[i].bytes, page_bytes_}});
+    }
   }
-  write_some(0, staging_);
-  for (std::thread& writer : writers) writer.join();
-  for (const Status& status : statuses) ROX_RETURN_IF_ERROR(status);
+  ROX_RETURN_IF_ERROR(scattered_writer_.write(*file_, pieces));
+  const std::lock_guard lock(publish_mutex_);
+  stats_.bytes_written += pieces.size() * uint64_t{page_bytes_};
   return Status::ok();
 }
 

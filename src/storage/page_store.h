@@ -25,6 +25,7 @@
 #include "storage/page_format.h"
 #include "storage/page_map.h"
 #include "storage/page_map_file.h"
+#include "storage/scattered_writer.h"
 
 namespace roxanne::storage {
 
@@ -156,8 +157,7 @@ class PageStore {
   Status reserve(std::span<const PageRun> runs);
   void give_back(std::span<const PageRun> runs);
   void seal(std::span<const PageImage> pages);
-  Status write_run(std::span<const PageImage> pages, uint32_t physical_page,
-                   base::AlignedBuffer& staging);
+  Status write_run(std::span<const PageImage> pages, uint32_t physical_page);
   Status write_runs(std::span<const PageImage> pages, std::span<const PageRun> runs);
   void publish(PageMapEditor& editor);
   void retire(uint32_t physical_page, uint64_t version);
@@ -208,6 +208,7 @@ class PageStore {
   PageRun set_aside_;  // for the map of a checkpoint on a full disk: what it frees needs it first
   uint32_t punch_cursor_ = 0;    // where the next search for holes to punch begins
   base::AlignedBuffer staging_;  // for pages that do not follow each other in memory
+  ScatteredWriter scattered_writer_;
 };
 
 }  // namespace roxanne::storage
