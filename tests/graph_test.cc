@@ -6,14 +6,12 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <random>
 #include <set>
+#include <string>
 #include <thread>
 
-#include "roxanne/roxanne.h"
-#include "small_graphs.h"
-#include "temporary_directory.h"
+#include "graph_fixture.h"
 
 namespace roxanne {
 namespace {
@@ -21,68 +19,16 @@ namespace {
 using testing_support::checked_recall;
 using testing_support::numbers;
 using testing_support::RowMaker;
-using testing_support::TemporaryDirectory;
+using testing_support::wait_for;
 
-constexpr size_t kDim = 24;
-constexpr uint64_t kPointsMin = 200;
 constexpr size_t kGraphFiles = 3;  // of a graph in both forms
-// Small clustered collections: a graph should find nearly everything in them.
-constexpr double kRecallMin = 0.9;
 
-DatabaseOptions small_graphs(bool automatic = false) {
-  DatabaseOptions options;
-  options.create_if_missing = true;
-  options.automatic_index = automatic;
-  options.index_points_min = kPointsMin;
-  return options;
-}
+bool is_resident(const CollectionInfo& info) { return info.regime == "resident"; }
 
-Database open_or_die(const std::string& path, const DatabaseOptions& options = small_graphs()) {
-  auto database = Database::open(path, options);
-  if (!database.is_ok()) ADD_FAILURE() << database.status().to_string();
-  return std::move(database).value();
-}
-
-class GraphTest : public testing::Test {
+class GraphTest : public testing_support::SmallGraphTest {
  protected:
-  GraphTest() : database_(open_or_die(directory_.database())) {}
+  GraphTest() : SmallGraphTest(0) {}  // as many threads as there are processors
 
-  Collection make(size_t points,
-                  CollectionOptions options = {.dim = kDim, .type = ScalarType::kU8}) {
-    auto collection = database_.create_collection("default", options);
-    if (!collection.is_ok()) ADD_FAILURE() << collection.status().to_string();
-    if (points > 0) add(*collection, 0, points);
-    return *collection;
-  }
-  void add(Collection& collection, uint64_t first, size_t count) {
-    const auto rows = maker_.rows(count);
-    const auto counts = collection.upsert(numbers(count, first),
-                                          MatrixView(ScalarType::kU8, rows.data(), count, kDim));
-    if (!counts.is_ok()) ADD_FAILURE() << counts.status().to_string();
-  }
-  double recall(const Collection& collection, SearchOptions options = {}) {
-    const auto rows = queries_.rows(30);
-    return checked_recall(collection, MatrixView(ScalarType::kU8, rows.data(), 30, kDim), options);
-  }
-  Collection reopen(const DatabaseOptions& options = small_graphs()) {
-    EXPECT_TRUE(database_.close());
-    database_ = open_or_die(directory_.database(), options);
-    return *database_.collection();
-  }
-  void expect_sound() {
-    const auto report = database_.verify();
-    ASSERT_TRUE(report.is_ok()) << report.status().to_string();
-    for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
-  }
-  std::set<std::string> graph_files() const {
-    std::set<std::string> names;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(directory_.database() + "/collections/000001")) {
-      const std::string name = entry.path().filename();
-      if (name.starts_with("graph-")) names.insert(name);
-    }
-    return names;
-  }
   // The resident form; empty where there are not the files of one graph, in both forms.
   std::string graph_file() const {
     const auto names = graph_files();
@@ -91,69 +37,16 @@ class GraphTest : public testing::Test {
     for (const char* ending : {".dat", ".pages", ".codes"}) {
       if (!names.contains(stem + ending)) return "";
     }
-    return directory_.database() + "/collections/000001/" + stem + ".dat";
+    return folder() + stem + ".dat";
   }
   uint64_t graph_bytes() const {
     uint64_t bytes = 0;
     for (const std::string& name : graph_files()) {
-      bytes += std::filesystem::file_size(directory_.database() + "/collections/000001/" + name);
+      bytes += std::filesystem::file_size(folder() + name);
     }
     return bytes;
   }
-
-  TemporaryDirectory directory_;
-  Database database_;
-  RowMaker maker_{ScalarType::kU8, kDim, 1};
-  RowMaker queries_{ScalarType::kU8, kDim, 1};
 };
-
-struct TypeCase {
-  ScalarType type;
-  Metric metric;
-};
-class GraphTypeTest : public testing::TestWithParam<TypeCase> {};
-
-TEST_P(GraphTypeTest, FindsWhatAnExactSearchFinds) {
-  const auto [type, metric] = GetParam();
-  TemporaryDirectory directory;
-  Database database = open_or_die(directory.database());
-  auto collection = database.create_collection("default", {kDim, type, metric, KeyType::kU64});
-  ASSERT_TRUE(collection.is_ok());
-  RowMaker maker(type, kDim, 5);
-  const size_t count = 1500;
-  const auto rows = maker.rows(count);
-  ASSERT_TRUE(collection->upsert(numbers(count), MatrixView(type, rows.data(), count, kDim)));
-  const Status built = collection->build_index();
-  ASSERT_TRUE(built.is_ok()) << built.to_string();
-  EXPECT_EQ(collection->info()->regime, "resident");
-  const auto queries = maker.rows(40);
-  const MatrixView view(type, queries.data(), 40, kDim);
-  EXPECT_GE(checked_recall(*collection, view), kRecallMin);
-  const auto more = maker.rows(50);
-  ASSERT_TRUE(collection->upsert(numbers(50, 1480), MatrixView(type, more.data(), 50, kDim)));
-  EXPECT_GE(checked_recall(*collection, view), kRecallMin);
-  const auto report = database.verify();
-  ASSERT_TRUE(report.is_ok()) << report.status().to_string();
-  for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, GraphTypeTest,
-                         testing::Values(TypeCase{ScalarType::kF32, Metric::kL2},
-                                         TypeCase{ScalarType::kF32, Metric::kInnerProduct},
-                                         TypeCase{ScalarType::kF32, Metric::kCosine},
-                                         TypeCase{ScalarType::kF16, Metric::kL2},
-                                         TypeCase{ScalarType::kF16, Metric::kInnerProduct},
-                                         TypeCase{ScalarType::kF16, Metric::kCosine},
-                                         TypeCase{ScalarType::kU8, Metric::kL2},
-                                         TypeCase{ScalarType::kU8, Metric::kInnerProduct},
-                                         TypeCase{ScalarType::kU8, Metric::kCosine},
-                                         TypeCase{ScalarType::kI8, Metric::kL2},
-                                         TypeCase{ScalarType::kI8, Metric::kInnerProduct},
-                                         TypeCase{ScalarType::kI8, Metric::kCosine}),
-                         [](const auto& test) {
-                           return std::string(scalar_type_name(test.param.type)) + "_" +
-                                  std::string(metric_name(test.param.metric));
-                         });
 
 TEST_F(GraphTest, InfoSaysWhatServes) {
   Collection collection = make(1000);
@@ -182,20 +75,19 @@ TEST_F(GraphTest, InfoSaysWhatServes) {
 TEST_F(GraphTest, SearchesSayWhatTheyCost) {
   Collection collection = make(1000);
   ASSERT_TRUE(collection.build_index());
-  const auto rows = queries_.rows(20);
-  const MatrixView queries(ScalarType::kU8, rows.data(), 20, kDim);
+  const MatrixView some = queries(20);
   SearchStats stats;
-  ASSERT_TRUE(collection.search(queries, {.stats = &stats}).is_ok());
+  ASSERT_TRUE(collection.search(some, {.stats = &stats}).is_ok());
   EXPECT_EQ(stats.queries, 20u);
   EXPECT_GE(stats.hops, 20u);
   EXPECT_GE(stats.distance_computations, 20u * 10u);
   SearchStats one;
   ASSERT_TRUE(
-      collection.search(VectorView(ScalarType::kU8, rows.data(), kDim), {.stats = &one}).is_ok());
+      collection.search(VectorView(ScalarType::kU8, some.row(0), kDim), {.stats = &one}).is_ok());
   EXPECT_EQ(one.queries, 1u);
   EXPECT_GE(one.hops, 1u);
   SearchStats exact;
-  ASSERT_TRUE(collection.search(queries, {.exact = true, .stats = &exact}).is_ok());
+  ASSERT_TRUE(collection.search(some, {.exact = true, .stats = &exact}).is_ok());
   EXPECT_EQ(exact.hops, 0u);
   EXPECT_EQ(exact.search_list_size_used, 0u);
 }
@@ -203,22 +95,21 @@ TEST_F(GraphTest, SearchesSayWhatTheyCost) {
 TEST_F(GraphTest, TheCostOfABatchIsTheSumOfItsQueries) {
   Collection collection = make(1000);
   ASSERT_TRUE(collection.build_index());
-  const auto rows = queries_.rows(20);
-  const MatrixView queries(ScalarType::kU8, rows.data(), 20, kDim);
+  const MatrixView some = queries(20);
   for (const bool has_tail : {false, true}) {
     if (has_tail) add(collection, 5000, 30);
-    ASSERT_TRUE(collection.search(queries).is_ok());  // blocks of the tail come into memory
+    ASSERT_TRUE(collection.search(some).is_ok());  // blocks of the tail come into memory
     SearchStats batch;
     const SearchOptions options{.search_list_size = 40, .thread_count = 1};
     SearchOptions of_batch = options;
     of_batch.stats = &batch;
-    ASSERT_TRUE(collection.search(queries, of_batch).is_ok());
+    ASSERT_TRUE(collection.search(some, of_batch).is_ok());
     SearchStats sum;
-    for (size_t q = 0; q < queries.rows(); ++q) {
+    for (size_t q = 0; q < some.rows(); ++q) {
       SearchStats one;
       SearchOptions of_one = options;
       of_one.stats = &one;
-      const VectorView query(ScalarType::kU8, queries.row(q), kDim);
+      const VectorView query(ScalarType::kU8, some.row(q), kDim);
       ASSERT_TRUE(collection.search(query, of_one).is_ok());
       EXPECT_GT(one.seed_us, 0);
       EXPECT_GT(one.walk_us, 0);
@@ -239,33 +130,12 @@ TEST_F(GraphTest, TheCostOfABatchIsTheSumOfItsQueries) {
 TEST_F(GraphTest, SearchListSizeIsCheckedAndRaisedToK) {
   Collection collection = make(1000);
   ASSERT_TRUE(collection.build_index());
-  const auto rows = queries_.rows(1);
-  const VectorView query(ScalarType::kU8, rows.data(), kDim);
+  const VectorView query(ScalarType::kU8, queries(1).row(0), kDim);
   EXPECT_EQ(collection.search(query, {.search_list_size = kSearchListSizeMax + 1}).status().code(),
             StatusCode::kInvalidArgument);
   EXPECT_TRUE(collection.search(query, {.search_list_size = kSearchListSizeMax}).is_ok());
   EXPECT_EQ(collection.search(query, {.k = 100, .search_list_size = 5})->size(), 100u);
   EXPECT_GE(recall(collection, {.k = 10, .search_list_size = 400}), kRecallMin);
-}
-
-TEST_F(GraphTest, ABatchAnswersLikeItsQueriesOneByOne) {
-  Collection collection = make(1500);
-  ASSERT_TRUE(collection.build_index());
-  for (int round = 0; round < 2; ++round) {
-    const auto rows = queries_.rows(64);
-    const auto batch = collection.search(MatrixView(ScalarType::kU8, rows.data(), 64, kDim));
-    ASSERT_TRUE(batch.is_ok());
-    for (size_t q = 0; q < 64; ++q) {
-      const auto one = collection.search(VectorView(ScalarType::kU8, rows.data() + q * kDim, kDim));
-      ASSERT_TRUE(one.is_ok());
-      ASSERT_EQ(one->size(), (*batch)[q].size());
-      for (size_t i = 0; i < one->size(); ++i) {
-        EXPECT_EQ((*one)[i].key, (*batch)[q][i].key);
-        EXPECT_EQ((*one)[i].distance, (*batch)[q][i].distance);
-      }
-    }
-    add(collection, 7000, 40);  // the second round has a tail
-  }
 }
 
 TEST_F(GraphTest, ChangesAfterTheBuildAreSeenAtOnce) {
@@ -493,7 +363,7 @@ TEST_F(GraphTest, DroppingACollectionEndsItsBuild) {
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_EQ(build.finish().code(), StatusCode::kCancelled);
   drop.join();
-  EXPECT_FALSE(std::filesystem::exists(directory_.database() + "/collections/000001"));
+  EXPECT_FALSE(std::filesystem::exists(folder()));
   EXPECT_EQ(collection.build_index().code(), StatusCode::kNotFound);
 }
 
@@ -504,7 +374,7 @@ TEST_F(GraphTest, ClosingEndsABuild) {
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_EQ(build.finish().code(), StatusCode::kCancelled);
   close.join();
-  database_ = open_or_die(directory_.database());
+  database_ = open_database();
   EXPECT_EQ(database_.collection()->info()->regime, "exact");
   EXPECT_TRUE(graph_files().empty());
 }
@@ -530,25 +400,20 @@ TEST_F(GraphTest, ASecondBuildWaitsForTheFirst) {
 
 TEST_F(GraphTest, TheBackgroundBuildsWhenWritesPause) {
   make(0);
-  Collection collection = reopen(small_graphs(true));
+  Collection collection = reopen(automatic_graphs());
   add(collection, 0, 1000);
-  const auto wait_for = [&](uint64_t points) {
-    for (int i = 0; i < 600 && collection.info()->index.points != points; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
-    EXPECT_EQ(collection.info()->index.points, points) << collection.info()->index_error;
+  const auto indexed = [](uint64_t points) {
+    return [points](const CollectionInfo& info) { return info.index.points == points; };
   };
-  wait_for(1000);
+  wait_for(collection, "graph of 1000", indexed(1000));
   EXPECT_GE(recall(collection), kRecallMin);
   add(collection, 5000, 300);
-  wait_for(1300);
+  wait_for(collection, "graph of 1300", indexed(1300));
   ASSERT_TRUE(collection.erase(numbers(300)).is_ok());
-  wait_for(1000);
-  for (int i = 0; i < 600 && collection.info()->regime != "resident"; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
+  wait_for(collection, "graph of 1000", indexed(1000));
+  wait_for(collection, "resident form", is_resident);
   EXPECT_GE(recall(collection), kRecallMin);
-  collection = reopen(small_graphs(true));
+  collection = reopen(automatic_graphs());
   EXPECT_EQ(collection.info()->regime, "resident");
 }
 
@@ -557,30 +422,25 @@ TEST_F(GraphTest, TheBackgroundBuildsWhenWritesPause) {
 TEST_F(GraphTest, TheSpaceOfDeletedPointsIsGivenBack) {
   constexpr size_t kWide = 256;
   make(0, {.dim = kWide});
-  Collection collection = reopen(small_graphs(true));
-  const std::string path = directory_.database() + "/collections/000001/vectors.dat";
+  Collection collection = reopen(automatic_graphs());
+  const std::string path = folder() + "vectors.dat";
   RowMaker maker(ScalarType::kF32, kWide, 3);
   const auto rows = maker.rows(5000);
   ASSERT_TRUE(
       collection.upsert(numbers(5000), MatrixView(ScalarType::kF32, rows.data(), 5000, kWide))
           .is_ok());
-  const auto wait_for = [](const auto& condition) {
-    for (int i = 0; i < 1200 && !condition(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
-    EXPECT_TRUE(condition());
-  };
-  wait_for([&] { return collection.info()->index.points == 5000; });
+  wait_for(collection, "graph", [](const auto& info) { return info.index.points == 5000; });
   const uint64_t before = std::filesystem::file_size(path);
   std::vector<uint64_t> doomed = numbers(5000);
   std::erase_if(doomed, [](uint64_t key) { return key % 10 == 0; });
   ASSERT_TRUE(collection.erase(doomed).is_ok());
-  wait_for([&] { return std::filesystem::file_size(path) * 4 <= before; });
-  wait_for([&] { return collection.info()->index.points == 500; });
+  wait_for(collection, "smaller file",
+           [&](const auto&) { return std::filesystem::file_size(path) * 4 <= before; });
+  wait_for(collection, "graph of few", [](const auto& info) { return info.index.points == 500; });
   EXPECT_GE(checked_recall(collection, MatrixView(ScalarType::kF32, rows.data(), 30, kWide)),
             kRecallMin);
   expect_sound();
-  wait_for([&] { return collection.info()->regime == "resident"; });
+  wait_for(collection, "resident form", is_resident);
   EXPECT_EQ(collection.size(), 500u);
 }
 
@@ -666,7 +526,7 @@ TEST_F(GraphTest, ADamagedGraphCostsSpeedNotTheCollection) {
       const char wrong[8] = {1, 2, 3, 4, 5, 6, 7, 99};
       stream.write(wrong, sizeof wrong);
     }
-    database_ = open_or_die(directory_.database());
+    database_ = open_database();
     collection = *database_.collection();
     EXPECT_EQ(recall(collection), 1.0);
     const auto info = collection.info();
@@ -691,11 +551,10 @@ TEST_F(GraphTest, LeftoversOfABuildAreRemovedByTheNextOpen) {
   Collection collection = make(1000);
   ASSERT_TRUE(collection.build_index());
   const std::string file = graph_file();
-  const std::string folder = directory_.database() + "/collections/000001/";
   ASSERT_TRUE(database_.close());
-  std::ofstream(folder + "graph-000099.dat") << "half a graph";
-  std::ofstream(folder + "graph-000099.dat.pairs") << "scratch";
-  database_ = open_or_die(directory_.database());
+  std::ofstream(folder() + "graph-000099.dat") << "half a graph";
+  std::ofstream(folder() + "graph-000099.dat.pairs") << "scratch";
+  database_ = open_database();
   EXPECT_EQ(graph_file(), file);
 }
 
@@ -703,25 +562,24 @@ TEST_F(GraphTest, LeftoversOfABuildAreRemovedByTheNextOpen) {
 TEST_F(GraphTest, AReaderElsewhereKeepsItsMoment) {
   Collection collection = make(1000);
   ASSERT_TRUE(collection.build_index());
-  const auto rows = queries_.rows(20);
-  const MatrixView queries(ScalarType::kU8, rows.data(), 20, kDim);
-  const auto before = collection.search(queries);
+  const MatrixView some = queries(20);
+  const auto before = collection.search(some);
   ASSERT_TRUE(before.is_ok());
   DatabaseOptions options = small_graphs();
   options.read_only = true;
-  Database reader = open_or_die(directory_.database(), options);
+  Database reader = open_database(options);
   for (int round = 0; round < 3; ++round) {
     ASSERT_TRUE(collection.erase(numbers(500)).is_ok());
     add(collection, 0, 500);
     ASSERT_TRUE(collection.build_index());
   }
-  const auto after = reader.collection()->search(queries);  // loads its graph only now
+  const auto after = reader.collection()->search(some);  // loads its graph only now
   ASSERT_TRUE(after.is_ok());
   EXPECT_EQ(reader.collection()->info()->regime, "resident") << "its file was not taken away";
   for (size_t q = 0; q < 20; ++q) {
     for (size_t i = 0; i < 10; ++i) EXPECT_EQ((*after)[q][i].key, (*before)[q][i].key);
   }
-  EXPECT_GE(checked_recall(*reader.collection(), queries), kRecallMin);
+  EXPECT_GE(checked_recall(*reader.collection(), some), kRecallMin);
   ASSERT_TRUE(reader.close());
   collection = reopen();
   EXPECT_EQ(graph_files().size(), kGraphFiles) << "what the reader needed is gone";
@@ -741,7 +599,7 @@ TEST_F(GraphTest, ReadersOpenWhileGraphsAreBuilt) {
   options.read_only = true;
   options.memory_limit_bytes = 64u << 20;
   for (int round = 0; round < 20; ++round) {
-    Database reader = open_or_die(directory_.database(), options);
+    Database reader = open_database(options);
     const Collection seen = *reader.collection();
     EXPECT_GE(recall(seen), kRecallMin);
     EXPECT_EQ(seen.info()->index_error, "");
@@ -749,74 +607,6 @@ TEST_F(GraphTest, ReadersOpenWhileGraphsAreBuilt) {
   stop = true;
   writer.join();
   expect_sound();
-}
-
-TEST_F(GraphTest, SearchesGoOnWhileGraphsAreBuiltAndPointsChange) {
-  Collection collection = make(800);
-  std::atomic<bool> stop{false};
-  std::vector<std::thread> searchers;
-  for (uint32_t t = 0; t < 2; ++t) {
-    searchers.emplace_back([&, t] {
-      RowMaker maker(ScalarType::kU8, kDim, 1);
-      std::mt19937 random(t);
-      while (!stop) {
-        const auto rows = maker.rows(4);
-        const auto found = collection.search(MatrixView(ScalarType::kU8, rows.data(), 4, kDim),
-                                             {.k = 5, .exact = random() % 8 == 0});
-        ASSERT_TRUE(found.is_ok()) << found.status().to_string();
-        for (const auto& answers : *found) {
-          ASSERT_EQ(answers.size(), 5u);
-          // Keys above are erased before they are written again: never twice, never foreign.
-          for (const Neighbor& neighbor : answers) EXPECT_LT(neighbor.key.u64(), 1000u);
-        }
-        const auto one = collection.search(VectorView(ScalarType::kU8, rows.data(), kDim));
-        ASSERT_TRUE(one.is_ok()) << one.status().to_string();
-      }
-    });
-  }
-  std::thread builder([&] {
-    while (!stop) {
-      const Status built = collection.build_index({.rebuild = true});
-      EXPECT_TRUE(built.is_ok()) << built.to_string();
-    }
-  });
-  std::mt19937 random(77);
-  for (int i = 0; i < 40; ++i) {
-    ASSERT_TRUE(collection.erase(numbers(30, random() % 400)).is_ok());
-    add(collection, random() % 900, 60);
-  }
-  stop = true;
-  for (std::thread& thread : searchers) thread.join();
-  builder.join();
-  EXPECT_GE(recall(collection), kRecallMin);
-  expect_sound();
-}
-
-// Random batches, builds, deletes and openings; every answer is checked against an exact search.
-TEST_F(GraphTest, AgreesWithExactSearchThroughRandomChanges) {
-  Collection collection = make(400);
-  std::mt19937 random(11);
-  for (int step = 0; step < 80; ++step) {
-    SCOPED_TRACE("step " + std::to_string(step));
-    switch (random() % 8) {
-      case 0:
-        ASSERT_TRUE(collection.build_index({.rebuild = true}));
-        break;
-      case 1:
-        collection = reopen();
-        break;
-      case 2:
-      case 3:
-        ASSERT_TRUE(collection.erase(numbers(random() % 120, random() % 1000)).is_ok());
-        break;
-      default:
-        add(collection, random() % 1000, 1 + random() % 100);
-    }
-    if (step % 4 == 0) {
-      EXPECT_GE(recall(collection), kRecallMin);
-    }
-    if (step % 20 == 19) expect_sound();
-  }
 }
 
 }  // namespace

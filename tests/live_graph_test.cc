@@ -1,119 +1,28 @@
 // Graphs that change in place, through the public door: points come and go, nothing is rebuilt.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <chrono>
 #include <filesystem>
-#include <functional>
 #include <random>
-#include <set>
 #include <thread>
 
-#include "roxanne/roxanne.h"
-#include "small_graphs.h"
-#include "temporary_directory.h"
+#include "graph_fixture.h"
 
 namespace roxanne {
 namespace {
 
-using testing_support::checked_recall;
+using testing_support::has_caught_up;
+using testing_support::info_of;
 using testing_support::numbers;
 using testing_support::RowMaker;
-using testing_support::TemporaryDirectory;
+using testing_support::Searchers;
+using testing_support::TypeCase;
+using testing_support::wait_for;
 
-constexpr size_t kDim = 24;
-constexpr uint64_t kPointsMin = 200;
-constexpr double kRecallMin = 0.9;
-// On disk alone, however little there is.
-const IndexOptions kOnDisk = {.rebuild = true, .serving_memory_bytes = 1};
 // Takes in what came since, and makes no resident form of it.
 const IndexOptions kTakeIn = {.serving_memory_bytes = 1};
 
-DatabaseOptions small_graphs(bool automatic) {
-  DatabaseOptions options;
-  options.create_if_missing = true;
-  options.thread_count = 2;
-  options.automatic_index = automatic;
-  options.index_points_min = kPointsMin;
-  return options;
-}
-
-Database open_or_die(const std::string& path, const DatabaseOptions& options) {
-  auto database = Database::open(path, options);
-  if (!database.is_ok()) ADD_FAILURE() << database.status().to_string();
-  return std::move(database).value();
-}
-
-class LiveGraphTest : public testing::Test {
- protected:
-  LiveGraphTest() : database_(open_or_die(directory_.database(), small_graphs(false))) {}
-
-  Collection make(size_t points,
-                  const CollectionOptions& options = {.dim = kDim, .type = ScalarType::kU8}) {
-    options_ = options;
-    maker_ = RowMaker(options.type, options.dim, 1);
-    auto collection = database_.create_collection("default", options);
-    if (!collection.is_ok()) ADD_FAILURE() << collection.status().to_string();
-    if (points > 0) add(*collection, 0, points);
-    return *collection;
-  }
-  void add(Collection& collection, uint64_t first, size_t count) {
-    const auto rows = maker_.rows(count);
-    const auto counts = collection.upsert(
-        numbers(count, first), MatrixView(options_.type, rows.data(), count, options_.dim));
-    if (!counts.is_ok()) ADD_FAILURE() << counts.status().to_string();
-  }
-  double recall(const Collection& collection, const SearchOptions& options = {}) {
-    const auto rows = maker_.rows(30);
-    return checked_recall(collection, MatrixView(options_.type, rows.data(), 30, options_.dim),
-                          options);
-  }
-  Collection reopen(const DatabaseOptions& options = small_graphs(false)) {
-    const Status closed = database_.close();
-    EXPECT_TRUE(closed.is_ok()) << closed.to_string();
-    database_ = open_or_die(directory_.database(), options);
-    return *database_.collection();
-  }
-  void expect_sound() {
-    const auto report = database_.verify();
-    ASSERT_TRUE(report.is_ok()) << report.status().to_string();
-    for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
-  }
-  std::set<std::string> graph_files() const {
-    std::set<std::string> names;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(directory_.database() + "/collections/000001")) {
-      const std::string name = entry.path().filename();
-      if (name.starts_with("graph-")) names.insert(name);
-    }
-    return names;
-  }
-  static CollectionInfo info_of(const Collection& collection) {
-    const auto info = collection.info();
-    if (!info.is_ok()) ADD_FAILURE() << info.status().to_string();
-    return info.is_ok() ? *info : CollectionInfo{};
-  }
-  static bool has_caught_up(const CollectionInfo& info) {
-    return info.index.points == info.points && info.index.dead_nodes == 0;
-  }
-  using Condition = std::function<bool(const CollectionInfo&)>;
-  static void wait_for(const Collection& collection, const std::string& what,
-                       const Condition& condition) {
-    for (int i = 0; i < 1200; ++i) {
-      if (condition(info_of(collection))) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds(25));
-    }
-    const CollectionInfo info = info_of(collection);
-    ADD_FAILURE() << "no " << what << ": regime " << info.regime << ", " << info.points
-                  << " points, indexed " << info.index.points << ", dead " << info.index.dead_nodes
-                  << ", changes " << info.index.changes_since_checkpoint << " " << info.index_error;
-  }
-
-  TemporaryDirectory directory_;
-  Database database_;
-  CollectionOptions options_;
-  RowMaker maker_{ScalarType::kU8, kDim, 1};
-};
+class LiveGraphTest : public testing_support::SmallGraphTest {};
 
 TEST_F(LiveGraphTest, PointsAreTakenInWithoutABuild) {
   Collection collection = make(2000);
@@ -146,10 +55,6 @@ TEST_F(LiveGraphTest, PointsAreTakenInWithoutABuild) {
   expect_sound();
 }
 
-struct TypeCase {
-  ScalarType type;
-  Metric metric;
-};
 class LiveGraphTypeTest : public LiveGraphTest, public testing::WithParamInterface<TypeCase> {};
 
 TEST_P(LiveGraphTypeTest, FindsWhatAnExactSearchFinds) {
@@ -167,21 +72,8 @@ TEST_P(LiveGraphTypeTest, FindsWhatAnExactSearchFinds) {
   expect_sound();
 }
 
-std::vector<TypeCase> type_cases() {
-  std::vector<TypeCase> cases;
-  for (const ScalarType type :
-       {ScalarType::kF32, ScalarType::kF16, ScalarType::kU8, ScalarType::kI8}) {
-    for (const Metric metric : {Metric::kL2, Metric::kInnerProduct, Metric::kCosine}) {
-      cases.push_back({type, metric});
-    }
-  }
-  return cases;
-}
-INSTANTIATE_TEST_SUITE_P(All, LiveGraphTypeTest, testing::ValuesIn(type_cases()),
-                         [](const auto& test) {
-                           return std::string(scalar_type_name(test.param.type)) + "_" +
-                                  std::string(metric_name(test.param.metric));
-                         });
+INSTANTIATE_TEST_SUITE_P(All, LiveGraphTypeTest, testing::ValuesIn(testing_support::type_cases()),
+                         [](const auto& test) { return testing_support::name_of(test.param); });
 
 // Keeps D8: what is taken out goes on resting, until the graph on disk does not name it either.
 TEST_F(LiveGraphTest, SlotsAreWrittenAgainAfterACheckpoint) {
@@ -211,7 +103,7 @@ TEST_F(LiveGraphTest, APointThatIsNotInTheGraphIsFoundAfterOpening) {
   ASSERT_TRUE(collection.build_index(kOnDisk));
   add(collection, 3000, 12);
   for (const bool read_only : {false, true, false}) {
-    DatabaseOptions options = small_graphs(false);
+    DatabaseOptions options = small_graphs();
     options.read_only = read_only;
     collection = reopen(options);
     EXPECT_GE(recall(collection), kRecallMin);
@@ -226,7 +118,7 @@ TEST_F(LiveGraphTest, TheBackgroundTakesPointsIn) {
   Collection collection = make(1500);
   ASSERT_TRUE(collection.build_index(kOnDisk));
   const auto files = graph_files();
-  DatabaseOptions options = small_graphs(true);
+  DatabaseOptions options = automatic_graphs();
   options.memory_limit_bytes = 40u << 20;
   collection = reopen(options);
   EXPECT_GE(recall(collection), kRecallMin);  // loads the graph
@@ -249,7 +141,7 @@ TEST_F(LiveGraphTest, TheBackgroundTakesPointsIn) {
 
 TEST_F(LiveGraphTest, ACollectionGrowsFromEmpty) {
   make(0);
-  Collection collection = reopen(small_graphs(true));
+  Collection collection = reopen(automatic_graphs());
   for (uint64_t first = 0; first < 4000; first += 40) {
     add(collection, first, 40);
     if (first % 800 == 0) {
@@ -270,7 +162,7 @@ TEST_F(LiveGraphTest, AResidentFormMakesWayAndComesBack) {
   Collection collection = make(1500);
   ASSERT_TRUE(collection.build_index());
   EXPECT_EQ(info_of(collection).regime, "resident");
-  collection = reopen(small_graphs(true));
+  collection = reopen(automatic_graphs());
   EXPECT_GE(recall(collection), kRecallMin);
   EXPECT_EQ(info_of(collection).regime, "resident");
   for (uint64_t round = 0; round < 2; ++round) {
@@ -316,7 +208,7 @@ TEST_F(LiveGraphTest, WritersDoNotRunAway) {
   constexpr size_t kWide = 512;  // 2 KiB a row
   Collection collection = make(3000, {.dim = kWide});
   ASSERT_TRUE(collection.build_index(kOnDisk));
-  DatabaseOptions options = small_graphs(true);
+  DatabaseOptions options = automatic_graphs();
   options.memory_limit_bytes = 48u << 20;  // whose tail is some hundred rows
   collection = reopen(options);
   ASSERT_GE(recall(collection), 0.8);
@@ -335,7 +227,7 @@ TEST_F(LiveGraphTest, WritersDoNotRunAway) {
 // A large batch does not wait, nor is it taken in point by point.
 TEST_F(LiveGraphTest, ABulkIsBuilt) {
   make(0);
-  Collection collection = reopen(small_graphs(true));
+  Collection collection = reopen(automatic_graphs());
   add(collection, 0, 2000);
   wait_for(collection, "graph", has_caught_up);
   const auto files = graph_files();
@@ -349,36 +241,15 @@ TEST_F(LiveGraphTest, ABulkIsBuilt) {
 TEST_F(LiveGraphTest, SearchesGoOnWhilePointsComeAndGo) {
   Collection collection = make(900);
   ASSERT_TRUE(collection.build_index(kOnDisk));
-  collection = reopen(small_graphs(true));
-  std::atomic<bool> stop{false};
-  std::vector<std::thread> searchers;
-  for (uint32_t t = 0; t < 2; ++t) {
-    searchers.emplace_back([&] {
-      RowMaker maker(ScalarType::kU8, kDim, 1);
-      while (!stop) {
-        const auto rows = maker.rows(6);
-        const auto found =
-            collection.search(MatrixView(ScalarType::kU8, rows.data(), 6, kDim), {.k = 5});
-        ASSERT_TRUE(found.is_ok()) << found.status().to_string();
-        for (const auto& answers : *found) {
-          ASSERT_EQ(answers.size(), 5u);
-          std::set<Key> keys;
-          for (const Neighbor& neighbor : answers) {
-            EXPECT_LT(neighbor.key.u64(), 1000u);
-            EXPECT_TRUE(keys.insert(neighbor.key).second) << "twice";
-          }
-        }
-      }
-    });
-  }
+  collection = reopen(automatic_graphs());
+  Searchers searchers(collection, options_, 1000);
   std::mt19937 random(77);
   for (int i = 0; i < 150; ++i) {
     ASSERT_TRUE(collection.erase(numbers(4, random() % 400)).is_ok());
     add(collection, random() % 990, 10);
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  stop = true;
-  for (std::thread& thread : searchers) thread.join();
+  searchers.stop();
   wait_for(collection, "caught up", has_caught_up);
   EXPECT_GE(recall(collection), kRecallMin);
   EXPECT_GT(info_of(collection).index.updates.added, 0u);
@@ -389,7 +260,7 @@ TEST_F(LiveGraphTest, SearchesGoOnWhilePointsComeAndGo) {
 TEST_F(LiveGraphTest, EveryWriteIsFoundAtOnce) {
   Collection collection = make(1200);
   ASSERT_TRUE(collection.build_index(kOnDisk));
-  collection = reopen(small_graphs(true));
+  collection = reopen(automatic_graphs());
   RowMaker maker(ScalarType::kU8, kDim, 9);
   std::mt19937 random(3);
   for (uint64_t i = 0; i < 300; ++i) {
@@ -425,7 +296,7 @@ TEST_F(LiveGraphTest, AgreesWithExactSearchThroughRandomChanges) {
         ASSERT_TRUE(collection.build_index(random() % 4 == 0 ? kOnDisk : IndexOptions{}));
         break;
       case 1:
-        collection = reopen(small_graphs(random() % 2 == 0));
+        collection = reopen(random() % 2 == 0 ? automatic_graphs() : small_graphs());
         break;
       case 2:
       case 3:
@@ -453,17 +324,15 @@ TEST_F(LiveGraphTest, AReaderBesideAWriterFindsNothingWrong) {
     SCOPED_TRACE(is_resident);
     Collection collection = make(2000);
     ASSERT_TRUE(collection.build_index(is_resident ? IndexOptions{} : kOnDisk));
-    DatabaseOptions options = small_graphs(false);
+    DatabaseOptions options = small_graphs();
     options.read_only = true;
-    Database reader = open_or_die(directory_.database(), options);
+    Database reader = open_database(options);
     const Collection seen = *reader.collection();
     for (uint64_t round = 0; round < 4; ++round) {
       add(collection, round * 400, 210);  // they move
       ASSERT_TRUE(collection.build_index(kTakeIn));
       EXPECT_EQ(info_of(collection).regime, "disk");
-      const auto report = reader.verify();
-      ASSERT_TRUE(report.is_ok()) << report.status().to_string();
-      for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+      testing_support::expect_sound(reader);
       if (round < 2) continue;  // its graph is not loaded before
       EXPECT_GE(recall(seen), kRecallMin);
       EXPECT_EQ(info_of(seen).regime, is_resident ? "resident" : "disk")
@@ -478,16 +347,16 @@ TEST_F(LiveGraphTest, AReaderBesideAWriterFindsNothingWrong) {
 TEST_F(LiveGraphTest, DroppingAndClosingWaitForNobody) {
   for (const bool drops : {true, false}) {
     make(1500);
-    Collection collection = reopen(small_graphs(true));
+    Collection collection = reopen(automatic_graphs());
     wait_for(collection, "graph", has_caught_up);
     for (uint64_t i = 0; i < 20; ++i) add(collection, 5000 + i * 30, 30);
     expect_sound();
     if (drops) {
       ASSERT_TRUE(database_.drop_collection("default"));
-      EXPECT_FALSE(std::filesystem::exists(directory_.database() + "/collections/000001"));
+      EXPECT_FALSE(std::filesystem::exists(folder()));
       ASSERT_TRUE(database_.close());
       std::filesystem::remove_all(directory_.database());
-      database_ = open_or_die(directory_.database(), small_graphs(false));
+      database_ = open_database();
     } else {
       collection = reopen();
       EXPECT_GE(recall(collection), kRecallMin);

@@ -1,4 +1,4 @@
-// Small clustered collections, and whether what is found in them is true.
+// Small clustered collections, and whether what is found in them is true and what is kept is sound.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -27,6 +27,12 @@ class RowMaker {
   RowMaker(ScalarType type, size_t dim, uint32_t seed)
       : type_(type), dim_(dim), random_(seed), centers_(kClusters * dim) {
     for (float& value : centers_) value = static_cast<float>(10 + random_() % 80);
+  }
+  // Of the same clusters.
+  RowMaker with_other_rows(uint32_t seed) const {
+    RowMaker other = *this;
+    other.random_.seed(seed);
+    return other;
   }
   void append(std::vector<std::byte>& out) {
     const size_t cluster = random_() % kClusters;
@@ -104,6 +110,12 @@ inline double checked_recall(const Collection& collection, const MatrixView& que
     wanted += expected;
   }
   return wanted == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(wanted);
+}
+
+inline void expect_sound(Database& database) {
+  const auto report = database.verify();
+  ASSERT_TRUE(report.is_ok()) << report.status().to_string();
+  for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
 }
 
 }  // namespace roxanne::testing_support

@@ -24,6 +24,7 @@ using storage::Operation;
 using storage::PowerCutPolicy;
 using storage::SimulatedFileSystem;
 using testing_support::checked_recall;
+using testing_support::expect_sound;
 using testing_support::numbers;
 using testing_support::RowMaker;
 using testing_support::TemporaryDirectory;
@@ -65,12 +66,6 @@ State state_of(const Database& database) {
     if (collection.is_ok()) read_all(*collection, state[name]);
   }
   return state;
-}
-
-void expect_sound(Database& database) {
-  const auto report = database.verify();
-  ASSERT_TRUE(report.is_ok()) << report.status().to_string();
-  for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
 }
 
 // Opens a copy, checks every byte, and reads it.

@@ -1,22 +1,14 @@
-// A disk index end to end: answers, cost, deletions, degenerate sets, damage, memory.
+// A disk index end to end: answers, cost, deletions, memory.
 #include "index/disk_index.h"
 
 #include <gtest/gtest.h>
 #include <malloc.h>
 #include <stdlib.h>
 
-#include <cmath>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <numeric>
 #include <random>
-#include <set>
 
 #include "index/disk_build_bytes.h"
 #include "index/test_disk_index.h"
-#include "storage/simulated_file_system.h"
-#include "storage/test_directory.h"
 
 namespace roxanne::index {
 namespace {
@@ -33,20 +25,6 @@ class WithoutRing {
  public:
   WithoutRing() { ::setenv("ROX_IO", "pread", 1); }
   ~WithoutRing() { ::unsetenv("ROX_IO"); }
-};
-
-class DiskIndexTest : public testing::Test {
- protected:
-  Result<std::unique_ptr<DiskIndex>> build(const NamedRows& rows, Metric metric,
-                                           const DiskBuildOptions& options = {}) {
-    return build_disk(storage::posix_file_system(), directory_.path(), rows, metric, options);
-  }
-  Result<std::unique_ptr<DiskIndex>> open(const NamedRows& rows, Metric metric) {
-    return DiskIndex::open(storage::posix_file_system(), disk_paths(directory_.path()),
-                           rows.options(metric));
-  }
-
-  storage::TestDirectory directory_;
 };
 
 struct TypeCase {
@@ -258,209 +236,6 @@ TEST_F(DiskIndexTest, QueriesCanLeaveOutASlotEach) {
     for (const ScanNeighbor& one : outcomes[q].found) EXPECT_NE(one.id, rows.slots[q]);
   }
 }
-
-// ---- Degenerate sets. ----
-
-TEST_F(DiskIndexTest, TinySetsWork) {
-  for (const Metric metric : kAllMetrics) {
-    for (const size_t count : {1u, 2u, 3u, 31u, 33u}) {
-      SCOPED_TRACE(std::to_string(count) + " points");
-      const NamedRows rows(make_test_rows(ScalarType::kF16, count, 5, 23));
-      const auto built = build(rows, metric);
-      ASSERT_TRUE(built.is_ok()) << built.status().to_string();
-      expect_sound(**built, rows);
-      const SearchedDisk searched(rows, metric, rows.rows);
-      EXPECT_EQ(searched.measure(**built, {.k = 40}).recall(), 1.0) << "k is more than there are";
-      EXPECT_EQ(searched.measure(**built, {.k = 1}).recall(), 1.0);
-      const auto opened = open(rows, metric);
-      ASSERT_TRUE(opened.is_ok()) << opened.status().to_string();
-      EXPECT_EQ(searched.measure(**opened, {.k = 40}).recall(), 1.0);
-    }
-  }
-}
-
-// ... and without reading all of them: none is nearer than the others.
-TEST_F(DiskIndexTest, EqualPointsAndZerosAreFound) {
-  for (const float value : {0.0f, 2.5f}) {
-    TestRows all = make_test_rows(ScalarType::kF32, 3000, 16, 24);
-    for (size_t i = 0; i < 3000 * 16; ++i) store_scalar(all.type, value, all.bytes.data() + 4 * i);
-    const NamedRows rows(all);
-    const TestRows queries = make_test_rows(ScalarType::kF32, 5, 16, 25);
-    const TestRows same{all.type, 1, 16, {all.bytes.begin(), all.bytes.begin() + 64}};
-    for (const Metric metric : {Metric::kL2, Metric::kInnerProduct}) {
-      const auto built = build(rows, metric);
-      ASSERT_TRUE(built.is_ok()) << built.status().to_string();
-      expect_sound(**built, rows);
-      for (const TestRows* some : {&queries, &same}) {
-        const SearchedDisk searched(rows, metric, *some);
-        const auto measured = searched.measure(**built, {.k = 10, .search_list_size = 160});
-        EXPECT_EQ(measured.recall(), 1.0);
-        EXPECT_LE(measured.stats.reads, 64 * some->rows);
-        EXPECT_EQ(searched.measure(**built, {.k = 100}).recall(), 1.0);
-      }
-    }
-  }
-}
-
-TEST_F(DiskIndexTest, CopiesAndFarClustersAreFound) {
-  TestRows all = make_test_rows(ScalarType::kF32, 3000, 16, 26);
-  auto* values = reinterpret_cast<float*>(all.bytes.data());
-  for (size_t i = 1000; i < 2000; ++i) std::memcpy(values + i * 16, values, 64);  // 1,001 copies
-  for (size_t i = 2000 * 16; i < 3000 * 16; ++i) values[i] += 1e6f;               // far away
-  const NamedRows rows(all);
-  const auto built = build(rows, Metric::kL2);
-  ASSERT_TRUE(built.is_ok());
-  expect_sound(**built, rows);
-  TestRows queries{all.type, 0, all.dim, {}};
-  for (const size_t i : {0u, 5u, 500u, 1500u, 2100u, 2999u}) {
-    queries.bytes.insert(queries.bytes.end(), all.view().row(i), all.view().row(i) + 64);
-    ++queries.rows;
-  }
-  const SearchedDisk searched(rows, Metric::kL2, queries);
-  EXPECT_GE(searched.measure(**built, {.k = 10, .search_list_size = 100}).recall(), 0.95);
-  EXPECT_EQ(searched.measure(**built, {.k = 1}).recall(), 1.0);
-}
-
-// One point so far away that nothing else tells it from the rest.
-TEST_F(DiskIndexTest, APointFarFromAllOthersHidesNone) {
-  TestRows all = make_test_rows(ScalarType::kF32, 1500, 16, 27);
-  auto* values = reinterpret_cast<float*>(all.bytes.data());
-  for (size_t d = 0; d < 16; ++d) values[1234 * 16 + d] = 1e9f;
-  const NamedRows rows(all);
-  const auto built = build(rows, Metric::kL2);
-  ASSERT_TRUE(built.is_ok());
-  const TestRows queries = make_test_rows(ScalarType::kF32, 20, 16, 28);
-  EXPECT_GE(SearchedDisk(rows, Metric::kL2, queries)
-                .measure(**built, {.k = 10, .search_list_size = 100})
-                .recall(),
-            0.95);
-  const TestRows far{all.type, 1, 16, {all.view().row(1234), all.view().row(1234) + 64}};
-  EXPECT_EQ(SearchedDisk(rows, Metric::kL2, far).measure(**built, {.k = 1}).recall(), 1.0);
-}
-
-// What is built can be opened again; what could not is refused when it is built.
-TEST_F(DiskIndexTest, FloatsThatAreTooLargeAreRefusedAtOnce) {
-  for (const Metric metric : kAllMetrics) {
-    for (const float factor : {1e10f, 1e18f, 1e36f}) {
-      SCOPED_TRACE(factor);
-      TestRows all = make_test_rows(ScalarType::kF32, 500, 8, 29);
-      auto* values = reinterpret_cast<float*>(all.bytes.data());
-      for (size_t i = 0; i < 500 * 8; ++i) values[i] *= i % 3 == 0 ? factor : 1.0f;
-      const NamedRows rows(all);
-      const auto built = build(rows, metric);
-      if (!built.is_ok()) {
-        EXPECT_EQ(built.status().code(), StatusCode::kUnsupported) << built.status().to_string();
-        EXPECT_GE(factor, 1e18f);
-        EXPECT_TRUE(std::filesystem::is_empty(directory_.path()));
-        continue;
-      }
-      base::ThreadPool pool(0);
-      const auto outcomes = (*built)->search(rows.rows.view().slice(0, 20), rows.live(), pool, {});
-      for (const DiskOutcome& outcome : outcomes) EXPECT_TRUE(outcome.status.is_ok());
-      EXPECT_TRUE(open(rows, metric).is_ok());
-    }
-  }
-}
-
-TEST_F(DiskIndexTest, WideVectorsTakePagesOfTheirOwn) {
-  for (const auto& [dim, page_bytes] : {std::pair<size_t, size_t>{1024, 16384}, {4096, 20480}}) {
-    const NamedRows rows(make_test_rows(ScalarType::kF32, 300, dim, 30));
-    const TestRows queries = make_test_rows(ScalarType::kF32, 20, dim, 31);
-    const auto built = build(rows, Metric::kL2);
-    ASSERT_TRUE(built.is_ok()) << built.status().to_string();
-    EXPECT_EQ((*built)->graph().layout.page_bytes, page_bytes);
-    const SearchedDisk searched(rows, Metric::kL2, queries);
-    EXPECT_GE(searched.measure(**built, {.k = 10, .search_list_size = 100}).recall(), 0.98);
-    const auto opened = open(rows, Metric::kL2);
-    ASSERT_TRUE(opened.is_ok());
-    expect_sound(**opened, rows);
-  }
-  EXPECT_FALSE(fits_disk_index({.dim = 16384}));
-}
-
-// ---- Disks that fail. ----
-
-// A page of the file, damaged where its nodes are.
-void flip_in_page(const std::string& path, uint64_t physical_page, uint32_t page_bytes) {
-  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(physical_page * page_bytes + 777));
-  const char byte = static_cast<char>(file.get() ^ 4);
-  file.seekp(static_cast<std::streamoff>(physical_page * page_bytes + 777));
-  file.put(byte);
-}
-
-TEST_F(DiskIndexTest, ADamagedPageFailsTheQueriesThatWantItAndNoOthers) {
-  const NamedRows rows(make_test_rows(ScalarType::kU8, 4000, 32, 32));
-  const TestRows queries = make_test_rows(ScalarType::kU8, 80, 32, 33);
-  const auto built = build(rows, Metric::kL2);
-  ASSERT_TRUE(built.is_ok());
-  const SearchedDisk searched(rows, Metric::kL2, queries);
-  const DiskSearchOptions options{.k = 10, .search_list_size = 20, .thread_count = 2};
-  const auto good = searched.search(**built, options);
-  const std::string pages = disk_paths(directory_.path()).pages;
-  flip_in_page(pages, 20, (*built)->graph().layout.page_bytes);
-  const auto opened = open(rows, Metric::kL2);
-  ASSERT_TRUE(opened.is_ok());
-  (*opened)->use_cache(1u << 20);
-  for (int round = 0; round < 2; ++round) {
-    const auto outcomes = searched.search(**opened, options);
-    size_t failed = 0;
-    for (size_t q = 0; q < outcomes.size(); ++q) {
-      if (outcomes[q].status.is_ok()) {
-        expect_same({outcomes[q]}, {good[q]});
-        continue;
-      }
-      ++failed;
-      EXPECT_EQ(outcomes[q].status.code(), StatusCode::kCorruption);
-      EXPECT_NE(outcomes[q].status.message().find(pages), std::string::npos);
-      EXPECT_NE(outcomes[q].status.message().find("page "), std::string::npos);
-      EXPECT_TRUE(outcomes[q].found.empty());
-    }
-    EXPECT_GT(failed, 0u);
-    EXPECT_LT(failed, outcomes.size() / 2);
-  }
-  size_t problems = 0;
-  (*opened)->verify({}, {}, [&](const Status& status) {
-    EXPECT_NE(status.message().find(pages), std::string::npos) << status.to_string();
-    return ++problems < 5;
-  });
-  EXPECT_GT(problems, 0u);
-}
-
-TEST_F(DiskIndexTest, AReadThatFailsFailsItsQueryAlone) {
-  storage::SimulatedFileSystem file_system;
-  ASSERT_TRUE(file_system.create_directory("/db").is_ok());
-  const NamedRows rows(make_test_rows(ScalarType::kU8, 3000, 32, 34));
-  const TestRows queries = make_test_rows(ScalarType::kU8, 30, 32, 35);
-  auto built = build_disk(file_system, "/db", rows, Metric::kL2);
-  ASSERT_TRUE(built.is_ok()) << built.status().to_string();
-  const SearchedDisk searched(rows, Metric::kL2, queries);
-  const auto good = searched.search(**built, {.k = 10, .search_list_size = 20});
-  uint64_t reads = 0;
-  for (const DiskOutcome& outcome : good) reads += outcome.stats.reads;
-  for (uint64_t nth = 1; nth <= reads; nth += 13) {
-    file_system.inject(
-        {.operation = storage::Operation::kRead, .occurrence = nth, .path_contains = ".pages"});
-    const auto outcomes = searched.search(**built, {.k = 10, .search_list_size = 20});
-    file_system.clear_faults();
-    size_t failed = 0;
-    for (size_t q = 0; q < outcomes.size(); ++q) {
-      if (outcomes[q].status.is_ok()) {
-        expect_same({outcomes[q]}, {good[q]});
-        continue;
-      }
-      ++failed;
-      EXPECT_EQ(outcomes[q].status.code(), StatusCode::kIoError);
-      const std::string message = outcomes[q].status.message();
-      EXPECT_NE(message.find("/db/graph.pages"), std::string::npos) << message;
-      EXPECT_NE(message.find("page "), std::string::npos) << message;
-    }
-    EXPECT_EQ(failed, 1u) << "read " << nth;
-  }
-  expect_same(searched.search(**built, {.k = 10, .search_list_size = 20}), good);
-}
-
-// ---- Memory. ----
 
 uint64_t allocated_bytes() {
   const struct mallinfo2 info = ::mallinfo2();

@@ -12,6 +12,7 @@
 #include "index/exact_scan.h"
 #include "index/test_rows.h"
 #include "storage/file_system.h"
+#include "storage/test_directory.h"
 
 namespace roxanne::index {
 
@@ -149,5 +150,20 @@ inline void expect_sound(const DiskIndex& index, const NamedRows& rows) {
                  return false;
                });
 }
+
+// Of one index in a folder of its own, on the disk.
+class DiskIndexTest : public testing::Test {
+ protected:
+  Result<std::unique_ptr<DiskIndex>> build(const NamedRows& rows, Metric metric,
+                                           const DiskBuildOptions& options = {}) {
+    return build_disk(storage::posix_file_system(), directory_.path(), rows, metric, options);
+  }
+  Result<std::unique_ptr<DiskIndex>> open(const NamedRows& rows, Metric metric) {
+    return DiskIndex::open(storage::posix_file_system(), disk_paths(directory_.path()),
+                           rows.options(metric));
+  }
+
+  storage::TestDirectory directory_;
+};
 
 }  // namespace roxanne::index

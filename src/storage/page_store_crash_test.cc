@@ -8,6 +8,7 @@
 #include "storage/page_store.h"
 #include "storage/simulated_file_system.h"
 #include "storage/test_pages.h"
+#include "storage/test_power_cuts.h"
 
 namespace roxanne::storage {
 namespace {
@@ -23,7 +24,6 @@ struct Moment {
 
 // What the script has done, as far as it was told.
 struct Progress {
-  bool is_made = false;
   PageModel pages;
   Moment durable;
   std::optional<Moment> in_flight;
@@ -69,13 +69,6 @@ Status run_steps(PageStore& store, uint64_t seed, int step_count, Progress& prog
   return run_checkpoint(store, progress);
 }
 
-void run_script(FileSystem& files, uint64_t seed, Progress& progress) {
-  auto store = PageStore::create(files, kPath, {});
-  if (!store.is_ok() || !files.sync_directory("/").is_ok()) return;
-  progress.is_made = true;
-  static_cast<void>(run_steps(**store, seed, 14, progress));
-}
-
 void expect_one_of(const PageStore& store, Progress& progress) {
   const auto found = read_model(store, *store.snapshot());
   ASSERT_TRUE(found.is_ok()) << found.status().to_string();
@@ -91,72 +84,44 @@ void expect_one_of(const PageStore& store, Progress& progress) {
   progress.pages = progress.durable.pages;
 }
 
-// Opens what a power cut left, checks it, works on, is cut off a second time, and checks again.
-void expect_recovers(SimulatedFileSystem& files, uint64_t seed, PowerCutPolicy policy,
-                     Progress progress) {
-  SimulatedRandom random(seed);
-  for (int round = 0; round < 3; ++round) {
-    files.power_cycle(random.next(), policy);
-    {
-      // A reader first: it must do with what is there.
-      auto reader = PageStore::open(files, kPath, {.read_only = true});
-      ASSERT_TRUE(reader.is_ok()) << reader.status().to_string();
-    }
-    // The first cut may hit the opening itself.
-    files.set_crash_at(1 + random.below(round == 0 ? 6 : 40));
-    auto store = PageStore::open(files, kPath, {});
-    if (!store.is_ok()) {
-      ASSERT_TRUE(files.has_crashed()) << store.status().to_string();
-      continue;
-    }
-    if (!files.has_crashed()) {
-      const auto found = read_model(**store, *(*store)->snapshot());
-      ASSERT_TRUE(found.is_ok()) << found.status().to_string();
-      expect_one_of(**store, progress);
-      if (testing::Test::HasFatalFailure()) return;
-    }
-    static_cast<void>(run_steps(**store, random.next(), 6, progress));
+class PageScript final : public PowerCutScript {
+ public:
+  Status run(SimulatedFileSystem& files, uint64_t seed) override {
+    ROX_ASSIGN_OR_RETURN(store_, PageStore::create(files, kPath, {}));
+    ROX_RETURN_IF_ERROR(files.sync_directory("/"));
+    is_made_ = true;
+    return run_steps(*store_, seed, 14, progress_);
   }
-  files.power_cycle(random.next(), policy);
-  auto store = PageStore::open(files, kPath, {});
-  ASSERT_TRUE(store.is_ok()) << store.status().to_string();
-  expect_one_of(**store, progress);
-}
-
-uint64_t operations_of(uint64_t script_seed) {
-  SimulatedFileSystem files;
-  Progress progress;
-  run_script(files, script_seed, progress);
-  EXPECT_FALSE(progress.in_flight.has_value());
-  return files.operation_count();
-}
-
-void cut_at_each_operation(PowerCutPolicy policy, uint64_t script_seeds) {
-  for (uint64_t script = 1; script <= script_seeds; ++script) {
-    const uint64_t operations = operations_of(script);
-    for (uint64_t cut = 1; cut <= operations + 1; ++cut) {
-      SCOPED_TRACE("script " + std::to_string(script) + ", cut at " + std::to_string(cut));
-      SimulatedFileSystem files(script * 1000 + cut);
-      files.set_crash_at(cut);
-      Progress progress;
-      run_script(files, script, progress);
-      if (!progress.is_made) continue;  // nobody names the file yet
-      expect_recovers(files, script * 7919 + cut, policy, progress);
-      if (testing::Test::HasFatalFailure()) return;
-    }
+  bool is_made() const override { return is_made_; }
+  Status open_to_read(SimulatedFileSystem& files) override {
+    ROX_ASSIGN_OR_RETURN(store_, PageStore::open(files, kPath, {.read_only = true}));
+    return Status::ok();
   }
-}
+  Status open_to_write(SimulatedFileSystem& files) override {
+    ROX_ASSIGN_OR_RETURN(store_, PageStore::open(files, kPath, {}));
+    return Status::ok();
+  }
+  void expect_right() override { expect_one_of(*store_, progress_); }
+  Status go_on(uint64_t seed) override { return run_steps(*store_, seed, 6, progress_); }
+  void close() override { store_.reset(); }
+  uint64_t opening_changes_max() const override { return 6; }
+
+ private:
+  std::unique_ptr<PageStore> store_;
+  bool is_made_ = false;
+  Progress progress_;
+};
 
 TEST(PageStoreCrash, OnlyWhatWasSyncedSurvives) {
-  cut_at_each_operation(PowerCutPolicy::kDropAll, 4);
+  cut_at_each_change<PageScript>(PowerCutPolicy::kDropAll, 4);
 }
 
 TEST(PageStoreCrash, AllThatWasWrittenSurvives) {
-  cut_at_each_operation(PowerCutPolicy::kKeepAll, 3);
+  cut_at_each_change<PageScript>(PowerCutPolicy::kKeepAll, 3);
 }
 
 TEST(PageStoreCrash, UnsyncedWritesSurviveTornAndInAnyOrder) {
-  cut_at_each_operation(PowerCutPolicy::kRandom, 12);
+  cut_at_each_change<PageScript>(PowerCutPolicy::kRandom, 12);
 }
 
 // The process dies with its header written but not synced, the next works on what the system still
