@@ -4,6 +4,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "index/disk_build_bytes.h"
 #include "index/test_disk_index.h"
 
 namespace roxanne::index {
