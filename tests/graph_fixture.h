@@ -47,7 +47,7 @@ inline bool has_caught_up(const CollectionInfo& info) {
 // A minute at the most, until the condition holds.
 inline void wait_for(const Collection& collection, const std::string& what,
                      const std::function<bool(const CollectionInfo&)>& condition) {
-  for (int i = 0; i < 2400; ++i) {
+  for (int i = 0; i < 12000; ++i) {
     if (condition(info_of(collection))) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(25));
   }

@@ -213,7 +213,8 @@ void IndexBuilder::build_in_background(const std::shared_ptr<CollectionImpl>& co
   const Status built = build_in_turn(*collection, {}, Caller::kBackground);
   const auto end = Clock::now();
   watch.due_since = Clock::time_point();
-  if (built.is_ok()) {
+  // A build that was overtaken by writes, and stopped, rests like one that was done.
+  if (built.is_ok() || built.code() == StatusCode::kCancelled) {
     watch.not_before = end + kRestFactor * (end - start);
     watch.next_delay = seconds::zero();
     return;

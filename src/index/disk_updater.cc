@@ -30,6 +30,8 @@ constexpr size_t kPagesOfRemoved = 5;
 // file, and to so many at the least.
 constexpr uint64_t kRetiredShare = 24;
 constexpr uint64_t kRetiredPagesLeast = 1024;
+// Of codes that are made anew, a call does so many steps: a twentieth of its time.
+constexpr size_t kRefreshSteps = 8;
 // Which of a checkpoint's numbers tells what the codebook was made of; those before are the codes
 // keeper's.
 constexpr size_t kKnownPoints = 3;
@@ -68,7 +70,8 @@ class DiskUpdater::Impl {
     ROX_RETURN_IF_ERROR(remove_all(changes.removed));
     ROX_RETURN_IF_ERROR(add_all(changes.added));
     ROX_RETURN_IF_ERROR(repack_cells());
-    return has_work() ? work_some() : Status::ok();
+    for (size_t i = 0; i < kRefreshSteps && has_work(); ++i) ROX_RETURN_IF_ERROR(work_some());
+    return Status::ok();
   }
 
   Status checkpoint(uint64_t log_sequence_number) {
@@ -289,6 +292,7 @@ class DiskUpdater::Impl {
       std::this_thread::yield();  // to searches: the system may let who runs go on for milliseconds
     }
     ROX_RETURN_IF_ERROR(end_piece(piece.pages));
+    refresher_.note_points(piece.nodes);
     stats_.added += piece.nodes.size();
     return Status::ok();
   }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint32_t kAlpha1000 = 1200;
 // A new node is led to by so many of its nearest neighbours at the least.
-constexpr size_t kLinksBackLeast = 2;
+constexpr size_t kLinksBackLeast = 4;
 // Farther neighbours than so many nearest are offered an edge back only where that costs no page
 // more to be written.
 constexpr size_t kLinksBackWorth = 12;

@@ -15,15 +15,15 @@
 namespace roxanne::index {
 namespace {
 
-// It is due when there are so many times the points there were.
-constexpr uint64_t kGrowth = 2;
+// It is due when there are half as many points more than there were.
+constexpr uint64_t kGrowthHalves = 3;
 constexpr uint64_t kPointsLeast = 4096;
 // Pages whose points the codebook is trained on, and that are encoded in one step.
 constexpr size_t kSamplePages = 2048;
 constexpr size_t kStepPages = 512;
 constexpr size_t kSampleRowsLeast = 4096;
 
-uint64_t next_due(uint64_t points) { return std::max(kGrowth * points, kPointsLeast); }
+uint64_t next_due(uint64_t points) { return std::max(kGrowthHalves * points / 2, kPointsLeast); }
 
 }  // namespace
 
@@ -76,6 +76,7 @@ Status GraphRefresher::begin() {
   ROX_RETURN_IF_ERROR(take_queries());
   new_codes_ = base::AlignedBuffer(graph_.codes.size());
   next_page_ = 0;
+  next_id_ = 0;
   return Status::ok();
 }
 
@@ -165,13 +166,31 @@ Status GraphRefresher::advance() {
       slots.push_back(page.slot(place));
     }
   }
-  if (!slots.empty()) {
-    scan_->scan(0, {.rows = rows.data(),
-                    .row_count = slots.size(),
-                    .first_id = uint64_t{first} * graph_.layout.nodes,
-                    .tags = slots.data()});
-  }
+  compare(rows, slots);
   return next_page_ >= graph_.shape.page_count ? finish() : Status::ok();
+}
+
+void GraphRefresher::compare(const std::vector<std::byte>& rows,
+                             const std::vector<uint64_t>& slots) {
+  if (slots.empty()) return;
+  scan_->scan(
+      0,
+      {.rows = rows.data(), .row_count = slots.size(), .first_id = next_id_, .tags = slots.data()});
+  next_id_ += slots.size();
+}
+
+// Those on pages that were not encoded yet are met there. Without the others the truth would be of
+// fewer points than are searched, and short lists would seem to find it.
+void GraphRefresher::note_points(std::span<const NewNode> nodes) {
+  if (!is_running()) return;
+  std::vector<std::byte> rows;
+  std::vector<uint64_t> slots;
+  for (const NewNode& node : nodes) {
+    if (graph_.page_of(graph_.node_of(node.slot)) >= next_page_) continue;
+    rows.insert(rows.end(), node.row, node.row + graph_.layout.row_bytes);
+    slots.push_back(node.slot);
+  }
+  compare(rows, slots);
 }
 
 void GraphRefresher::note_page(uint32_t page, const std::byte* bytes) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/aligned_buffer.h"
@@ -15,6 +16,7 @@
 #include "index/disk_calibration.h"
 #include "index/disk_index.h"
 #include "index/exact_scan.h"
+#include "index/graph_editor.h"
 #include "index/page_fetcher.h"
 #include "index/row_residual.h"
 #include "roxanne/status.h"
@@ -42,6 +44,9 @@ class GraphRefresher {
   // A page has other nodes or another cell, or its cell has moved. No copy of the bytes is kept.
   void note_page(uint32_t page, const std::byte* bytes);
 
+  // Points have come, and are published: what is nearest to the sample is compared with them too.
+  void note_points(std::span<const NewNode> nodes);
+
   uint64_t known_points() const { return known_points_; }
 
  private:
@@ -49,6 +54,7 @@ class GraphRefresher {
   Status train();
   Status take_queries();
   Status advance();
+  void compare(const std::vector<std::byte>& rows, const std::vector<uint64_t>& slots);
   // `bytes` may be null where the page is nobody's.
   void encode_page(uint32_t page, const std::byte* bytes);
   Status finish();
@@ -70,6 +76,7 @@ class GraphRefresher {
   uint32_t next_page_ = 0;        // pages below it have new codes
   CalibrationSample sample_;
   std::unique_ptr<ExactScan> scan_;
+  uint64_t next_id_ = 0;  // of a point that is compared with the sample
   PagesUnderWay pages_;
   RowResidual residual_;
 };

@@ -14,8 +14,9 @@
 namespace roxanne::index {
 namespace {
 
-constexpr size_t kScanCodes = 3000;
-constexpr float kFollowNone = -1;
+constexpr size_t kScanCodes = 2500;
+// Edges are followed of points that are nearer than the k-th best by so much: of few.
+constexpr float kExpandMargin = -0.2f;
 
 void note_points(const NodePageLayout& layout, const std::byte* bytes, const float* distances,
                  std::vector<NearPoint>& near) {
@@ -57,7 +58,7 @@ Result<size_t> NeighbourSearch::run(std::span<const NewNode> nodes, size_t threa
                                 .search_list_size = options_.search_list_size,
                                 .on_page = &hear[i],
                                 .scan_codes = kScanCodes,
-                                .expand_margin = kFollowNone};
+                                .expand_margin = kExpandMargin};
     };
     const auto done = [&](size_t, DiskOutcome outcome) {
       const std::lock_guard lock(mutex);
