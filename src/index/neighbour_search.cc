@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kScanCodes = 2500;
 // Edges are followed of points that are nearer than the k-th best by so much: of few.
-constexpr float kExpandMargin = -0.2f;
+constexpr float kExpandMargin = -0.3f;
 
 void note_points(const NodePageLayout& layout, const std::byte* bytes, const float* distances,
                  std::vector<NearPoint>& near) {
