@@ -139,9 +139,9 @@ class DiskQuery {
   size_t codes_scanned_ = 0;
   NumberSet scanned_cells_;
   NumberSet read_pages_;
-  NumberSet known_nodes_;  // outside scanned cells
-  NumberMap<float> cell_bases_;   // squared distances to centroids
-  NumberMap<float> gains_;        // of pages, while they are chosen
+  NumberSet known_nodes_;        // outside scanned cells
+  NumberMap<float> cell_bases_;  // squared distances to centroids
+  NumberMap<float> gains_;       // of pages, while they are chosen
 
   std::vector<Candidate> candidates_;    // points on pages that were not read
   std::vector<uint32_t> noted_;          // nodes to be estimated

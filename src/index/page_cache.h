@@ -38,7 +38,7 @@ class PageCache {
  private:
   static constexpr size_t kShards = 16;
   struct Shard {
-    std::mutex mutex;  // guards all below
+    std::mutex mutex;            // guards all below
     std::byte* pages = nullptr;  // pages_per_shard_ of them, in memory_
     std::unordered_map<uint32_t, uint32_t> places;
     std::vector<uint32_t> page_of;  // by place
