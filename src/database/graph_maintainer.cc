@@ -131,8 +131,7 @@ base::ThreadPool& GraphMaintainer::pool() {
 }
 
 UpdateCosts GraphMaintainer::costs() const {
-  const size_t threads = database_.options().thread_count;
-  const UpdateCosts usual = usual_costs(threads, threads);
+  const UpdateCosts usual = usual_costs(database_.options().thread_count);
   std::lock_guard lock(mutex_);
   return {costs_.change_us > 0 ? costs_.change_us : usual.change_us,
           costs_.build_us > 0 ? costs_.build_us : usual.build_us};

@@ -66,9 +66,9 @@ uint64_t tail_rows_max(const GraphRules& rules) {
   return std::max(kThrottleRowsMin, rules.tail.rows / kThrottleShare);
 }
 
-UpdateCosts usual_costs(size_t update_threads, size_t build_threads) {
-  return {kChangeUs / static_cast<double>(std::max<size_t>(1, update_threads)),
-          kBuildUs / static_cast<double>(std::max<size_t>(1, build_threads))};
+UpdateCosts usual_costs(size_t threads) {
+  const auto count = static_cast<double>(std::max<size_t>(1, threads));
+  return {kChangeUs / count, kBuildUs / count};
 }
 
 bool prefers_build(const GraphLag& lag, const UpdateCosts& costs) {

@@ -39,8 +39,8 @@ struct UpdateCosts {
   double change_us = 0;  // to insert or remove one
   double build_us = 0;   // to build a graph, of each of its points
 };
-// Before anything was measured, with so many threads for each.
-UpdateCosts usual_costs(size_t update_threads, size_t build_threads);
+// Before anything was measured, with so many threads.
+UpdateCosts usual_costs(size_t threads);
 
 // Whether building the graph anew costs less than taking the changes in.
 bool prefers_build(const GraphLag& lag, const UpdateCosts& costs);

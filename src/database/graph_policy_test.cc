@@ -21,7 +21,7 @@ TEST(GraphPolicy, TailsAreBoundedInRowsAndInBytes) {
 }
 
 TEST(GraphPolicy, LittleIsTakenInAndMuchIsBuilt) {
-  const UpdateCosts costs = usual_costs(1, 1);
+  const UpdateCosts costs = usual_costs(1);
   EXPECT_FALSE(prefers_build({.points = kMany, .nodes = kMany, .tail = 200'000}, costs));
   EXPECT_TRUE(prefers_build({.points = kMany, .nodes = kMany, .tail = 300'000}, costs));
   EXPECT_TRUE(prefers_build({.points = kMany, .nodes = kMany, .dead = 300'000}, costs));
@@ -33,7 +33,7 @@ TEST(GraphPolicy, LittleIsTakenInAndMuchIsBuilt) {
 }
 
 TEST(GraphPolicy, ABulkIsMoreThanWritersMayBeAhead) {
-  const UpdateCosts costs = usual_costs(1, 1);
+  const UpdateCosts costs = usual_costs(1);
   const UpdateCosts slow{1e6, 1};
   EXPECT_FALSE(
       is_bulk_build_due({.points = 800'000, .nodes = 740'000, .tail = 60'000}, rules(), slow));

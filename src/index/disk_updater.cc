@@ -453,7 +453,7 @@ class DiskUpdater::Impl {
   PageFetcher fetcher_;
   CellRepacker repacker_;
   GraphRefresher refresher_;
-  std::unordered_map<uint32_t, uint32_t> cell_changes_;  // points that came or went, in the piece
+  std::unordered_map<uint32_t, uint32_t> cell_changes_;  // points that came or went, in this call
   std::unordered_map<uint32_t, uint32_t> cell_of_;       // the nearest one, of slots that wait
   Keyed last_chosen_{};
   DiskUpdateStats stats_;

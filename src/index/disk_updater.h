@@ -24,8 +24,7 @@ inline constexpr uint64_t kUpdateBytesLeast = 2u << 20;
 inline constexpr uint64_t kUpdateBytesWanted = 48u << 20;
 
 struct DiskUpdateOptions {
-  // How many threads may work now, asked again and again; not set: one. Those of the pool, one
-  // more, and the caller's.
+  // How many threads may work now, the caller's included, asked again and again; not set: one.
   std::function<size_t()> thread_count;
   // For pages under way and what is made of them; 0 = as it likes. Less than kUpdateBytesLeast
   // counts as that.

@@ -85,6 +85,7 @@ class GraphEditor {
     uint32_t place = 0;
   };
   Where where(uint32_t slot);
+  void set_node(uint32_t slot, uint32_t node);
   bool is_dirty(uint32_t slot);
   const float* floats_of(uint32_t slot);
   void choose_candidates(std::vector<NearPoint>& near);
@@ -103,7 +104,6 @@ class GraphEditor {
   LinkSpace space_;
   ExactDistance exact_;
   RowResidual residual_;
-  void set_node(uint32_t slot, uint32_t node);
   std::vector<Moved> moved_;
   NumberMap<uint32_t> moved_at_;  // by slot: where in moved_
   std::vector<uint32_t> thinned_pages_, made_pages_;

@@ -14,6 +14,7 @@
 
 #include "base/aligned_buffer.h"
 #include "storage/simulated_file_system.h"
+#include "storage/test_descriptor_file.h"
 #include "storage/test_directory.h"
 #include "storage/uring_reader.h"
 
@@ -43,25 +44,12 @@ class MemoryFile final : public File {
 };
 
 // A descriptor that reads fail on: open for writing only.
-class UnreadableFile final : public File {
+class UnreadableFile final : public DescriptorFile {
  public:
-  explicit UnreadableFile(const std::string& path)
-      : descriptor_(::open(path.c_str(), O_WRONLY | O_CLOEXEC)) {}
-  ~UnreadableFile() override { ::close(descriptor_); }
+  explicit UnreadableFile(const std::string& path) : DescriptorFile(path, O_WRONLY) {}
   Result<size_t> read(uint64_t, std::span<std::byte>) const override {
     return Status::io_error("read /unreadable at 0: Bad file descriptor (EBADF)");
   }
-  Status write(uint64_t, std::span<const std::byte>) override { return Status::ok(); }
-  Status sync() override { return Status::ok(); }
-  Status truncate(uint64_t) override { return Status::ok(); }
-  Status allocate(uint64_t, uint64_t) override { return Status::ok(); }
-  Status punch_hole(uint64_t, uint64_t) override { return Status::ok(); }
-  Result<uint64_t> size() const override { return uint64_t{0}; }
-  Result<uint64_t> allocated_bytes() const override { return uint64_t{0}; }
-  int descriptor() const override { return descriptor_; }
-
- private:
-  int descriptor_;
 };
 
 std::vector<std::byte> random_bytes(size_t size, uint32_t seed) {

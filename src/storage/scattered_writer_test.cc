@@ -1,8 +1,6 @@
 #include "storage/scattered_writer.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "storage/test_descriptor_file.h"
 #include "storage/test_directory.h"
 
 namespace roxanne::storage {
@@ -18,25 +17,12 @@ namespace {
 constexpr size_t kPage = base::kPageBytes;
 
 // A descriptor that no write succeeds on: open for reading only.
-class UnwritableFile final : public File {
+class UnwritableFile final : public DescriptorFile {
  public:
-  explicit UnwritableFile(const std::string& path)
-      : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
-  ~UnwritableFile() override { ::close(descriptor_); }
-  Result<size_t> read(uint64_t, std::span<std::byte>) const override { return size_t{0}; }
+  explicit UnwritableFile(const std::string& path) : DescriptorFile(path, O_RDONLY) {}
   Status write(uint64_t offset, std::span<const std::byte>) override {
     return Status::io_error("write /unwritable at " + std::to_string(offset));
   }
-  Status sync() override { return Status::ok(); }
-  Status truncate(uint64_t) override { return Status::ok(); }
-  Status allocate(uint64_t, uint64_t) override { return Status::ok(); }
-  Status punch_hole(uint64_t, uint64_t) override { return Status::ok(); }
-  Result<uint64_t> size() const override { return uint64_t{0}; }
-  Result<uint64_t> allocated_bytes() const override { return uint64_t{0}; }
-  int descriptor() const override { return descriptor_; }
-
- private:
-  int descriptor_;
 };
 
 TEST(ScatteredWriter, WritesEveryPieceWhereItBelongs) {
