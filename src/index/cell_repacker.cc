@@ -15,11 +15,14 @@ namespace {
 constexpr size_t kRowsMost = 3 * CellSorter::kCellRows / 2;
 // A cell is sorted anew when so many percent of its points came or went, but not before so many
 // did.
-constexpr size_t kChangedPercent = 10;
-constexpr uint32_t kChangesLeast = 32;
+constexpr size_t kChangedPercent = 6;
+constexpr uint32_t kChangesLeast = 20;
 constexpr size_t kIterations = 8;
 // Either half has at least one point in so many.
 constexpr size_t kLeastShare = 4;
+// A cell that is not cut keeps its centroid, and its points their codes, until the mean of its
+// points is farther from there than such a share of their mean squared distance.
+constexpr float kDriftMost = 0.01f;
 // A place in so many stays vacant, for points to come.
 constexpr uint32_t kVacantShare = 12;
 
@@ -206,34 +209,61 @@ Status CellRepacker::write() {
   return index_.write_pages(images_, gone_);
 }
 
-void CellRepacker::publish(uint32_t cell) {
+// Of a cell that is not cut.
+bool CellRepacker::has_drifted(uint32_t cell) const {
   const size_t dim = graph_.shape.options.dim;
-  const size_t code_bytes = graph_.code.code_bytes();
-  const bool is_cut = !halves_[1].empty();
-  // Codes are of what the centroids leave as the cells will give them: as halves.
-  std::vector<float> rounded[2];
-  for (size_t half = 0; half < (is_cut ? 2 : 1); ++half) {
+  std::vector<float> old(dim);
+  graph_.cells.centroid(cell, old.data());
+  const auto squared = [&](const float* a, const float* b) {
+    float sum = 0;
+    kernels::kernels().l2_f32(a, b, 1, dim, &sum);
+    return sum;
+  };
+  double spread = 0;
+  for (size_t p = 0; p < points_.size(); ++p) {
+    spread += squared(centroids_[0].data(), places_.data() + p * dim);
+  }
+  return squared(centroids_[0].data(), old.data()) >
+         kDriftMost * spread / static_cast<double>(points_.size());
+}
+
+// Codes are of what the centroids leave as the cells will give them: as halves.
+void CellRepacker::encode(uint8_t* codes) const {
+  const size_t dim = graph_.shape.options.dim;
+  std::vector<float> residual(dim), rounded(dim);
+  for (size_t half = 0; half < 2 && !halves_[half].empty(); ++half) {
     Cells halves(dim);
     halves.add_group(centroids_[half].data());
     halves.add_cell(0, centroids_[half].data(), 0);
-    rounded[half].assign(dim, 0);
-    if (graph_.tuning.codes_residuals) halves.centroid(0, rounded[half].data());
-  }
-  std::vector<uint8_t> codes(points_.size() * code_bytes);
-  std::vector<float> residual(dim);
-  for (size_t half = 0; half < 2; ++half) {
+    rounded.assign(dim, 0);
+    if (graph_.tuning.codes_residuals) halves.centroid(0, rounded.data());
     const float offset = graph_.tuning.codes_residuals ? centroid_offsets_[half] : 0;
     for (const uint32_t p : halves_[half]) {
-      for (size_t d = 0; d < dim; ++d) residual[d] = places_[p * dim + d] - rounded[half][d];
-      graph_.code.encode(residual.data(), rounded[half].data(), offsets_[p] - offset,
-                         codes.data() + p * code_bytes);
+      for (size_t d = 0; d < dim; ++d) residual[d] = places_[p * dim + d] - rounded[d];
+      graph_.code.encode(residual.data(), rounded.data(), offsets_[p] - offset,
+                         codes + p * graph_.code.code_bytes());
+    }
+  }
+}
+
+void CellRepacker::publish(uint32_t cell) {
+  const size_t code_bytes = graph_.code.code_bytes();
+  const bool is_cut = !halves_[1].empty();
+  const bool is_moved = is_cut || has_drifted(cell);
+  std::vector<uint8_t> codes(points_.size() * code_bytes);
+  if (is_moved) {
+    encode(codes.data());
+  } else {
+    for (size_t p = 0; p < points_.size(); ++p) {
+      const uint8_t* const code = points_[p].page->record(points_[p].place).code;
+      std::memcpy(codes.data() + p * code_bytes, code, code_bytes);
     }
   }
   const auto set_vacant = [&](uint32_t node) { graph_.code.set_vacant(graph_.code_of(node)); };
   {
     const std::lock_guard lock(index_.gate());
     graph_.grow(numbers_.end, 0);
-    graph_.cells.move_cell(cell, centroids_[0].data(), centroid_offsets_[0]);
+    if (is_moved) graph_.cells.move_cell(cell, centroids_[0].data(), centroid_offsets_[0]);
     if (is_cut) {
       graph_.cells.add_cell(graph_.cells.group_of(cell), centroids_[1].data(),
                             centroid_offsets_[1]);

@@ -49,6 +49,8 @@ class CellRepacker {
   void centre(size_t half);
   void fill_pages(uint32_t cell);
   Status write();
+  bool has_drifted(uint32_t cell) const;
+  void encode(uint8_t* codes) const;
   void publish(uint32_t cell);
   size_t row_count(uint32_t cell) const;
 

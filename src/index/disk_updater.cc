@@ -68,6 +68,7 @@ class DiskUpdater::Impl {
 
   Status apply(const DiskChanges& changes) {
     ROX_RETURN_IF_ERROR(remove_all(changes.removed));
+    is_growing_ = graph_.shape.node_count > refresher_.known_points();
     ROX_RETURN_IF_ERROR(add_all(changes.added));
     ROX_RETURN_IF_ERROR(repack_cells());
     for (size_t i = 0; i < kRefreshSteps && has_work(); ++i) ROX_RETURN_IF_ERROR(work_some());
@@ -279,8 +280,8 @@ class DiskUpdater::Impl {
   Status search(std::span<const NewNode> nodes, size_t thread_count, Piece& piece) {
     piece.pages.clear();
     piece.nodes = nodes.first(std::min(nodes.size(), piece_nodes_));
-    const auto searched =
-        search_.run(piece.nodes, thread_count, pages_most_ / 2, piece.pages, piece.near);
+    const auto searched = search_.run(piece.nodes, thread_count, pages_most_ / 2, is_growing_,
+                                      piece.pages, piece.near);
     piece.nodes = nodes.first(searched.is_ok() ? *searched : 0);
     return searched.status();
   }
@@ -455,6 +456,7 @@ class DiskUpdater::Impl {
   GraphRefresher refresher_;
   std::unordered_map<uint32_t, uint32_t> cell_changes_;  // points that came or went, in this call
   std::unordered_map<uint32_t, uint32_t> cell_of_;       // the nearest one, of slots that wait
+  bool is_growing_ = false;  // the call makes more points than the codebook was made of
   Keyed last_chosen_{};
   DiskUpdateStats stats_;
 };

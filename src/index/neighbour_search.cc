@@ -15,6 +15,9 @@ namespace roxanne::index {
 namespace {
 
 constexpr size_t kScanCodes = 2500;
+// Of a graph that outgrows what it was built of. Its points are linked by such searches alone: what
+// these miss, nobody finds, and edges that cross cells become few.
+constexpr size_t kScanCodesOfGrowing = 8000;
 // Edges are followed of points that are nearer than the k-th best by so much: of few.
 constexpr float kExpandMargin = -0.3f;
 
@@ -30,7 +33,7 @@ void note_points(const NodePageLayout& layout, const std::byte* bytes, const flo
 }  // namespace
 
 Result<size_t> NeighbourSearch::run(std::span<const NewNode> nodes, size_t thread_count,
-                                    size_t pages_most, PagesUnderWay& pages,
+                                    size_t pages_most, bool is_growing, PagesUnderWay& pages,
                                     std::vector<std::vector<NearPoint>>& near) {
   if (near.size() < nodes.size()) near.resize(nodes.size());
   std::vector<std::function<void(uint32_t, const std::byte*, const float*)>> hear(nodes.size());
@@ -57,7 +60,7 @@ Result<size_t> NeighbourSearch::run(std::span<const NewNode> nodes, size_t threa
                                 .k = options_.k,
                                 .search_list_size = options_.search_list_size,
                                 .on_page = &hear[i],
-                                .scan_codes = kScanCodes,
+                                .scan_codes = is_growing ? kScanCodesOfGrowing : kScanCodes,
                                 .expand_margin = kExpandMargin};
     };
     const auto done = [&](size_t, DiskOutcome outcome) {

@@ -36,9 +36,11 @@ class NeighbourSearch {
   // Searches for nodes, in their order, on so many threads at the most, until `pages` holds
   // `pages_most` or there are no more. Returns how many it searched for: near[i] has the points
   // that were compared with nodes[i], and `pages` has their pages. The graph may change meanwhile.
+  // `is_growing`: the graph has outgrown what it was built of; then it looks farther.
   // kIoError, kCorruption.
   Result<size_t> run(std::span<const NewNode> nodes, size_t thread_count, size_t pages_most,
-                     PagesUnderWay& pages, std::vector<std::vector<NearPoint>>& near);
+                     bool is_growing, PagesUnderWay& pages,
+                     std::vector<std::vector<NearPoint>>& near);
 
   const Counts& counts() const { return counts_; }  // not while it runs
 
