@@ -194,6 +194,7 @@ int guarded_main(std::vector<std::string> arguments) {
 }  // namespace roxanne::cli
 
 int main(int argument_count, char** arguments) {
+  roxanne::keep_process_memory_small();
   const int code = roxanne::cli::guarded_main(
       std::vector<std::string>(arguments + 1, arguments + argument_count));
   if (roxanne::cli::reader_left_behind) {

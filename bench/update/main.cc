@@ -17,6 +17,7 @@
 #include "bench/update/report.h"
 #include "bench/update/scenario.h"
 #include "bench/update/vectors.h"
+#include "roxanne/database.h"
 
 namespace roxanne::bench {
 namespace {
@@ -203,6 +204,7 @@ class UpdateRounds {
 }  // namespace roxanne::bench
 
 int main(int argc, char** argv) {
+  roxanne::keep_process_memory_small();
   const roxanne::bench::Options options = roxanne::bench::parse_options(argc, argv);
   if (std::filesystem::exists(options.database_path)) {
     roxanne::bench::die(options.database_path + " is there already");

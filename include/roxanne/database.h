@@ -19,6 +19,11 @@ class DatabaseImpl;
 // The version of this library, "0.1.0".
 std::string_view version();
 
+// For programs that are little else than a database, at the beginning of main: the C library keeps
+// less memory that nobody uses, so that the process stays nearer to memory_limit_bytes. The tool
+// and the server do so. Without effect where the C library is not glibc.
+void keep_process_memory_small();
+
 // All calls may run at once from many threads, close() and destruction excepted.
 //
 //   auto db = roxanne::Database::open("photos.rox", {.create_if_missing = true});

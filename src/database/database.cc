@@ -5,12 +5,15 @@
 #include "database/collection_impl.h"
 #include "database/database_copy.h"
 #include "database/database_impl.h"
+#include "database/memory_limit.h"
 #include "database/scan.h"
 #include "roxanne/collection.h"
 
 namespace roxanne {
 
 std::string_view version() { return ROX_VERSION; }
+
+void keep_process_memory_small() { database::keep_heap_small(); }
 
 PointScan::PointScan(std::unique_ptr<database::ScanImpl> impl) : impl_(std::move(impl)) {}
 PointScan::PointScan(PointScan&&) noexcept = default;

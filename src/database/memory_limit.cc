@@ -1,6 +1,9 @@
 #include "database/memory_limit.h"
 
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <algorithm>
 #include <cstdio>
@@ -37,11 +40,24 @@ uint64_t resident_set_of_process() {
   return fields == 1 ? pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
 }
 
+// A heap a thread and a threshold that grows with use keep some 15 MiB of a database of 100.
+void keep_heap_small() {
+#ifdef __GLIBC__
+  constexpr int kHeaps = 2;
+  constexpr int kBytes = 128 << 10;  // larger blocks are the system's again once freed
+  mallopt(M_ARENA_MAX, kHeaps);
+  mallopt(M_MMAP_THRESHOLD, kBytes);
+  mallopt(M_TRIM_THRESHOLD, kBytes);
+#endif
+}
+
 MemoryShares share_memory(uint64_t limit_bytes) {
-  constexpr uint64_t kOwnBytes = 16u << 20;
+  constexpr uint64_t kOwnShare = 6;
+  constexpr uint64_t kOwnLeast = 16u << 20, kOwnMost = 32u << 20;
   const uint64_t limit = std::max(limit_bytes, kMemoryLimitMin);
+  const uint64_t own = std::clamp(limit / kOwnShare, kOwnLeast, kOwnMost);
   const uint64_t store = std::clamp<uint64_t>(limit / 16, 4u << 20, 128u << 20);
-  return {store, limit - kOwnBytes - store};
+  return {store, limit - own - store};
 }
 
 }  // namespace roxanne::database

@@ -11,6 +11,8 @@ inline constexpr uint64_t kMemoryLimitMin = 32u << 20;
 uint64_t memory_of_process();
 // What of it is in physical memory now; 0 where the system does not tell.
 uint64_t resident_set_of_process();
+// Of the whole process: memory that was freed goes back to the system.
+void keep_heap_small();
 
 struct MemoryShares {
   uint64_t store_bytes;    // RocksDB: write buffers and block cache
