@@ -44,7 +44,7 @@ uint64_t resident_set_of_process() {
 void keep_heap_small() {
 #ifdef __GLIBC__
   constexpr int kHeaps = 2;
-  constexpr int kBytes = 128 << 10;  // larger blocks are the system's again once freed
+  constexpr int kBytes = 1 << 20;  // larger blocks are the system's again once freed
   mallopt(M_ARENA_MAX, kHeaps);
   mallopt(M_MMAP_THRESHOLD, kBytes);
   mallopt(M_TRIM_THRESHOLD, kBytes);
