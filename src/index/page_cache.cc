@@ -46,32 +46,32 @@ void PageCache::offer(uint32_t page, std::span<const std::byte> bytes) {
   std::lock_guard lock(shard.mutex);
   if (shard.places.contains(page)) return;
   uint32_t& asked = shard.asked[hash_of(page) % shard.asked.size()];
-  if (asked != page && shard.used == pages_per_shard_) {
+  if (asked != page && is_full(shard)) {
     asked = page;
     return;
   }
-  put(shard, page, bytes);
+  put(shard, page, bytes, false);
 }
 
-void PageCache::put(Shard& shard, uint32_t page, std::span<const std::byte> bytes) {
+void PageCache::put(Shard& shard, uint32_t page, std::span<const std::byte> bytes, bool was_used) {
   const size_t place = take_place(shard);
   std::memcpy(shard.pages + place * page_bytes_, bytes.data(), page_bytes_);
   shard.page_of[place] = page;
-  shard.was_used[place] = false;
+  shard.was_used[place] = was_used;
   shard.places[page] = static_cast<uint32_t>(place);
 }
 
 void PageCache::move(uint32_t page, uint32_t next, std::span<const std::byte> bytes) {
   drop(next);  // what was there before
-  bool was_here = false;
+  Forgotten before;
   {
     Shard& shard = shard_of(page);
     std::lock_guard lock(shard.mutex);
-    was_here = forget(shard, page);
+    before = forget(shard, page);
   }
   Shard& shard = shard_of(next);
   std::lock_guard lock(shard.mutex);
-  if (was_here || shard.used < pages_per_shard_) put(shard, next, bytes);
+  if (before.was_here || !is_full(shard)) put(shard, next, bytes, before.was_used);
 }
 
 void PageCache::drop(uint32_t page) {
@@ -80,17 +80,25 @@ void PageCache::drop(uint32_t page) {
   forget(shard, page);
 }
 
-bool PageCache::forget(Shard& shard, uint32_t page) {
+PageCache::Forgotten PageCache::forget(Shard& shard, uint32_t page) {
   const auto found = shard.places.find(page);
-  if (found == shard.places.end()) return false;
-  shard.page_of[found->second] = kNone;
-  shard.was_used[found->second] = false;
+  if (found == shard.places.end()) return {};
+  const uint32_t place = found->second;
+  const bool was_used = shard.was_used[place];
+  shard.page_of[place] = kNone;
+  shard.was_used[place] = false;
+  shard.vacant.push_back(place);
   shard.places.erase(found);
-  return true;
+  return {.was_here = true, .was_used = was_used};
 }
 
-// A free place, or that of the first page that was not used since the hand passed it.
+// A vacant place, or that of the first page that was not used since the hand passed it.
 size_t PageCache::take_place(Shard& shard) {
+  if (!shard.vacant.empty()) {
+    const size_t place = shard.vacant.back();
+    shard.vacant.pop_back();
+    return place;
+  }
   if (shard.used < pages_per_shard_) return shard.used++;
   for (;;) {
     const size_t place = shard.hand;
@@ -99,7 +107,7 @@ size_t PageCache::take_place(Shard& shard) {
       shard.was_used[place] = false;
       continue;
     }
-    if (shard.page_of[place] != kNone) shard.places.erase(shard.page_of[place]);
+    shard.places.erase(shard.page_of[place]);
     return place;
   }
 }

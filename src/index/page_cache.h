@@ -28,7 +28,8 @@ class PageCache {
   bool find(uint32_t page, std::span<std::byte> out);
   // Tells of a page that was read, and checked.
   void offer(uint32_t page, std::span<const std::byte> bytes);
-  // What a page held is at `next` now, with new bytes: it stays here if it was here.
+  // What a page held is at `next` now, with new bytes: it stays here, as used as it was, if it was
+  // here.
   void move(uint32_t page, uint32_t next, std::span<const std::byte> bytes);
   // A page has new bytes.
   void drop(uint32_t page);
@@ -44,12 +45,21 @@ class PageCache {
     std::vector<uint32_t> page_of;  // by place
     std::vector<bool> was_used;     // since the clock's hand passed
     std::vector<uint32_t> asked;    // pages asked for once, by hash
-    size_t used = 0;
+    std::vector<uint32_t> vacant;   // places whose page has gone
+    size_t used = 0;                // places that ever held one
     size_t hand = 0;
   };
   Shard& shard_of(uint32_t page) { return shards_[page % kShards]; }
-  void put(Shard& shard, uint32_t page, std::span<const std::byte> bytes);
-  bool forget(Shard& shard, uint32_t page);
+  bool is_full(const Shard& shard) const {
+    return shard.used == pages_per_shard_ && shard.vacant.empty();
+  }
+  void put(Shard& shard, uint32_t page, std::span<const std::byte> bytes, bool was_used);
+  // Whether it was here, and was used since the hand passed.
+  struct Forgotten {
+    bool was_here = false;
+    bool was_used = false;
+  };
+  Forgotten forget(Shard& shard, uint32_t page);
   size_t take_place(Shard& shard);
 
   uint32_t page_bytes_;

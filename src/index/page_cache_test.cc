@@ -74,6 +74,25 @@ TEST(PageCache, UsedPagesOutlastUnusedOnes) {
   EXPECT_EQ(use(), kHeld / 2);
 }
 
+// What moves takes the place that it leaves, and pushes nobody out.
+TEST(PageCache, PagesThatMoveLeaveOthersThere) {
+  PageCache cache(kBytes, kPageBytes);
+  std::vector<std::byte> out(kPageBytes);
+  for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page));
+  constexpr uint32_t kRounds = 10;
+  for (uint32_t round = 0; round < kRounds; ++round) {
+    for (uint32_t page = 0; page < kHeld / 2; ++page) {
+      const uint32_t from = page + round * kHeld;
+      cache.move(from, from + kHeld, page_of(page, round));
+    }
+  }
+  for (uint32_t page = 0; page < kHeld; ++page) {
+    const bool has_moved = page < kHeld / 2;
+    ASSERT_TRUE(cache.find(has_moved ? page + kRounds * kHeld : page, out)) << page;
+    EXPECT_EQ(out, has_moved ? page_of(page, kRounds - 1) : page_of(page));
+  }
+}
+
 TEST(PageCache, DroppedPagesAreForgotten) {
   PageCache cache(kBytes, kPageBytes);
   std::vector<std::byte> out(kPageBytes);
