@@ -49,6 +49,7 @@ class DiskLane {
     size_t places = kQueriesMax;
     // Copies a page to `out` where the caller has it; may be empty.
     std::function<bool(uint32_t page, std::span<std::byte> out)> held;
+    PageCache::Reader reader = PageCache::Reader::kSearch;
   };
   // Reads pages as `snapshot` has them. A failure of the ring itself is returned; what a query
   // meets is in its outcome.

@@ -43,6 +43,7 @@ Result<size_t> NeighbourSearch::run(std::span<const NewNode> nodes, size_t threa
   std::mutex mutex;  // guards what follows
   Status status;
   DiskLane::RunOptions run_options;
+  run_options.reader = PageCache::Reader::kChange;
   run_options.held = [&](uint32_t page, std::span<std::byte> out) { return pages.copy(page, out); };
   const auto run_lane = [&](size_t) {
     auto lane = index_.take_lane();

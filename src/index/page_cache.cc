@@ -31,20 +31,21 @@ PageCache::PageCache(uint64_t bytes, uint32_t page_bytes)
   }
 }
 
-bool PageCache::find(uint32_t page, std::span<std::byte> out) {
+bool PageCache::find(uint32_t page, std::span<std::byte> out, Reader reader) {
   Shard& shard = shard_of(page);
   std::lock_guard lock(shard.mutex);
   const auto found = shard.places.find(page);
   if (found == shard.places.end()) return false;
   std::memcpy(out.data(), shard.pages + size_t{found->second} * page_bytes_, page_bytes_);
-  shard.was_used[found->second] = true;
+  if (reader == Reader::kSearch) shard.was_used[found->second] = true;
   return true;
 }
 
-void PageCache::offer(uint32_t page, std::span<const std::byte> bytes) {
+void PageCache::offer(uint32_t page, std::span<const std::byte> bytes, Reader reader) {
   Shard& shard = shard_of(page);
   std::lock_guard lock(shard.mutex);
   if (shard.places.contains(page)) return;
+  if (reader == Reader::kChange && is_full(shard)) return;
   uint32_t& asked = shard.asked[hash_of(page) % shard.asked.size()];
   if (asked != page && is_full(shard)) {
     asked = page;

@@ -24,10 +24,15 @@ class PageCache {
   // As many pages as fit `bytes`, at least one.
   PageCache(uint64_t bytes, uint32_t page_bytes);
 
+  // Who wants a page. Changes to the graph pass through all of it in turn, at many pages a point:
+  // they would push out what searches want, and come back to a page when it is gone. So they use
+  // what is here, fill what is vacant, and change nothing else.
+  enum class Reader : uint8_t { kSearch, kChange };
+
   // Copies the page to `out` where it is here.
-  bool find(uint32_t page, std::span<std::byte> out);
+  bool find(uint32_t page, std::span<std::byte> out, Reader reader = Reader::kSearch);
   // Tells of a page that was read, and checked.
-  void offer(uint32_t page, std::span<const std::byte> bytes);
+  void offer(uint32_t page, std::span<const std::byte> bytes, Reader reader = Reader::kSearch);
   // What a page held is at `next` now, with new bytes: it stays here, as used as it was, if it was
   // here.
   void move(uint32_t page, uint32_t next, std::span<const std::byte> bytes);

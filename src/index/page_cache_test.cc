@@ -55,6 +55,26 @@ TEST(PageCache, PagesReadOnceDoNotPushOutOthers) {
   EXPECT_EQ(out, page_of(5000));
 }
 
+TEST(PageCache, ChangesFillWhatIsVacantAndPushNobodyOut) {
+  constexpr auto kChange = PageCache::Reader::kChange;
+  PageCache cache(kBytes, kPageBytes);
+  std::vector<std::byte> out(kPageBytes);
+  for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page), kChange);
+  for (int i = 0; i < 2; ++i) {
+    for (uint32_t page = 1000; page < 1500; ++page) cache.offer(page, page_of(page), kChange);
+  }
+  for (uint32_t page = 0; page < kHeld; ++page) {
+    EXPECT_TRUE(cache.find(page, out, kChange)) << page;
+    EXPECT_EQ(out, page_of(page));
+  }
+  // What changes alone found is let go first: pages of searches come in their place.
+  for (uint32_t page = 0; page < kHeld / 2; ++page) EXPECT_TRUE(cache.find(page, out));
+  for (int i = 0; i < 2; ++i) {
+    for (uint32_t page = 2000; page < 2000 + kHeld / 2; ++page) cache.offer(page, page_of(page));
+  }
+  for (uint32_t page = 0; page < kHeld / 2; ++page) EXPECT_TRUE(cache.find(page, out)) << page;
+}
+
 TEST(PageCache, UsedPagesOutlastUnusedOnes) {
   PageCache cache(kBytes, kPageBytes);
   std::vector<std::byte> out(kPageBytes);

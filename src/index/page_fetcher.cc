@@ -35,7 +35,8 @@ Status PageFetcher::fetch(std::span<const uint32_t> numbers, PagesUnderWay& to) 
     if (idle_buffers_.empty()) status = finish_one(numbers, *snapshot, to);
     if (!status.is_ok()) break;
     const std::span<std::byte> bytes = buffer(idle_buffers_.back());
-    if (cache_ != nullptr && cache_->find(snapshot->physical_page(numbers[i]), bytes)) {
+    if (cache_ != nullptr &&
+        cache_->find(snapshot->physical_page(numbers[i]), bytes, PageCache::Reader::kChange)) {
       to.keep(numbers[i], bytes.data());
       ++cache_hits_;
       continue;
@@ -75,7 +76,9 @@ Status PageFetcher::finish_one(std::span<const uint32_t> numbers, const storage:
     }
     if (read.is_ok()) {
       to.keep(page, bytes.data());
-      if (cache_ != nullptr) cache_->offer(snapshot.physical_page(page), bytes);
+      if (cache_ != nullptr) {
+        cache_->offer(snapshot.physical_page(page), bytes, PageCache::Reader::kChange);
+      }
     } else if (status.is_ok()) {
       status = read.with_context(pages_.path() + ": page " + std::to_string(page));
     }
