@@ -39,7 +39,8 @@ class VerifyReport(NamedTuple):
 def open(path: str | os.PathLike[str], *, create: bool | None = None, read_only: bool = False,
          memory_limit: int | str = 0,
          durability: Literal["full", "grouped", "none"] = "full", threads: int = 0,
-         error_if_exists: bool = False, automatic_index: bool = True) -> Database:
+         error_if_exists: bool = False, automatic_index: bool = True,
+         index_points_min: int = 0) -> Database:
     """Open the database in the folder `path`.
 
     create: whether to make it where there is none; by default yes, but when read_only.
@@ -49,6 +50,7 @@ def open(path: str | os.PathLike[str], *, create: bool | None = None, read_only:
         "none": synced by flush() and close(). A killed process loses nothing in any of them.
     threads: of a search and of a build; 0 = one a processor.
     automatic_index: whether graphs are kept up with their points in the background.
+    index_points_min: smaller collections get no graph; 0 = the engine's choice.
 
     Raises NotFound, AlreadyExists, Locked, Corruption, Unsupported, IoError.
     """
@@ -57,7 +59,7 @@ def open(path: str | os.PathLike[str], *, create: bool | None = None, read_only:
     handle = _engine.open(os.fspath(path), create=create, error_if_exists=error_if_exists,
                           read_only=read_only, durability=durability,
                           memory_limit_bytes=byte_count(memory_limit), threads=threads,
-                          automatic_index=automatic_index)
+                          automatic_index=automatic_index, index_points_min=index_points_min)
     return Database(handle, threads)
 
 

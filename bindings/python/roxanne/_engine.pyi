@@ -19,6 +19,7 @@ def open(
     memory_limit_bytes: int,
     threads: int,
     automatic_index: bool,
+    index_points_min: int,
 ) -> Database: ...
 
 class Database:

@@ -53,7 +53,7 @@ def scalar_type(dtype: Any) -> str:
 def key_batch(keys: Keys | Key) -> npt.NDArray[np.uint64] | list[str]:
     """An array of uint64, `keys` itself where it is one; or a list of str."""
     if isinstance(keys, (int, str, np.integer)):
-        keys = [keys]  # type: ignore[list-item]
+        return key_batch([keys])
     if isinstance(keys, np.ndarray):
         return _array_keys(keys)
     listed: list[Any] = list(keys)

@@ -44,7 +44,7 @@ class DatabaseHandle {
 std::unique_ptr<DatabaseHandle> open(const std::string& path, bool create, bool error_if_exists,
                                      bool read_only, const std::string& durability,
                                      uint64_t memory_limit_bytes, uint32_t threads,
-                                     bool automatic_index) {
+                                     bool automatic_index, uint64_t index_points_min) {
   check_may_open();
   const DatabaseOptions options{.create_if_missing = create,
                                 .error_if_exists = error_if_exists,
@@ -52,7 +52,8 @@ std::unique_ptr<DatabaseHandle> open(const std::string& path, bool create, bool 
                                 .durability = parse_durability(durability),
                                 .memory_limit_bytes = memory_limit_bytes,
                                 .thread_count = threads,
-                                .automatic_index = automatic_index};
+                                .automatic_index = automatic_index,
+                                .index_points_min = index_points_min};
   const nb::gil_scoped_release released;
   return std::make_unique<DatabaseHandle>(
       std::make_shared<OpenDatabase>(take(Database::open(path, options))));
@@ -125,7 +126,7 @@ DatabaseInfo info(DatabaseHandle& self) {
 
 void bind_database(nb::module_& module) {
   module.def("open", &open, "path"_a, nb::kw_only(), "create"_a, "error_if_exists"_a, "read_only"_a,
-             "durability"_a, "memory_limit_bytes"_a, "threads"_a, "automatic_index"_a);
+             "durability"_a, "memory_limit_bytes"_a, "threads"_a, "automatic_index"_a, "index_points_min"_a);
   nb::class_<DatabaseHandle>(module, "Database")
       .def("create_collection", &create_collection, "name"_a, nb::kw_only(), "dim"_a, "type"_a,
            "metric"_a, "key_type"_a)

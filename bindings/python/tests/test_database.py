@@ -174,8 +174,13 @@ def test_damage_is_found(path: pathlib.Path) -> None:
 def test_progress_is_told_and_can_stop(db: roxanne.Database) -> None:
     points = fill(db, 60000)
     phases: list[str] = []
+
+    def stop(phase: str, fraction: float) -> bool:
+        phases.append(phase)
+        return False
+
     with pytest.raises(roxanne.Cancelled):
-        points.build_index(progress=lambda phase, _: bool(phases.append(phase)))
+        points.build_index(progress=stop)
     assert phases and points.info()["regime"] == "exact"
 
     def fail(phase: str, fraction: float) -> None:
