@@ -4,9 +4,9 @@
     bench/python/main.py --roxanne build/release/roxanne --data DIR --folder DIR [--indexed]
 
 DIR of --data has base.u8bin, query.u8bin and gt.bin. Import: the rows as a numpy array in batches, against
-`roxanne import --no-index` (with --indexed: both to the end of the graph); both read the file. Search:
+`roxanne import --no-index` (with --indexed: both to the end of the graph); both read the file, Python as a memory map. Search:
 the median of single queries against that of `roxanne eval`, then batches on one thread and on two.
-Alternates the two, --rounds times, and prints medians as one JSON object.
+Alternates the two, --rounds times, and prints medians, one JSON object a line.
 """
 import argparse
 import json
@@ -21,7 +21,7 @@ import numpy as np
 
 import roxanne
 
-BATCH = 100_000
+BATCH = 32_768
 K = 10
 
 
@@ -43,7 +43,8 @@ def timed(call):
 def import_with_python(folder, base_path, indexed):
     shutil.rmtree(folder, ignore_errors=True)
     with roxanne.open(folder, automatic_index=False) as db:
-        rows = read_u8bin(base_path)
+        dim = int(np.fromfile(base_path, np.int32, 2)[1])
+        rows = np.memmap(base_path, np.uint8, "r", 8).reshape(-1, dim)
         points = db.create_collection(dim=rows.shape[1], dtype="u8")
         keys = np.arange(len(rows), dtype=np.uint64)
         for first in range(0, len(rows), BATCH):
@@ -84,6 +85,10 @@ def medians(rounds):
     return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
 
 
+def show(result):
+    print(json.dumps(result), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -101,7 +106,7 @@ def main():
                                                           arguments.indexed)))
         python_rounds.append(timed(lambda: import_with_python(by_python, base,
                                                               arguments.indexed)))
-    result = {"import_tool": medians(tool_rounds), "import_python": medians(python_rounds)}
+    show({"import_tool": medians(tool_rounds), "import_python": medians(python_rounds)})
 
     queries = read_u8bin(query)
     latencies = {"tool": [], "python": []}
@@ -114,15 +119,14 @@ def main():
             points = db["default"]
             points.search(queries[:100])  # loads the graph
             latencies["python"].append(single_latency_us(points, queries))
-    result["single_query_us_p50"] = {name: statistics.median(all_) for name, all_ in
-                                     latencies.items()}
+    show({"single_query_us_p50": {name: statistics.median(all_) for name, all_ in
+                                  latencies.items()}})
     with roxanne.open(by_python, read_only=True) as db:
         points = db["default"]
         points.search(queries[:100])
         rounds = [{f"threads_{threads}": batch_seconds(points, queries, threads)
                    for threads in (1, 2)} for _ in range(arguments.rounds)]
-    result["batch_seconds"] = medians(rounds)
-    print(json.dumps(result, indent=2))
+    show({"batch_seconds": medians(rounds)})
 
 
 if __name__ == "__main__":
