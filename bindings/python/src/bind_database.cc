@@ -126,7 +126,8 @@ DatabaseInfo info(DatabaseHandle& self) {
 
 void bind_database(nb::module_& module) {
   module.def("open", &open, "path"_a, nb::kw_only(), "create"_a, "error_if_exists"_a, "read_only"_a,
-             "durability"_a, "memory_limit_bytes"_a, "threads"_a, "automatic_index"_a, "index_points_min"_a);
+             "durability"_a, "memory_limit_bytes"_a, "threads"_a, "automatic_index"_a,
+             "index_points_min"_a);
   nb::class_<DatabaseHandle>(module, "Database")
       .def("create_collection", &create_collection, "name"_a, nb::kw_only(), "dim"_a, "type"_a,
            "metric"_a, "key_type"_a)
