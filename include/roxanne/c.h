@@ -7,7 +7,7 @@
 // free it with rox_free. On failure no other output is written.
 //
 // A database and a collection may be used by many threads at once; a result or a scan by one.
-// Collections, results and scans may be freed before or after their database; a scan must be freed
+// Collections and results may be freed before or after their database, a scan only
 // before. After rox_database_close calls on its collections return ROX_NOT_FOUND.
 //
 // This interface grows and does not change: structures that may grow begin with their size, and
