@@ -82,7 +82,10 @@ class VerifyCommand final : public Command {
     Progress progress(label, "");
     VerifyOptions options;
     options.repair = label == "repair";
-    options.progress = [&](double fraction) { progress.update(0, fraction); };
+    options.progress = [&](double fraction) {
+      progress.update(0, fraction);
+      return true;
+    };
     return take(database.verify(options));
   }
 

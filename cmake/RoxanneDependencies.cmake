@@ -1,5 +1,8 @@
-# Libraries from Debian, as static archives so that the product is one file.
+# Libraries from Debian: programs link their static archives, so that the product is one file.
+# Libraries and modules link the shared ones: some of the archives (RocksDB's thread-local variables,
+# Boost) are made for programs only.
 find_package(Threads REQUIRED)
+set(ROX_LINKS_PROGRAM $<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>)
 
 function(rox_static_library target)
   add_library(${target} INTERFACE)
@@ -8,7 +11,9 @@ function(rox_static_library target)
     if(NOT ROX_${name}_ARCHIVE)
       message(FATAL_ERROR "lib${name}.a not found: run tools/install_dependencies first")
     endif()
-    target_link_libraries(${target} INTERFACE ${ROX_${name}_ARCHIVE})
+    find_library(ROX_${name}_SHARED NAMES lib${name}.so PATH_SUFFIXES hdf5/serial/lib hdf5/serial)
+    target_link_libraries(${target} INTERFACE
+      $<IF:${ROX_LINKS_PROGRAM},${ROX_${name}_ARCHIVE},${ROX_${name}_SHARED}>)
   endforeach()
 endfunction()
 
@@ -17,8 +22,10 @@ target_link_libraries(rox_rocksdb INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
 rox_static_library(rox_uring uring)
 rox_static_library(rox_zstd zstd)
 rox_static_library(rox_json boost_json boost_container)
-rox_static_library(rox_hdf5 hdf5 sz aec z)
-target_link_libraries(rox_hdf5 INTERFACE ${CMAKE_DL_LIBS} m)
-find_path(ROX_HDF5_INCLUDE hdf5.h PATHS /usr/include/hdf5/serial REQUIRED)
-target_include_directories(rox_hdf5 SYSTEM INTERFACE ${ROX_HDF5_INCLUDE})
-find_package(GTest REQUIRED)
+if(ROX_DEVELOPER)
+  rox_static_library(rox_hdf5 hdf5 sz aec z)
+  target_link_libraries(rox_hdf5 INTERFACE ${CMAKE_DL_LIBS} m)
+  find_path(ROX_HDF5_INCLUDE hdf5.h PATHS /usr/include/hdf5/serial REQUIRED)
+  target_include_directories(rox_hdf5 SYSTEM INTERFACE ${ROX_HDF5_INCLUDE})
+  find_package(GTest REQUIRED)
+endif()

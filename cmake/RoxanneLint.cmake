@@ -2,6 +2,8 @@
 file(GLOB_RECURSE rox_sources CONFIGURE_DEPENDS
      ${PROJECT_SOURCE_DIR}/include/*.h ${PROJECT_SOURCE_DIR}/src/*.h ${PROJECT_SOURCE_DIR}/src/*.cc
      ${PROJECT_SOURCE_DIR}/cli/*.h ${PROJECT_SOURCE_DIR}/cli/*.cc
+     ${PROJECT_SOURCE_DIR}/bindings/*.h ${PROJECT_SOURCE_DIR}/bindings/*.cc
+     ${PROJECT_SOURCE_DIR}/bindings/*.c
      ${PROJECT_SOURCE_DIR}/tests/*.h ${PROJECT_SOURCE_DIR}/tests/*.cc
      ${PROJECT_SOURCE_DIR}/fuzz/*.cc ${PROJECT_SOURCE_DIR}/bench/*.cc
      ${PROJECT_SOURCE_DIR}/examples/*.cc)
@@ -15,6 +17,6 @@ endif()
 if(ROX_RUN_CLANG_TIDY)
   add_custom_target(lint
     COMMAND ${ROX_RUN_CLANG_TIDY} -quiet -p ${PROJECT_BINARY_DIR}
-            "${PROJECT_SOURCE_DIR}/(src|cli|examples)/.*\\.cc$"
+            "${PROJECT_SOURCE_DIR}/(src|cli|bindings/c|examples)/.*\\.cc$"
     VERBATIM)
 endif()

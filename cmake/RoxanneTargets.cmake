@@ -17,6 +17,9 @@ endfunction()
 
 # rox_test(NAME SOURCES ... DEPS ...): one GoogleTest program, its tests known to CTest.
 function(rox_test name)
+  if(NOT ROX_DEVELOPER)
+    return()
+  endif()
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_DEPS} rox_flags GTest::gtest GTest::gtest_main)

@@ -60,6 +60,18 @@ class DatabaseTest : public testing::Test {
   Database database_;
 };
 
+TEST_F(DatabaseTest, VerifyStopsWhenToldTo) {
+  Collection collection = make();
+  const auto values = ramp(100);
+  ASSERT_TRUE(collection.upsert(numbers(100), MatrixView::f32(values.data(), 100, kDim)).is_ok());
+  const auto stopped = database_.verify({.progress = [](double) { return false; }});
+  ASSERT_FALSE(stopped.is_ok());
+  EXPECT_EQ(stopped.status().code(), StatusCode::kCancelled);
+  // Nothing is held any more.
+  expect_sound();
+  ASSERT_TRUE(collection.erase(numbers(1)).is_ok());
+}
+
 TEST_F(DatabaseTest, WhatWasUpsertedIsFoundAndSurvivesReopening) {
   Collection collection = make();
   const auto values = ramp(100);

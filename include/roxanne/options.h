@@ -231,9 +231,9 @@ struct SnapshotReport {
 
 struct VerifyOptions {
   bool repair = false;  // rebuild what is derived (live bitmaps, slot -> key)
-  // Called now and then with the fraction done of a collection, in [0, 1]; may be empty. Must not
-  // throw, nor call the database: writers wait meanwhile.
-  std::function<void(double)> progress;
+  // Called now and then with the fraction done of a collection, in [0, 1]; false cancels. May be
+  // empty. Must not throw, nor call the database: writers wait meanwhile.
+  std::function<bool(double fraction)> progress;
 };
 
 struct VerifyReport {

@@ -129,9 +129,8 @@ class CollectionVerifier {
     };
     const auto progress = [&](uint64_t done, uint64_t all) {
       report_.bytes_checked += vectors_->file().layout().block_bytes;
-      if (options_.progress) {
-        options_.progress(static_cast<double>(done) / static_cast<double>(all));
-      }
+      return !options_.progress ||
+             options_.progress(static_cast<double>(done) / static_cast<double>(all));
     };
     ROX_RETURN_IF_ERROR(vectors_->check(live_, damaged, progress));
     return check_tags();

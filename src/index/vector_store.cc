@@ -297,7 +297,7 @@ Status VectorStore::scan_all(const LiveSet& live, const LatestLiveSet& latest,
 
 Status VectorStore::check(
     const LiveSet& live, const std::function<bool(const Status&)>& damaged,
-    const std::function<void(uint64_t blocks_done, uint64_t blocks)>& progress) const {
+    const std::function<bool(uint64_t blocks_done, uint64_t blocks)>& progress) const {
   const storage::RowLayout& layout = file_->layout();
   const uint64_t block_count =
       (live.slot_end() + layout.rows_per_block - 1) / layout.rows_per_block;
@@ -313,7 +313,7 @@ Status VectorStore::check(
       const uint32_t slot = static_cast<uint32_t>(first + i);
       if (!view.row_is_intact(i, slot) && !damaged(file_->damaged_row(slot))) return Status::ok();
     }
-    progress(block + 1, block_count);
+    if (!progress(block + 1, block_count)) return Status::cancelled("the check was stopped");
   }
   return Status::ok();
 }

@@ -71,8 +71,9 @@ class VectorStore {
   Status read_block(uint64_t block, const LiveSet& live, std::span<std::byte> out) const;
 
   // Checks every row of `live`; calls `damaged` with what is wrong, until it returns false.
+  // kCancelled where `progress` returns false.
   Status check(const LiveSet& live, const std::function<bool(const Status&)>& damaged,
-               const std::function<void(uint64_t blocks_done, uint64_t blocks)>& progress) const;
+               const std::function<bool(uint64_t blocks_done, uint64_t blocks)>& progress) const;
 
   uint64_t bytes_in_memory() const { return resident_bytes_; }
   // Gives the memory of all blocks back to the budget; scans load them again as it allows.
