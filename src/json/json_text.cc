@@ -1,4 +1,4 @@
-#include "eval/json_text.h"
+#include "json/json_text.h"
 
 #include <charconv>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include "base/f16.h"
 #include "base/status_macros.h"
 
-namespace roxanne::eval {
+namespace roxanne::json {
 namespace {
 
 constexpr size_t kNumberBytesMax = 32;
@@ -132,4 +132,4 @@ bool append_json_vector(std::string& out, VectorView vector, size_t& column) {
   return all_finite;
 }
 
-}  // namespace roxanne::eval
+}  // namespace roxanne::json
