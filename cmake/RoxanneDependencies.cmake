@@ -22,3 +22,8 @@ target_link_libraries(rox_hdf5 INTERFACE ${CMAKE_DL_LIBS} m)
 find_path(ROX_HDF5_INCLUDE hdf5.h PATHS /usr/include/hdf5/serial REQUIRED)
 target_include_directories(rox_hdf5 SYSTEM INTERFACE ${ROX_HDF5_INCLUDE})
 find_package(GTest REQUIRED)
+# The HTTP server: Asio and Beast are headers; spdlog and fmt too, since Debian has no archives of them.
+rox_static_library(rox_http ssl crypto)
+target_link_libraries(rox_http INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
+target_compile_definitions(rox_http INTERFACE SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY)
+find_path(ROX_SPDLOG_INCLUDE spdlog/spdlog.h REQUIRED)
