@@ -28,6 +28,8 @@ std::string media_type(std::string_view text) {
 
 std::optional<Response> refuse_body(const Route& route, const RequestHead& head,
                                     Admission& admission) {
+  const std::string type = media_type(head.content_type);
+  admission.has_binary_body = route.body == Body::kJsonOrBinary && type == kBinaryType;
   if (!head.has_body()) return std::nullopt;
   if (route.body == Body::kNone) {
     return problem(ProblemCode::kInvalidArgument, "this route takes no body");
@@ -36,10 +38,7 @@ std::optional<Response> refuse_body(const Route& route, const RequestHead& head,
     return problem(ProblemCode::kUnsupportedMediaType,
                    "bodies are taken uncompressed: leave Content-Encoding out");
   }
-  const std::string type = media_type(head.content_type);
-  if (type == kJsonType) return std::nullopt;
-  admission.has_binary_body = route.body == Body::kJsonOrBinary && type == kBinaryType;
-  if (admission.has_binary_body) return std::nullopt;
+  if (admission.has_binary_body || (type == kJsonType)) return std::nullopt;
   return problem(ProblemCode::kUnsupportedMediaType,
                  route.body == Body::kJson
                      ? "Content-Type must be application/json"
