@@ -85,8 +85,8 @@ void ServeCommand::declare_access(CLI::App& app) {
 
 void ServeCommand::declare_threads(CLI::App& app) {
   add_threads(app, arguments_);
-  add_count(app, "--io-threads", config_.io_threads, kThreadsMax, "serve sockets")
-      ->capture_default_str();
+  add_count(app, "--io-threads", config_.io_threads, kThreadsMax,
+            "serve sockets, and search what is short (default: one a processor)");
   add_count(app, "--search-threads", config_.search_threads, kThreadsMax,
             "requests searched at once (default: one a processor)");
   add_count(app, "--write-threads", config_.write_threads, kThreadsMax, "requests written at once")

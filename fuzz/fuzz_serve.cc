@@ -11,6 +11,7 @@
 #include "server/http_reader.h"
 #include "server/metrics.h"
 #include "server/problem.h"
+#include "server/quick_searches.h"
 
 namespace {
 
@@ -34,7 +35,7 @@ struct World {
     make("h", {.dim = 3, .type = ScalarType::kF16, .metric = Metric::kInnerProduct});
     make("u", {.dim = 4, .type = ScalarType::kU8, .metric = Metric::kCosine});
     make("i", {.dim = 1, .type = ScalarType::kI8, .key_type = KeyType::kString});
-    app.emplace(server::Context{*database, limits, metrics, ""},
+    app.emplace(server::Context{*database, limits, metrics, quick_searches, ""},
                 server::KeyRing::parse("read-write 0123456789abcdef\n").value());
   }
   ~World() {
@@ -64,6 +65,7 @@ struct World {
   std::string folder;
   server::Limits limits;
   server::Metrics metrics;
+  server::QuickSearches quick_searches;
   std::optional<Database> database;
   std::optional<server::App> app;
 };

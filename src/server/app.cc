@@ -5,11 +5,14 @@
 
 #include "server/metrics.h"
 #include "server/problem.h"
+#include "server/quick_searches.h"
 
 namespace roxanne::server {
 namespace {
 
 constexpr size_t kTargetBytesMax = 4096;
+// What is read where it arrived: a query of 16,384 numbers and more.
+constexpr size_t kQuickBodyBytesMax = 256u << 10;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -100,6 +103,22 @@ Admission App::admit(const RequestHead& head) const {
 }
 
 Response App::handle(const Admission& admission, const Request& request) const noexcept {
+  return call(admission, request, false);
+}
+
+Response App::handle_here(const Admission& admission, const Request& request) const noexcept {
+  if (!admission.refusal.has_value()) {
+    const Route& route = *admission.route;
+    const bool may_be = route.lane == Lane::kHere ||
+                        (route.may_be_quick && request.body.size() <= kQuickBodyBytesMax &&
+                         context_.quick_searches.are_quick(admission.collection));
+    if (!may_be) return {.status = kElsewhere};
+  }
+  return call(admission, request, true);
+}
+
+Response App::call(const Admission& admission, const Request& request,
+                   bool is_here) const noexcept {
   try {
     if (admission.refusal.has_value()) return *admission.refusal;
     return admission.route->handle(context_, {.request = request,
@@ -107,7 +126,8 @@ Response App::handle(const Admission& admission, const Request& request) const n
                                               .key = admission.key,
                                               .parameters = admission.parameters,
                                               .has_binary_body = admission.has_binary_body,
-                                              .wants_binary = admission.wants_binary});
+                                              .wants_binary = admission.wants_binary,
+                                              .is_here = is_here});
   } catch (const std::bad_alloc&) {
     return problem(ProblemCode::kOverloaded, "out of memory");
   } catch (const std::exception& error) {

@@ -34,10 +34,13 @@ class App {
   Admission admit(const RequestHead& head) const;
   // An admitted request's answer. Throws nothing.
   Response handle(const Admission& admission, const Request& request) const noexcept;
+  // The same where sockets are served, if it is certain to be short; else kElsewhere.
+  Response handle_here(const Admission& admission, const Request& request) const noexcept;
 
   const Context& context() const { return context_; }
 
  private:
+  Response call(const Admission& admission, const Request& request, bool is_here) const noexcept;
   std::optional<Response> refuse_access(const Route* route, const RequestHead& head) const;
 
   Context context_;

@@ -7,6 +7,7 @@
 
 #include "server/config.h"
 #include "server/metrics.h"
+#include "server/quick_searches.h"
 #include "server/request_id.h"
 
 namespace roxanne::server {
@@ -112,8 +113,9 @@ TEST(App, AnswersWithoutSockets) {
     ASSERT_TRUE(database.is_ok()) << database.status().to_string();
     const Limits limits;
     Metrics metrics;
+    QuickSearches quick_searches;
     const App app(
-        {*database, limits, metrics, ""},
+        {*database, limits, metrics, quick_searches, ""},
         KeyRing::parse("read-only 0123456789abcdef\nread-write abcdefghijklmnop").value());
     const auto status = [&](Method method, const char* target, const char* key, std::string body) {
       Request request;
@@ -138,6 +140,24 @@ TEST(App, AnswersWithoutSockets) {
               200);
     EXPECT_EQ(status(Method::kPost, "/v1/collections/b/search", read_key, R"({"vector":[1]})"),
               404);
+    // Short searches are answered where they are read once some were, others are not.
+    Request request;
+    request.head.method = Method::kPost;
+    request.head.target = "/v1/collections/a/search";
+    request.head.authorization = std::string("Bearer ") + read_key;
+    request.head.content_type = "application/json";
+    request.body = R"({"vector":[1]})";
+    request.head.content_length = request.body.size();
+    const Admission admission = app.admit(request.head);
+    EXPECT_EQ(app.handle_here(admission, request).status, kElsewhere);
+    for (int i = 0; i < 60; ++i) quick_searches.note("a", 20);
+    EXPECT_EQ(app.handle_here(admission, request).status, 200);
+    request.body = R"({"vector":[1],"exact":true})";
+    EXPECT_EQ(app.handle_here(admission, request).status, kElsewhere);
+    EXPECT_EQ(app.handle(admission, request).status, 200);
+    for (int i = 0; i < 60; ++i) quick_searches.note("a", 20'000);
+    request.body = R"({"vector":[1]})";
+    EXPECT_EQ(app.handle_here(admission, request).status, kElsewhere);
     EXPECT_EQ(status(Method::kOther, "/healthz", read_key, ""), 405);
     EXPECT_EQ(status(Method::kGet, "/healthz", "", ""), 200);
     EXPECT_EQ(status(Method::kGet, "/readyz", "", ""), 503);

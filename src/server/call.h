@@ -13,12 +13,14 @@
 namespace roxanne::server {
 
 class Metrics;
+class QuickSearches;
 
 // What lasts as long as the server. All of it may be used by many threads at once.
 struct Context {
   Database& database;
   const Limits& limits;
   Metrics& metrics;
+  QuickSearches& quick_searches;
   std::string snapshot_folder;  // where snapshots are made; empty: none are
 };
 
@@ -30,6 +32,7 @@ struct Call {
   const std::vector<std::pair<std::string, std::string>>& parameters;
   bool has_binary_body = false;
   bool wants_binary = false;  // by its Accept
+  bool is_here = false;       // on a thread that serves sockets: nothing that takes long
 };
 
 }  // namespace roxanne::server

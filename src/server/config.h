@@ -16,9 +16,9 @@ struct Config {
   std::string keys;             // key file; empty: no keys
   bool allow_insecure = false;  // an address that others reach, without keys or without TLS
   std::string snapshot_folder;
-  uint32_t io_threads = 1;
-  uint32_t search_threads = 0;  // 0: one a processor
-  uint32_t write_threads = 4;   // writers that come together share a sync
+  uint32_t io_threads = 0;  // these and the next: 0 is one a processor
+  uint32_t search_threads = 0;
+  uint32_t write_threads = 4;  // writers that come together share a sync
   Limits limits;
   uint32_t shutdown_delay_ms = 0;      // from /readyz' no to the end of accepting
   uint32_t drain_timeout_ms = 30'000;  // for requests under way, then

@@ -10,6 +10,9 @@ inline constexpr std::string_view kJsonType = "application/json";
 inline constexpr std::string_view kBinaryType = "application/octet-stream";
 inline constexpr std::string_view kProblemType = "application/problem+json";
 
+// Not an answer yet: the request takes longer than it may where it was read.
+inline constexpr int kElsewhere = 0;
+
 struct Response {
   int status = 200;
   std::string_view content_type = kJsonType;  // of a literal

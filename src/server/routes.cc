@@ -26,7 +26,7 @@ constexpr std::array<Route, 19> kRoutes = {{
     {Method::kDelete, "/v1/collections/{collection}/points/{key}", Access::kWrite, Lane::kWrite,
      Body::kNone, delete_point},
     {Method::kPost, "/v1/collections/{collection}/search", Access::kRead, Lane::kSearch,
-     Body::kJsonOrBinary, search_points},
+     Body::kJsonOrBinary, search_points, true},
     {Method::kPost, "/v1/collections/{collection}/scroll", Access::kRead, Lane::kSearch,
      Body::kJson, scroll_points},
     {Method::kPost, "/v1/collections/{collection}/count", Access::kRead, Lane::kSearch, Body::kJson,

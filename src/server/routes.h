@@ -27,6 +27,7 @@ struct Route {
   Lane lane;
   Body body;
   Response (*handle)(const Context&, const Call&);
+  bool may_be_quick = false;  // then `handle` heeds Call::is_here
 };
 
 std::span<const Route> routes();

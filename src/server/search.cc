@@ -8,6 +8,7 @@
 #include "server/json_body.h"
 #include "server/metrics.h"
 #include "server/problem.h"
+#include "server/quick_searches.h"
 
 namespace roxanne::server {
 namespace {
@@ -21,6 +22,9 @@ struct Query {
   SearchOptions options;
   WithFields with;
 };
+
+constexpr size_t kShortKMax = 100;
+constexpr size_t kShortListSizeMax = 200;
 
 using Answers = std::vector<std::vector<Neighbor>>;
 
@@ -101,6 +105,13 @@ Status read_binary_query(const Context& context, const Call& call, const Collect
   return check_limits(context.limits, numbers, query.rows->rows(), query);
 }
 
+// As far as it can be told beforehand.
+bool is_short(const Query& query) {
+  return !query.is_batch && !query.key.has_value() && !query.options.exact && !query.with.payload &&
+         !query.with.vector && query.options.k <= kShortKMax &&
+         query.options.search_list_size <= kShortListSizeMax;
+}
+
 // Like the point of a key, which is itself left out.
 Result<std::vector<Neighbor>> search_key(const Collection& collection, const Query& query) {
   ROX_ASSIGN_OR_RETURN(const Point point, collection.get(*query.key, {.with_payload = false}));
@@ -156,10 +167,12 @@ Response search_points(const Context& context, const Call& call) {
   if (call.wants_binary && (query.with.payload || query.with.vector)) {
     return problem(ProblemCode::kNotAcceptable, "payloads and vectors come in JSON answers only");
   }
+  if (call.is_here && !is_short(query)) return {.status = kElsewhere};
   SearchStats cost;
   query.options.stats = &cost;
   const auto answers = run(*collection, query);
   context.metrics.add_search(cost);
+  context.quick_searches.note(call.collection, cost.latency_us);
   if (!answers) return problem(answers.status());
   Response response;
   if (call.wants_binary) {

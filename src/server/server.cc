@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "base/thread_pool.h"
 #include "server/listener.h"
+#include "server/quick_searches.h"
 #include "server/transports.h"
 
 namespace roxanne::server {
@@ -21,6 +22,8 @@ using boost::system::error_code;
 namespace asio = boost::asio;
 
 constexpr auto kTick = std::chrono::milliseconds(100);
+
+size_t thread_count(uint32_t count) { return count != 0 ? count : base::processor_count(); }
 
 Status load_tls(const Config& config, asio::ssl::context& tls) {
   error_code error;
@@ -48,14 +51,15 @@ class Server::Impl {
       : config_(config),
         log_(config.log_level),
         tls_(asio::ssl::context::tls_server),
-        app_({database, config_.limits, metrics_, config.snapshot_folder}, std::move(keys)),
-        searches_({config.search_threads != 0 ? config.search_threads : base::processor_count(),
-                   config.limits.search_queue_max, metrics_.search_queue}),
+        app_({database, config_.limits, metrics_, quick_searches_, config.snapshot_folder},
+             std::move(keys)),
+        searches_({thread_count(config.search_threads), config.limits.search_queue_max,
+                   metrics_.search_queue}),
         writes_({config.write_threads, config.limits.write_queue_max, metrics_.write_queue}),
         shared_{app_, config_.limits, metrics_, log_, searches_, writes_},
         signals_(main_io()),
         timer_(main_io()) {
-    for (uint32_t i = 1; i < config.io_threads; ++i) {
+    for (size_t i = 1; i < thread_count(config.io_threads); ++i) {
       contexts_.push_back(std::make_unique<asio::io_context>(1));
     }
   }
@@ -150,6 +154,7 @@ class Server::Impl {
 
   const Config config_;
   Metrics metrics_;
+  QuickSearches quick_searches_;
   Log log_;
   asio::ssl::context tls_;
   App app_;

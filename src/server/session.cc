@@ -159,9 +159,11 @@ bool Session::on_head() {
 bool Session::dispatch() {
   received_ = Clock::now();
   enter(Phase::kAnswering);
-  const Lane lane = admission_.refusal.has_value() ? Lane::kHere : admission_.route->lane;
-  if (lane == Lane::kHere) return answer(shared_.app.handle(admission_, reader_.request()));
-  WorkQueue& queue = lane == Lane::kSearch ? shared_.searches : shared_.writes;
+  if (Response response = shared_.app.handle_here(admission_, reader_.request());
+      response.status != kElsewhere) {
+    return answer(std::move(response));
+  }
+  WorkQueue& queue = admission_.route->lane == Lane::kSearch ? shared_.searches : shared_.writes;
   if (queue.push(shared_from_this())) return false;
   shared_.metrics.queue_refused_total.fetch_add(1);
   return answer(problem(ProblemCode::kOverloaded, "too many requests wait already"));
