@@ -36,7 +36,7 @@ Status read_keys(std::string_view& bytes, uint64_t count, Keys& keys) {
   if (keys.type == KeyType::kU64) {
     if (bytes.size() / sizeof(uint64_t) < count) return short_body("the keys");
     keys.numbers.resize(count);
-    std::memcpy(keys.numbers.data(), bytes.data(), count * sizeof(uint64_t));
+    if (count > 0) std::memcpy(keys.numbers.data(), bytes.data(), count * sizeof(uint64_t));
     bytes.remove_prefix(count * sizeof(uint64_t));
     return Status::ok();
   }

@@ -89,6 +89,13 @@ TEST(JsonBody, DoesNotNestWithoutEnd) {
   }
 }
 
+TEST(BinaryBody, NoPointsAreFine) {
+  const RowShape shape = {ScalarType::kU8, 2, KeyType::kU64};
+  const auto points = read_binary_points(std::string(8, '\0'), shape, 2);
+  ASSERT_TRUE(points.is_ok()) << points.status().to_string();
+  EXPECT_EQ(points->keys.size() + points->rows.rows(), 0u);
+}
+
 TEST(BinaryBody, ReadsWhatIsWholeAndNothingElse) {
   const RowShape shape = {ScalarType::kU8, 2, KeyType::kString};
   const std::string good =
