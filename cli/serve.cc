@@ -1,5 +1,8 @@
 // roxanne serve: the HTTP server.
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
+#include <csignal>
 
 #include "cli/command.h"
 #include "cli/common.h"
@@ -129,10 +132,21 @@ void ServeCommand::declare_times(CLI::App& app) {
   add("--drain-timeout-ms", config_.drain_timeout_ms, "then, for requests under way");
 }
 
+// As many as the system lets this process have: a connection each, and the database's files.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int ServeCommand::run() {
   if (const Status checked = server::check_config(config_); !checked) {
     throw UsageError(checked.message());
   }
+  raise_descriptor_limit();
+  // Whoever read the log may be gone: that is no reason to end.
+  std::signal(SIGPIPE, SIG_IGN);
   Database database = open_to_serve(arguments_, {.read_only = read_only_, .create = create_});
   {
     const auto server = take(server::Server::start(database, config_));

@@ -23,6 +23,8 @@ import tempfile
 import threading
 import time
 import traceback
+import urllib.parse
+import urllib.request
 
 import serve_contract
 from serve_fixture import JSON, Server, openssl, read_reply
@@ -139,7 +141,6 @@ def test_keys_of_both_types_pass_unchanged():
         api.call("GET", f"/v1/collections/n/points/{big}")
         odd = ["a/b", "ä€😀", "..", "\"\\\n", "%2F", "x" * 512]
         put_points(api, [{"key": key, "vector": [i]} for i, key in enumerate(odd)], "s")
-        import urllib.parse
         for key in odd:
             quoted = urllib.parse.quote(key, safe="")
             equal(api.call("GET", f"/v1/collections/s/points/{quoted}").json()["key"], key)
@@ -433,6 +434,44 @@ def test_connections_are_bounded():
         equal(reply.headers["retry-after"], "1")
 
 
+def test_a_full_queue_says_so_at_once():
+    with Api("--search-threads", 1, "--search-queue-max", 1) as api:
+        api.create(dim=64)
+        put_points(api, [{"key": i, "vector": [i % 97] * 64} for i in range(5000)])
+        body = json.dumps({"vectors": [[1] * 64] * 1000, "exact": True}).encode()
+        request = (b"POST /v1/collections/default/search HTTP/1.1\r\nHost: x\r\n"
+                   b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)) + body
+        held = [api.connect() for _ in range(12)]
+        for connection in held:
+            connection.sendall(request)
+        replies = [read_reply(connection.makefile("rb")) for connection in held]
+        refused = [reply for reply in replies if reply.status != 200]
+        assert 0 < len(refused) < 12, replies
+        for reply in refused:
+            equal((reply.status, reply.code(), reply.headers["retry-after"]), (503, "overloaded", "1"))
+        # The connection of who was refused goes on.
+        for connection in held:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            equal(read_reply(connection.makefile("rb")).status, 200)
+            connection.close()
+        assert "roxanne_queue_refused_total 0\n" not in api.call("GET", "/metrics").body.decode()
+
+
+def test_bodies_together_are_bounded():
+    with Api("--body-bytes-max", 2000, "--body-bytes-in-flight-max", 3000) as api:
+        api.create(dim=1)
+        begun = (b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: x\r\n"
+                 b"Content-Type: application/json\r\nContent-Length: 1600\r\n\r\n{")
+        with api.connect() as first:
+            first.sendall(begun)
+            time.sleep(0.2)
+            reply, = api.raw(begun)
+            equal((reply.status, reply.code()), (503, "overloaded"))
+            first.sendall(b'"points":[]' + b" " * 1587 + b"}")
+            equal(read_reply(first.makefile("rb")).status, 200)
+        put_points(api, [{"key": 1, "vector": [1]}])
+
+
 def test_slow_clients_are_let_go():
     with Api("--read-timeout-ms", 400, "--idle-timeout-ms", 300, "--write-timeout-ms", 400) as api:
         with api.connect() as connection:  # says nothing at all
@@ -592,6 +631,22 @@ def test_request_ids_and_traces_are_logged():
         lines = [json.loads(line) for line in api.log().splitlines() if line.startswith("{")]
         line, = [line for line in lines if line.get("request_id") == "abc-1"]
         equal((line["traceparent"], line["route"], line["status"]), (trace, "/healthz", 200))
+
+
+def test_nobody_reads_the_log():
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen([roxanne, "serve", f"{folder}/x.rox", "--create", "--listen",
+                                    "127.0.0.1:0", "--log-level", "debug"], stderr=subprocess.PIPE)
+        for line in process.stderr:
+            if b'"event":"ready"' in line:
+                address = json.loads(line)["address"]
+                break
+        process.stderr.close()
+        for _ in range(3):
+            with urllib.request.urlopen(f"http://{address}/healthz", timeout=60) as reply:
+                equal(reply.status, 200)
+        process.send_signal(signal.SIGTERM)
+        equal(process.wait(60), 0)
 
 
 def test_tls():
