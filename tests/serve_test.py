@@ -572,6 +572,10 @@ def test_keys_say_who_may():
         reply, = api.raw(big)
         equal(reply.status, 401)
         assert KEY_RW not in api.log(), "a key is in the log"
+        assert "chmod 600" not in api.log(), api.log()
+        pathlib.Path(folder, "keys").chmod(0o644)
+        with Api("--keys", pathlib.Path(folder, "keys")) as open_api:
+            assert "chmod 600" in open_api.log(), open_api.log()
         for text, says in (("read-write short\n", "line 1"), ("", "no key"), ("write x\n", "line 1"),
                            (f"read-only {KEY_RO}\nread-write a b\n", "line 2")):
             path = pathlib.Path(folder) / "wrong"
@@ -649,7 +653,13 @@ def test_nobody_reads_the_log():
         equal(process.wait(60), 0)
 
 
+def need(program):
+    if shutil.which(program) is None:
+        raise Skipped(f"there is no {program} here")
+
+
 def test_tls():
+    need("openssl")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="roxanne_tls_"))
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
             "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "2", "-subj",
@@ -779,6 +789,7 @@ def test_the_documents_examples():
         import requests  # noqa: F401
     except ImportError as error:
         raise Skipped(f"pip install numpy requests ({error})") from error
+    need("curl")
     document = SAMPLE.parent / "docs" / "http_api.md"
     blocks = re.findall(r"^```(sh|python|json)\n(.*?)^```", document.read_text(), re.M | re.S)
     assert len(blocks) > 8, blocks

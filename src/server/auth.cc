@@ -108,8 +108,8 @@ std::optional<Access> KeyRing::allowed(std::string_view authorization) const {
 
 std::string key_file_warning(const std::string& path) {
   struct stat status {};
-  if (::stat(path.c_str(), &status) != 0 || (status.st_mode & (S_IRWXG | S_IRWXO)) == 0) return {};
-  return "others than its owner may read or change the key file " + path + ": chmod 600 it";
+  if (::stat(path.c_str(), &status) != 0 || (status.st_mode & (S_IWGRP | S_IRWXO)) == 0) return {};
+  return "everybody may read the key file " + path + ", or its group may change it: chmod 600 it";
 }
 
 }  // namespace roxanne::server

@@ -38,7 +38,7 @@ class KeyRing {
   std::vector<Entry> keys_;
 };
 
-// Why others than its owner should not read a key file, or nothing.
+// What is wrong with who may read or change a key file, or nothing.
 std::string key_file_warning(const std::string& path);
 
 }  // namespace roxanne::server

@@ -67,8 +67,11 @@ void Session::enter(Phase phase) {
 }
 
 void Session::expire(Clock::time_point now) {
-  if (now.time_since_epoch().count() < deadline_ || phase_ == Phase::kAnswering) return;
-  shared_.metrics.timeouts_total.fetch_add(1);
+  const Phase phase = phase_;
+  if (now.time_since_epoch().count() < deadline_ || phase == Phase::kAnswering) return;
+  if (phase != Phase::kIdle && phase != Phase::kLingering) {
+    shared_.metrics.timeouts_total.fetch_add(1);
+  }
   cancel();
 }
 
