@@ -8,7 +8,6 @@
 #include "cli/duplicates.h"
 #include "cli/exit_code.h"
 #include "cli/failure.h"
-#include "cli/json.h"
 #include "cli/key_file.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -17,6 +16,7 @@
 #include "cli/search_cost.h"
 #include "cli/suggest.h"
 #include "cli/units.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
@@ -135,24 +135,24 @@ TEST(ExitCodes, AreWhatScriptsRelyOn) {
 }
 
 TEST(Json, WritesFieldsInOrderOnOneLine) {
-  JsonObject object;
+  json::Object object;
   object.add("k", uint64_t{10}).add("name", "a \"b\"\n").add("distance", 0.1f).flag("ok", true);
   object.add("qps", 1234.5).add("bad", std::numeric_limits<double>::infinity()).raw("list", "[]");
   EXPECT_EQ(object.text(),
             "{\"k\":10,\"name\":\"a \\\"b\\\"\\n\",\"distance\":0.1,\"ok\":true,\"qps\":1234.5,"
             "\"bad\":null,\"list\":[]}");
-  EXPECT_EQ(JsonObject().text(), "{}");
+  EXPECT_EQ(json::Object().text(), "{}");
 }
 
 TEST(Json, WritesKeysVectorsAndPayloads) {
-  EXPECT_EQ(json_key(Key(uint64_t{18446744073709551615ull})), "18446744073709551615");
-  EXPECT_EQ(json_key(Key("a\tb")), "\"a\\tb\"");
+  EXPECT_EQ(json::key_text(Key(uint64_t{18446744073709551615ull})), "18446744073709551615");
+  EXPECT_EQ(json::key_text(Key("a\tb")), "\"a\\tb\"");
   const std::vector<float> floats = {0.5f, -1.25f, 3};
-  EXPECT_EQ(json_vector(VectorView::f32(floats)), "[0.5,-1.25,3]");
+  EXPECT_EQ(json::vector_text(VectorView::f32(floats)), "[0.5,-1.25,3]");
   const std::vector<uint8_t> bytes = {0, 255};
-  EXPECT_EQ(json_vector(VectorView::u8(bytes)), "[0,255]");
-  EXPECT_EQ(json_payload("{\"a\":\r\n 1}"), "{\"a\":   1}");
-  EXPECT_EQ(json_list({"1", "{}"}), "[1,{}]");
+  EXPECT_EQ(json::vector_text(VectorView::u8(bytes)), "[0,255]");
+  EXPECT_EQ(json::payload_text("{\"a\":\r\n 1}"), "{\"a\":   1}");
+  EXPECT_EQ(json::list({"1", "{}"}), "[1,{}]");
 }
 
 TEST(Output, OneLineCutsAtCharactersAndHidesControls) {

@@ -37,5 +37,6 @@ std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_export_command();
 std::unique_ptr<Command> make_convert_command();
 std::unique_ptr<Command> make_snapshot_command();
+std::unique_ptr<Command> make_serve_command();
 
 }  // namespace roxanne::cli

@@ -175,6 +175,13 @@ Database open_to_write(const StoreArguments& arguments, bool create_if_missing) 
   return open(arguments, options);
 }
 
+Database open_to_serve(const StoreArguments& arguments, const ServeMode& mode) {
+  DatabaseOptions options = options_of(arguments);
+  options.read_only = mode.read_only;
+  options.create_if_missing = mode.create;
+  return open(arguments, options);
+}
+
 Collection open_collection(const Database& database, const StoreArguments& arguments) {
   auto collection = database.collection(arguments.collection);
   if (collection.is_ok()) return std::move(collection).value();

@@ -68,6 +68,12 @@ CLI::Option* add_with(CLI::App& app, WithFields& with, const std::string& help);
 // Failure says what to do: make the database, name another collection, ...
 Database open_to_read(const StoreArguments& arguments);
 Database open_to_write(const StoreArguments& arguments, bool create_if_missing);
+struct ServeMode {
+  bool read_only = false;
+  bool create = false;
+};
+// To stay open: graphs are built and kept up in the background.
+Database open_to_serve(const StoreArguments& arguments, const ServeMode& mode);
 Collection open_collection(const Database& database, const StoreArguments& arguments);
 
 // A key of that type from text; absent where a u64 key is no number or a string key too long.

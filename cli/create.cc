@@ -4,8 +4,8 @@
 #include "cli/command.h"
 #include "cli/common.h"
 #include "cli/failure.h"
-#include "cli/json.h"
 #include "cli/output.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
@@ -54,7 +54,7 @@ class CreateCommand final : public Command {
     const std::string metric(metric_name(options_.metric));
     const std::string key_type(key_type_name(options_.key_type));
     if (arguments_.json) {
-      JsonObject object;
+      json::Object object;
       object.add("name", arguments_.collection).add("dim", uint64_t{options_.dim});
       object.add("type", type).add("metric", metric).add("key_type", key_type);
       print_line(object.text());

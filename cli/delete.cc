@@ -6,9 +6,9 @@
 #include "cli/common.h"
 #include "cli/exit_code.h"
 #include "cli/failure.h"
-#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/units.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
@@ -128,8 +128,8 @@ void DeleteCommand::delete_batch(Collection& collection, const KeyList& keys) {
   for (size_t i = 0; i < sorted.size(); ++i) {
     if (!present[i]) report_missing(sorted[i]);
     if (arguments_.json) {
-      JsonObject object;
-      object.raw("key", json_key(sorted[i])).flag("deleted", present[i]);
+      json::Object object;
+      object.raw("key", json::key_text(sorted[i])).flag("deleted", present[i]);
       print_line(object.text());
     }
   }

@@ -9,7 +9,6 @@
 #include "cli/exit_code.h"
 #include "cli/failure.h"
 #include "cli/interrupt.h"
-#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/query_source.h"
@@ -17,6 +16,7 @@
 #include "cli/units.h"
 #include "eval/measure.h"
 #include "eval/recall.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
@@ -179,7 +179,7 @@ EvalCommand::Row EvalCommand::measure(const Collection& collection,
 void EvalCommand::print_json(const Row& row) const {
   const eval::Measurement& measured = row.measured;
   const SearchStats& stats = measured.stats;
-  JsonObject object;
+  json::Object object;
   object.add("k", uint64_t{k_}).add("search_list_size", uint64_t{row.search_list_size});
   object.add("search_list_size_used", stats.search_list_size_used).add("regime", row.regime);
   object.add("threads", uint64_t{arguments_.thread_count}).add("batch", uint64_t{batch_rows_});

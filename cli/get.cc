@@ -5,8 +5,8 @@
 #include "cli/common.h"
 #include "cli/exit_code.h"
 #include "cli/failure.h"
-#include "cli/json.h"
 #include "cli/output.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
@@ -61,15 +61,16 @@ class GetCommand final : public Command {
  private:
   void show(const Point& point) const {
     if (arguments_.json) {
-      JsonObject object;
-      object.raw("key", json_key(point.key));
-      if (with_.vector) object.raw("vector", json_vector(point.vector.view()));
-      if (point.payload.has_value()) object.raw("payload", json_payload(*point.payload));
+      json::Object object;
+      object.raw("key", json::key_text(point.key));
+      if (with_.vector) object.raw("vector", json::vector_text(point.vector.view()));
+      if (point.payload.has_value()) object.raw("payload", json::payload_text(*point.payload));
       print_line(object.text());
       return;
     }
     print_line("key      " + point.key.to_string());
-    if (with_.payload) print_line("payload  " + json_payload(point.payload.value_or("(none)")));
+    if (with_.payload)
+      print_line("payload  " + json::payload_text(point.payload.value_or("(none)")));
     if (!with_.vector) return;
     std::string line = "vector  ";
     for (size_t i = 0; i < point.vector.dim(); ++i) {
@@ -77,7 +78,7 @@ class GetCommand final : public Command {
         print_line(line);
         line = "        ";
       }
-      line += " " + json_number(point.vector.at(i));
+      line += " " + json::number(point.vector.at(i));
     }
     print_line(line);
   }

@@ -9,12 +9,12 @@
 #include "cli/exit_code.h"
 #include "cli/failure.h"
 #include "cli/interrupt.h"
-#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/query_source.h"
 #include "cli/units.h"
 #include "eval/ground_truth.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
@@ -74,7 +74,7 @@ class GroundTruthCommand final : public Command {
     print_message("wrote " + out_path_ + ": " + format_count(truth.queries) + " queries, k " +
                   std::to_string(truth.k) + ", in " + format_duration(progress.seconds()));
     if (arguments_.json) {
-      JsonObject object;
+      json::Object object;
       object.add("queries", uint64_t{truth.queries}).add("k", uint64_t{truth.k});
       object.add("seconds", progress.seconds());
       print_line(object.text());

@@ -1,8 +1,8 @@
 #include "cli/import_report.h"
 
-#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/units.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
@@ -61,7 +61,7 @@ void report_import(const ImportTotals& totals, bool json) {
   const std::string of_index = index_summary(totals);
   if (!of_index.empty()) print_message(of_index);
   if (!json) return;
-  JsonObject object;
+  json::Object object;
   object.add("rows", totals.rows).add("inserted", totals.counts.inserted);
   object.add("replaced", totals.counts.replaced).add("skipped", totals.counts.skipped);
   object.add("seconds", totals.seconds).add("rows_per_second", rows_per_second(totals));

@@ -5,55 +5,13 @@
 #include "cli/common.h"
 #include "cli/exit_code.h"
 #include "cli/failure.h"
-#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/units.h"
+#include "json/info_json.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
-
-std::string updates_json(const IndexUpdateInfo& updates) {
-  JsonObject object;
-  object.add("added", updates.added).add("removed", updates.removed).add("reads", updates.reads);
-  object.add("pages_written", updates.pages_written).add("bytes_written", updates.bytes_written);
-  object.add("checkpoints", updates.checkpoints);
-  return object.text();
-}
-
-// Without an index, without settings.
-std::string index_json(const IndexInfo& index) {
-  if (index.bytes_on_disk == 0) return "{}";
-  JsonObject object;
-  object.add("points", index.points).add("search_list_size", uint64_t{index.search_list_size});
-  object.add("max_degree", uint64_t{index.max_degree});
-  object.add("bytes_in_memory", index.bytes_in_memory).add("bytes_on_disk", index.bytes_on_disk);
-  object.add("unindexed_points", index.unindexed_points).add("dead_nodes", index.dead_nodes);
-  object.add("changes_since_checkpoint", index.changes_since_checkpoint);
-  object.raw("updates", updates_json(index.updates));
-  return object.text();
-}
-
-std::string memory_json(const std::vector<MemoryPart>& parts) {
-  std::vector<std::string> items;
-  for (const MemoryPart& part : parts) {
-    items.push_back(JsonObject().add("name", part.name).add("bytes", part.bytes).text());
-  }
-  return json_list(items);
-}
-
-std::string collection_json(const CollectionInfo& info) {
-  JsonObject object;
-  object.add("name", info.name).add("points", info.points).add("dim", uint64_t{info.options.dim});
-  object.add("type", scalar_type_name(info.options.type));
-  object.add("metric", metric_name(info.options.metric));
-  object.add("key_type", key_type_name(info.options.key_type));
-  object.add("regime", info.regime).add("bytes_on_disk", info.bytes_on_disk);
-  object.add("bytes_in_memory", info.bytes_in_memory).raw("memory", memory_json(info.memory));
-  object.add("slots", info.slots);
-  object.raw("index", index_json(info.index));
-  object.raw("index_error", info.index_error.empty() ? "null" : json_text(info.index_error));
-  return object.text();
-}
 
 // How far the index is behind. Which points a graph has is known when it is loaded; before, about
 // how many.
@@ -158,16 +116,16 @@ class InfoCommand final : public Command {
   static void print_json(const DatabaseInfo& info) {
     std::vector<std::string> collections;
     for (const CollectionInfo& collection : info.collections) {
-      collections.push_back(collection_json(collection));
+      collections.push_back(json::collection_json(collection));
     }
-    JsonObject object;
+    json::Object object;
     object.add("path", info.path).add("format_version", uint64_t{info.format_version});
     object.add("version", version()).add("memory_limit_bytes", info.memory_limit_bytes);
     object.add("memory_used_bytes", info.memory_used_bytes);
     object.add("resident_set_bytes", info.resident_set_bytes);
-    object.raw("memory", memory_json(info.memory));
+    object.raw("memory", json::memory_json(info.memory));
     object.add("bytes_on_disk", info.bytes_on_disk).add("redo_bytes", info.redo_bytes);
-    object.add("isa", info.isa).raw("collections", json_list(collections));
+    object.add("isa", info.isa).raw("collections", json::list(collections));
     print_line(object.text());
   }
 

@@ -32,6 +32,7 @@ Commands all_commands() {
   commands.push_back(make_export_command());
   commands.push_back(make_convert_command());
   commands.push_back(make_snapshot_command());
+  commands.push_back(make_serve_command());
   return commands;
 }
 

@@ -6,10 +6,10 @@
 #include "cli/common.h"
 #include "cli/exit_code.h"
 #include "cli/failure.h"
-#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/query_source.h"
 #include "cli/search_cost.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
@@ -26,7 +26,7 @@ std::string vector_text(const Vector& vector) {
   std::string text = "[";
   for (size_t i = 0; i < std::min(vector.dim(), kShownElements); ++i) {
     if (i > 0) text += ' ';
-    text += json_number(vector.at(i));
+    text += json::number(vector.at(i));
   }
   return text + (vector.dim() > kShownElements ? " ...]" : "]");
 }
@@ -204,16 +204,17 @@ void SearchCommand::show(const Answer& answer) const {
 void SearchCommand::show_json(const Answer& answer) const {
   std::vector<std::string> items;
   for (const Neighbor& neighbor : answer.neighbors) {
-    JsonObject item;
-    item.raw("key", json_key(neighbor.key)).add("distance", neighbor.distance);
+    json::Object item;
+    item.raw("key", json::key_text(neighbor.key)).add("distance", neighbor.distance);
     if (with_.payload) {
-      item.raw("payload", neighbor.payload.has_value() ? json_payload(*neighbor.payload) : "null");
+      item.raw("payload",
+               neighbor.payload.has_value() ? json::payload_text(*neighbor.payload) : "null");
     }
-    if (neighbor.vector.has_value()) item.raw("vector", json_vector(neighbor.vector->view()));
+    if (neighbor.vector.has_value()) item.raw("vector", json::vector_text(neighbor.vector->view()));
     items.push_back(item.text());
   }
-  JsonObject object;
-  object.add("query", answer.query).raw("neighbors", json_list(items));
+  json::Object object;
+  object.add("query", answer.query).raw("neighbors", json::list(items));
   if (explain_) object.raw("explain", explanation_json(answer.cost, answer.regime));
   print_line(object.text());
 }
@@ -235,7 +236,7 @@ void SearchCommand::show_table(const Answer& answer) const {
   for (size_t rank = 0; rank < neighbors.size(); ++rank) {
     const Neighbor& neighbor = neighbors[rank];
     table.add_row({std::to_string(rank + 1), one_line(neighbor.key.to_string(), 60),
-                   json_number(neighbor.distance),
+                   json::number(neighbor.distance),
                    neighbor.vector.has_value() ? vector_text(*neighbor.vector) : "",
                    one_line(neighbor.payload.value_or(""), shown)});
   }

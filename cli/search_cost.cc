@@ -3,9 +3,9 @@
 #include <cmath>
 
 #include "cli/failure.h"
-#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/units.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
@@ -29,7 +29,7 @@ std::string searched_regime(const Collection& collection, const SearchStats& cos
 }
 
 std::string explanation_json(const SearchStats& cost, const std::string& regime) {
-  JsonObject object;
+  json::Object object;
   object.add("regime", regime).add("search_list_size_used", cost.search_list_size_used);
   object.add("reads", cost.reads).add("bytes_read", cost.bytes_read);
   object.add("cache_hits", cost.cache_hits).add("read_rounds", cost.read_rounds);

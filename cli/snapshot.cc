@@ -5,10 +5,10 @@
 #include "cli/common.h"
 #include "cli/exit_code.h"
 #include "cli/failure.h"
-#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/units.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
@@ -54,7 +54,7 @@ class SnapshotCommand final : public Command {
       seconds = progress.seconds();
     }
     if (arguments_.json) {
-      JsonObject object;
+      json::Object object;
       object.add("path", target_).add("collections", report.collections);
       object.add("points", report.points).add("bytes_copied", report.bytes_copied);
       object.add("bytes_shared", report.bytes_shared).add("seconds", seconds);

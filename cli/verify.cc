@@ -5,17 +5,17 @@
 #include "cli/common.h"
 #include "cli/exit_code.h"
 #include "cli/failure.h"
-#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/units.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
 
 std::vector<std::string> json_texts(const std::vector<std::string>& texts) {
   std::vector<std::string> items;
-  for (const std::string& text : texts) items.push_back(json_text(text));
+  for (const std::string& text : texts) items.push_back(json::quoted(text));
   return items;
 }
 
@@ -90,11 +90,11 @@ class VerifyCommand final : public Command {
   }
 
   static void print_json(const VerifyReport& report) {
-    JsonObject object;
+    json::Object object;
     object.flag("ok", report.problems.empty()).add("points_checked", report.points_checked);
     object.add("bytes_checked", report.bytes_checked);
-    object.raw("problems", json_list(json_texts(report.problems)));
-    object.raw("repaired", json_list(json_texts(report.repaired)));
+    object.raw("problems", json::list(json_texts(report.problems)));
+    object.raw("repaired", json::list(json_texts(report.repaired)));
     print_line(object.text());
   }
 

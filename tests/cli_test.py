@@ -116,7 +116,7 @@ def test_help_and_version(folder):
     general = call("help").out
     equal(call("--help").out, general)
     for verb in ("create", "import", "search", "get", "delete", "eval", "ground-truth", "info",
-                 "verify", "export", "convert", "snapshot"):
+                 "verify", "export", "convert", "snapshot", "serve"):
         assert f"  {verb} " in general, verb
         text = call(verb, "--help").out
         equal(call("help", verb).out, text)

@@ -383,6 +383,37 @@ TEST_F(DatabaseTest, ScansSeeOneMomentInBothOrders) {
   }
 }
 
+TEST_F(DatabaseTest, AScanGoesOnBehindAKey) {
+  Collection numbered = make({.dim = kDim}, "numbered");
+  Collection named = make({.dim = kDim, .key_type = KeyType::kString}, "named");
+  const auto values = ramp(4);
+  const std::vector<std::string> words = {"a", std::string("a\0", 2), "ab", "b"};
+  const std::vector<uint64_t> many = {1, 255, 256, 1ull << 40};
+  ASSERT_TRUE(named.upsert(words, MatrixView::f32(values.data(), 4, kDim)));
+  ASSERT_TRUE(numbered.upsert(many, MatrixView::f32(values.data(), 4, kDim)));
+  const auto keys_after = [](const Collection& collection, const Key& after) {
+    auto scan = collection.scan(
+        ScanOptions{.order = ScanOrder::kKey, .after = after, .with_vector = false});
+    EXPECT_TRUE(scan.is_ok()) << scan.status().to_string();
+    std::vector<Key> keys;
+    for (const Point& point : scan->next(10).value()) {
+      EXPECT_TRUE(point.vector.bytes.empty());
+      keys.push_back(point.key);
+    }
+    return keys;
+  };
+  EXPECT_EQ(keys_after(named, "a"), (std::vector<Key>{words[1], words[2], words[3]}));
+  EXPECT_EQ(keys_after(named, "aa"), (std::vector<Key>{words[2], words[3]}));
+  EXPECT_EQ(keys_after(named, "b"), std::vector<Key>());
+  EXPECT_EQ(keys_after(numbered, uint64_t{255}), (std::vector<Key>{many[2], many[3]}));
+  EXPECT_EQ(keys_after(numbered, uint64_t{0}).size(), 4u);
+  EXPECT_EQ(keys_after(numbered, UINT64_MAX).size(), 0u);
+  for (const ScanOptions& wrong : {ScanOptions{.order = ScanOrder::kKey, .after = Key("a")},
+                                   ScanOptions{.after = Key(uint64_t{1})}}) {
+    EXPECT_EQ(numbered.scan(wrong).status().code(), StatusCode::kInvalidArgument);
+  }
+}
+
 TEST_F(DatabaseTest, DroppedAndClosedCollectionsSaySo) {
   Collection collection = make();
   ASSERT_TRUE(database_.drop_collection("default"));

@@ -77,6 +77,9 @@ class Collection {
 
   // All points, in key order or in the order that is fastest to read.
   Result<PointScan> scan(ScanOrder order = ScanOrder::kAny) const;
+  // From behind a key, or with less of each point. kInvalidArgument: `after` is no key of the
+  // collection's type, or not in key order.
+  Result<PointScan> scan(const ScanOptions& options) const;
 
   // Brings the graph that makes searches fast up to the points of now, and returns when it serves;
   // readers and writers go on meanwhile. Takes points into the graph that is there and deleted ones

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -136,6 +137,16 @@ struct GetOptions {
 
 // In which order a scan visits points.
 enum class ScanOrder : uint8_t { kAny = 0, kKey = 1 };
+
+struct ScanOptions {
+  ScanOrder order = ScanOrder::kAny;
+  // Begins behind this key, which need not be there: how to go on where an earlier scan stopped.
+  // ScanOrder::kKey only.
+  std::optional<Key> after = std::nullopt;
+  // Without, a point's vector is empty, and a scan in key order reads none.
+  bool with_vector = true;
+  bool with_payload = true;
+};
 
 struct IndexOptions {
   // Builds the graph anew where anything waits to be taken in, however little; still nothing where

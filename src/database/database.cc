@@ -55,7 +55,11 @@ Result<std::vector<std::vector<Neighbor>>> Collection::search(MatrixView queries
 }
 
 Result<PointScan> Collection::scan(ScanOrder order) const {
-  ROX_ASSIGN_OR_RETURN(auto scan, database::ScanImpl::start(impl_, order));
+  return scan(ScanOptions{.order = order});
+}
+
+Result<PointScan> Collection::scan(const ScanOptions& options) const {
+  ROX_ASSIGN_OR_RETURN(auto scan, database::ScanImpl::start(impl_, options));
   return PointScan(std::move(scan));
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/status_macros.h"
 #include "database/database_impl.h"
+#include "database/door.h"
 #include "database/schema.h"
 
 namespace roxanne::database {
@@ -14,18 +15,29 @@ ScanImpl::ScanImpl(std::shared_ptr<CollectionImpl> collection,
       vectors_(std::move(vectors)) {}
 
 Result<std::unique_ptr<ScanImpl>> ScanImpl::start(std::shared_ptr<CollectionImpl> collection,
-                                                  ScanOrder order) {
+                                                  const ScanOptions& options) {
   ROX_RETURN_IF_ERROR(collection->usable());
   const auto version = collection->version();
   const auto vectors = collection->vectors();
   if (version == nullptr || vectors == nullptr) return collection->usable();
+  if (options.after.has_value()) {
+    if (options.order != ScanOrder::kKey) {
+      return Status::invalid_argument("a scan begins behind a key in key order only");
+    }
+    ROX_RETURN_IF_ERROR(check_key(collection->options().key_type, *options.after));
+  }
   const std::shared_ptr<storage::KeyValueStore> store = collection->database()->store();
   const uint32_t id = collection->id();
   const auto* snapshot = version->snapshot.get();
   std::unique_ptr<ScanImpl> scan(new ScanImpl(std::move(collection), version, vectors));
-  scan->order_ = order;
-  if (order == ScanOrder::kKey) {
-    scan->keys_.emplace(store->scan(schema::table_prefix('k', id), {}, snapshot));
+  scan->options_ = options;
+  if (options.order == ScanOrder::kKey) {
+    std::string start;
+    if (options.after.has_value()) {
+      // Nothing sorts between a key and the same with a zero byte behind it.
+      start = schema::point_key(id, schema::encode_key(*options.after)) + '\0';
+    }
+    scan->keys_.emplace(store->scan(schema::table_prefix('k', id), start, snapshot));
   } else {
     scan->block_ = base::AlignedBuffer(vectors->file().layout().block_bytes);
     if (scan->collection_->options().key_type == KeyType::kString) {
@@ -39,8 +51,8 @@ Result<std::unique_ptr<ScanImpl>> ScanImpl::start(std::shared_ptr<CollectionImpl
 Result<std::vector<Point>> ScanImpl::next(size_t max_points) {
   ROX_RETURN_IF_ERROR(collection_->usable());
   std::vector<Point> points;
-  ROX_RETURN_IF_ERROR(order_ == ScanOrder::kKey ? next_by_key(max_points, points)
-                                                : next_by_slot(max_points, points));
+  ROX_RETURN_IF_ERROR(options_.order == ScanOrder::kKey ? next_by_key(max_points, points)
+                                                        : next_by_slot(max_points, points));
   return points;
 }
 
@@ -51,12 +63,15 @@ Status ScanImpl::next_by_key(size_t max_points, std::vector<Point>& points) {
     ROX_ASSIGN_OR_RETURN(Key key, schema::decode_key(collection_->options().key_type,
                                                      keys_->key().substr(prefix_bytes)));
     ROX_ASSIGN_OR_RETURN(const uint32_t slot, schema::decode_u32(keys_->value()));
-    Point point{std::move(key),
-                {collection_->options().type, std::vector<std::byte>(collection_->row_bytes())},
-                std::nullopt};
-    ROX_RETURN_IF_ERROR(vectors_->read(slot, point.vector.bytes).status());
-    ROX_ASSIGN_OR_RETURN(point.payload, store->get(schema::slot_key('p', collection_->id(), slot),
-                                                   version_->snapshot.get()));
+    Point point{std::move(key), {collection_->options().type, {}}, std::nullopt};
+    if (options_.with_vector) {
+      point.vector.bytes.resize(collection_->row_bytes());
+      ROX_RETURN_IF_ERROR(vectors_->read(slot, point.vector.bytes).status());
+    }
+    if (options_.with_payload) {
+      ROX_ASSIGN_OR_RETURN(point.payload, store->get(schema::slot_key('p', collection_->id(), slot),
+                                                     version_->snapshot.get()));
+    }
     points.push_back(std::move(point));
   }
   return keys_->status();
@@ -70,10 +85,10 @@ Status ScanImpl::next_by_slot(size_t max_points, std::vector<Point>& points) {
     ROX_RETURN_IF_ERROR(load_block(layout.block_of(slot)));
     const storage::BlockView view(layout, block_.data());
     const size_t i = layout.index_in_block(slot);
-    Point point{Key(view.tags()[i]),
-                {collection_->options().type,
-                 std::vector<std::byte>(view.row(i), view.row(i) + layout.row_bytes)},
-                std::nullopt};
+    Point point{Key(view.tags()[i]), {collection_->options().type, {}}, std::nullopt};
+    if (options_.with_vector) {
+      point.vector.bytes.assign(view.row(i), view.row(i) + layout.row_bytes);
+    }
     if (names_.has_value()) {
       ROX_ASSIGN_OR_RETURN(auto key, string_key_of(slot));
       if (!key.has_value()) {
@@ -81,7 +96,9 @@ Status ScanImpl::next_by_slot(size_t max_points, std::vector<Point>& points) {
       }
       point.key = std::move(*key);
     }
-    ROX_ASSIGN_OR_RETURN(point.payload, payload_of(slot));
+    if (options_.with_payload) {
+      ROX_ASSIGN_OR_RETURN(point.payload, payload_of(slot));
+    }
     points.push_back(std::move(point));
   }
   return Status::ok();

@@ -15,7 +15,7 @@ namespace roxanne::database {
 class ScanImpl {
  public:
   static Result<std::unique_ptr<ScanImpl>> start(std::shared_ptr<CollectionImpl> collection,
-                                                 ScanOrder order);
+                                                 const ScanOptions& options);
 
   Result<std::vector<Point>> next(size_t max_points);
 
@@ -32,7 +32,7 @@ class ScanImpl {
   std::shared_ptr<CollectionImpl> collection_;
   std::shared_ptr<const Version> version_;
   std::shared_ptr<index::VectorStore> vectors_;
-  ScanOrder order_ = ScanOrder::kAny;
+  ScanOptions options_;
   std::optional<storage::KeyValueStore::Cursor> keys_;      // ScanOrder::kKey
   std::optional<storage::KeyValueStore::Cursor> names_;     // slot -> string key, in slot order
   std::optional<storage::KeyValueStore::Cursor> payloads_;  // in slot order

@@ -1,55 +1,8 @@
 #include "eval/json_line.h"
 
-#include <charconv>
-#include <cmath>
-#include <cstring>
-#include <limits>
 #include <utility>
-
-#include "base/coding.h"
-#include "base/f16.h"
-#include "eval/json_text.h"
-
 namespace roxanne::eval {
 namespace {
-
-template <typename T>
-void store(std::byte* out, T value) {
-  std::memcpy(out, &value, sizeof value);
-}
-
-// The nearest float of the text itself: the parser's double may be off in its last bit, and
-// rounding twice can go wrong. Where the text is out of range it is too large or too near zero;
-// the double tells which.
-bool to_float(double number, std::string_view text, float& value) {
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (parsed.ec != std::errc()) value = static_cast<float>(number);
-  return std::isfinite(value);
-}
-
-bool put_f32(double number, std::string_view text, std::byte* out) {
-  float value = 0;
-  if (!to_float(number, text, value)) return false;
-  store(out, value);
-  return true;
-}
-
-bool put_f16(double number, std::string_view text, std::byte* out) {
-  float value = 0;
-  if (!to_float(number, text, value)) return false;
-  const uint16_t half = base::f32_to_f16(value);
-  store(out, half);
-  return std::isfinite(base::f16_to_f32(half));
-}
-
-template <typename T>
-bool put_integer(double number, std::string_view, std::byte* out) {
-  if (!(number >= std::numeric_limits<T>::min() && number <= std::numeric_limits<T>::max())) {
-    return false;
-  }
-  store(out, static_cast<T>(number));
-  return number == std::trunc(number);
-}
 
 constexpr size_t kShownTextBytesMax = 40;
 
@@ -60,37 +13,20 @@ std::string shown(std::string_view text) {
 
 }  // namespace
 
-JsonLineHandler::JsonLineHandler(ScalarType type) : type_(type) {
-  switch (type) {
-    case ScalarType::kF32:
-      put_number_ = put_f32;
-      break;
-    case ScalarType::kF16:
-      put_number_ = put_f16;
-      break;
-    case ScalarType::kU8:
-      put_number_ = put_integer<uint8_t>;
-      break;
-    case ScalarType::kI8:
-      put_number_ = put_integer<int8_t>;
-      break;
-  }
-}
+JsonLineHandler::JsonLineHandler(ScalarType type)
+    : type_(type), put_number_(json::put_number_of(type)) {}
 
 void JsonLineHandler::start_line(std::vector<std::byte>& elements) {
   elements_ = &elements;
   dim_ = 0;
   key_kind_ = JsonKey::kNone;
   text_key_.clear();
-  payload_.clear();
+  payload_.start();
   text_.clear();
   problem_.clear();
   place_ = Place::kOutside;
   member_ = Member::kNone;
   seen_ = 0;
-  payload_depth_ = 0;
-  needs_comma_ = false;
-  inside_text_ = false;
 }
 
 bool JsonLineHandler::fail(error_code& error, std::string problem) {
@@ -137,10 +73,7 @@ bool JsonLineHandler::on_object_begin(error_code& error) {
   }
   if (place_ == Place::kLine && member_ == Member::kPayload) place_ = Place::kPayload;
   if (place_ != Place::kPayload) return wrong_value(error, "an object");
-  separate_payload();
-  payload_ += '{';
-  payload_depth_++;
-  needs_comma_ = false;
+  payload_.open('{');
   return check_payload(error);
 }
 
@@ -149,9 +82,7 @@ bool JsonLineHandler::on_object_end(size_t, error_code& error) {
     place_ = Place::kOutside;
     return true;
   }
-  payload_ += '}';
-  needs_comma_ = true;
-  if (--payload_depth_ == 0) place_ = Place::kLine;
+  if (payload_.close('}') == 0) place_ = Place::kLine;
   return check_payload(error);
 }
 
@@ -161,10 +92,7 @@ bool JsonLineHandler::on_array_begin(error_code& error) {
     return true;
   }
   if (place_ != Place::kPayload) return wrong_value(error, "an array");
-  separate_payload();
-  payload_ += '[';
-  payload_depth_++;
-  needs_comma_ = false;
+  payload_.open('[');
   return check_payload(error);
 }
 
@@ -174,9 +102,7 @@ bool JsonLineHandler::on_array_end(size_t, error_code& error) {
     if (dim_ == 0) return fail(error, "vector: expected at least one number");
     return true;
   }
-  payload_ += ']';
-  payload_depth_--;
-  needs_comma_ = true;
+  payload_.close(']');
   return check_payload(error);
 }
 
@@ -185,30 +111,20 @@ bool JsonLineHandler::on_key_part(string_view text, size_t, error_code& error) {
     text_.append(text.data(), text.size());
     return true;
   }
-  if (!std::exchange(inside_text_, true)) {
-    separate_payload();
-    payload_ += '"';
-  }
-  append_json_escaped(payload_, {text.data(), text.size()});
+  payload_.add_text_part({text.data(), text.size()});
   return check_payload(error);
 }
 
 bool JsonLineHandler::on_key(string_view text, size_t size, error_code& error) {
   if (!on_key_part(text, size, error)) return false;
   if (place_ != Place::kPayload) return choose_member(error);
-  payload_ += "\":";
-  inside_text_ = false;
-  needs_comma_ = false;
+  payload_.end_name();
   return true;
 }
 
 bool JsonLineHandler::on_string_part(string_view text, size_t, error_code& error) {
   if (place_ == Place::kPayload) {
-    if (!std::exchange(inside_text_, true)) {
-      separate_payload();
-      payload_ += '"';
-    }
-    append_json_escaped(payload_, {text.data(), text.size()});
+    payload_.add_text_part({text.data(), text.size()});
     return check_payload(error);
   }
   if (place_ != Place::kLine || member_ != Member::kKey) return wrong_value(error, "a string");
@@ -220,9 +136,7 @@ bool JsonLineHandler::on_string_part(string_view text, size_t, error_code& error
 bool JsonLineHandler::on_string(string_view text, size_t size, error_code& error) {
   if (!on_string_part(text, size, error)) return false;
   if (place_ == Place::kPayload) {
-    payload_ += '"';
-    inside_text_ = false;
-    needs_comma_ = true;
+    payload_.end_text();
     return true;
   }
   key_kind_ = JsonKey::kString;
@@ -280,18 +194,12 @@ bool JsonLineHandler::on_null(error_code& error) {
 }
 
 bool JsonLineHandler::add_payload_value(string_view text, error_code& error) {
-  separate_payload();
-  payload_.append(text.data(), text.size());
-  needs_comma_ = true;
+  payload_.add_value({text.data(), text.size()});
   return check_payload(error);
 }
 
-void JsonLineHandler::separate_payload() {
-  if (needs_comma_) payload_ += ',';
-}
-
 bool JsonLineHandler::check_payload(error_code& error) {
-  if (payload_.size() <= kPayloadBytesMax) return true;
+  if (payload_.text().size() <= kPayloadBytesMax) return true;
   return fail(error, "payload: expected at most " + std::to_string(kPayloadBytesMax) + " bytes");
 }
 

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "json/payload_text.h"
+#include "json/scalar_text.h"
 #include "roxanne/types.h"
 
 namespace roxanne::eval {
@@ -29,7 +31,7 @@ class JsonLineHandler {
   std::string& text_key() { return text_key_; }
   bool has_vector() const { return (seen_ & bit(Member::kVector)) != 0; }
   size_t dim() const { return dim_; }
-  std::string& payload() { return payload_; }
+  std::string& payload() { return payload_.text(); }
   const std::string& problem() const { return problem_; }
 
   // What boost::json::basic_parser asks of a handler.
@@ -62,8 +64,6 @@ class JsonLineHandler {
   enum class Member : uint8_t { kNone, kKey, kVector, kPayload };
   // Where the parser is: outside, in the line's object, in its vector, in its payload.
   enum class Place : uint8_t { kOutside, kLine, kVector, kPayload };
-  // Writes one element from a number and its text; false where it does not fit.
-  using PutNumber = bool (*)(double number, std::string_view text, std::byte* out);
 
   static constexpr unsigned bit(Member member) { return 1u << static_cast<unsigned>(member); }
   bool fail(error_code& error, std::string problem);
@@ -71,25 +71,21 @@ class JsonLineHandler {
   bool choose_member(error_code& error);
   bool take_number(double number, string_view text, error_code& error);
   bool add_payload_value(string_view text, error_code& error);
-  void separate_payload();
   bool check_payload(error_code& error);
 
   ScalarType type_;
-  PutNumber put_number_;
+  json::PutNumber put_number_;
   std::vector<std::byte>* elements_ = nullptr;
   size_t dim_ = 0;
   JsonKey key_kind_ = JsonKey::kNone;
   uint64_t number_key_ = 0;
   std::string text_key_;
-  std::string payload_;
+  json::PayloadText payload_;
   std::string text_;  // the line's member name so far
   std::string problem_;
   Place place_ = Place::kOutside;
   Member member_ = Member::kNone;
-  unsigned seen_ = 0;         // a bit a member
-  size_t payload_depth_ = 0;  // objects and arrays open
-  bool needs_comma_ = false;  // before the payload's next value or name
-  bool inside_text_ = false;  // a payload's string has begun
+  unsigned seen_ = 0;  // a bit a member
 };
 
 }  // namespace roxanne::eval

@@ -9,8 +9,8 @@
 #include "eval/dense_rows.h"
 #include "eval/file_formats.h"
 #include "eval/json_line.h"
-#include "eval/json_text.h"
 #include "eval/line_splitter.h"
+#include "json/json_text.h"
 
 namespace roxanne::eval {
 namespace {
@@ -171,15 +171,15 @@ class JsonlWriter final : public VectorWriter {
     text_ += "{\"key\":";
     if (!batch.string_keys.empty()) {
       const std::string& key = batch.string_keys[row];
-      if (!is_utf8(key)) return invalid("the key is not UTF-8, which jsonl cannot hold");
-      append_json_string(text_, key);
+      if (!json::is_utf8(key)) return invalid("the key is not UTF-8, which jsonl cannot hold");
+      json::append_json_string(text_, key);
     } else {
       text_ += std::to_string(batch.number_keys.empty() ? row_ : batch.number_keys[row]);
     }
     text_ += ",\"vector\":";
     size_t column = 0;
     const VectorView vector(batch.type, batch.view().row(row), batch.dim);
-    if (!append_json_vector(text_, vector, column)) {
+    if (!json::append_json_vector(text_, vector, column)) {
       return invalid("column " + std::to_string(column) +
                      " is not a finite number, which jsonl cannot hold");
     }

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 #include <zstd.h>
 
-#include "eval/json_text.h"
 #include "eval/test_files.h"
+#include "json/json_text.h"
 
 namespace roxanne::eval {
 namespace {
@@ -180,12 +180,12 @@ TEST(JsonlFormat, CompressedFilesAreRead) {
 TEST(JsonText, KnowsUtf8) {
   for (const char* good :
        {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xed\x9f\xbf"}) {
-    EXPECT_TRUE(is_utf8(good)) << good;
+    EXPECT_TRUE(json::is_utf8(good)) << good;
   }
   for (const char* bad :
        {"\x80", "\xc0\x80", "\xc3", "\xe2\x82", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe0\x80\x80",
         "\xf0\x80\x80\x80", "\xff", "\xc3\x28"}) {
-    EXPECT_FALSE(is_utf8(bad)) << bad;
+    EXPECT_FALSE(json::is_utf8(bad)) << bad;
   }
 }
 

@@ -1,4 +1,4 @@
-#include "eval/json_text.h"
+#include "json/json_text.h"
 
 #include <charconv>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include "base/f16.h"
 #include "base/status_macros.h"
 
-namespace roxanne::eval {
+namespace roxanne::json {
 namespace {
 
 constexpr size_t kNumberBytesMax = 32;
@@ -39,6 +39,18 @@ Utf8Form utf8_form(unsigned char lead) {
   if (lead < 0xf4) return {4};
   if (lead == 0xf4) return {4, 0x80, 0x8f};
   return {0};
+}
+
+// Of the character that `text` begins with; 0 where it begins with none.
+size_t utf8_bytes(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const Utf8Form form = utf8_form(byte(0));
+  if (form.bytes == 0 || text.size() < form.bytes) return 0;
+  if (form.bytes > 1 && (byte(1) < form.second_min || byte(1) > form.second_max)) return 0;
+  for (size_t i = 2; i < form.bytes; i++) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  return form.bytes;
 }
 
 template <typename Element>
@@ -95,18 +107,23 @@ void append_json_string(std::string& out, std::string_view text) {
 }
 
 bool is_utf8(std::string_view text) {
-  size_t at = 0;
-  while (at < text.size()) {
-    const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
-    const Utf8Form form = utf8_form(byte(0));
-    if (form.bytes == 0 || text.size() - at < form.bytes) return false;
-    if (form.bytes > 1 && (byte(1) < form.second_min || byte(1) > form.second_max)) return false;
-    for (size_t i = 2; i < form.bytes; i++) {
-      if ((byte(i) & 0xc0) != 0x80) return false;
-    }
-    at += form.bytes;
+  while (!text.empty()) {
+    const size_t bytes = utf8_bytes(text);
+    if (bytes == 0) return false;
+    text.remove_prefix(bytes);
   }
   return true;
+}
+
+std::string valid_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const size_t bytes = utf8_bytes(text);
+    out += bytes == 0 ? "\xef\xbf\xbd" : text.substr(0, bytes);
+    text.remove_prefix(bytes == 0 ? 1 : bytes);
+  }
+  return out;
 }
 
 bool append_json_vector(std::string& out, VectorView vector, size_t& column) {
@@ -132,4 +149,4 @@ bool append_json_vector(std::string& out, VectorView vector, size_t& column) {
   return all_finite;
 }
 
-}  // namespace roxanne::eval
+}  // namespace roxanne::json

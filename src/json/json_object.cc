@@ -1,4 +1,4 @@
-#include "cli/json.h"
+#include "json/json_object.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 #include <charconv>
 #include <cmath>
 
-namespace roxanne::cli {
+namespace roxanne::json {
 namespace {
 
 // to_chars writes the shortest text that reads back as the same number.
@@ -20,30 +20,30 @@ std::string shortest(Number value) {
 
 }  // namespace
 
-std::string json_text(std::string_view text) {
+std::string quoted(std::string_view text) {
   return boost::json::serialize(boost::json::string_view(text.data(), text.size()));
 }
 
-std::string json_number(double value) { return shortest(value); }
-std::string json_number(float value) { return shortest(value); }
+std::string number(double value) { return shortest(value); }
+std::string number(float value) { return shortest(value); }
 
-std::string json_key(const Key& key) {
-  return key.type() == KeyType::kU64 ? std::to_string(key.u64()) : json_text(key.str());
+std::string key_text(const Key& key) {
+  return key.type() == KeyType::kU64 ? std::to_string(key.u64()) : quoted(key.str());
 }
 
-std::string json_vector(const VectorView& vector) {
+std::string vector_text(const VectorView& vector) {
   Vector copy;
   copy.type = vector.type();
   copy.bytes.assign(vector.data(), vector.data() + vector.row_bytes());
   std::string out = "[";
   for (size_t i = 0; i < vector.dim(); ++i) {
     if (i > 0) out += ',';
-    out += json_number(copy.at(i));
+    out += number(copy.at(i));
   }
   return out + "]";
 }
 
-std::string json_list(const std::vector<std::string>& items) {
+std::string list(const std::vector<std::string>& items) {
   std::string out = "[";
   for (size_t i = 0; i < items.size(); ++i) {
     if (i > 0) out += ',';
@@ -52,7 +52,7 @@ std::string json_list(const std::vector<std::string>& items) {
   return out + "]";
 }
 
-std::string json_payload(std::string_view payload) {
+std::string payload_text(std::string_view payload) {
   // In valid JSON, line ends stand between tokens only.
   std::string out(payload);
   std::replace_if(
@@ -60,12 +60,12 @@ std::string json_payload(std::string_view payload) {
   return out;
 }
 
-JsonObject& JsonObject::raw(std::string_view name, std::string_view json) {
+Object& Object::raw(std::string_view name, std::string_view json) {
   if (!fields_.empty()) fields_ += ',';
-  fields_ += json_text(name);
+  fields_ += quoted(name);
   fields_ += ':';
   fields_ += json;
   return *this;
 }
 
-}  // namespace roxanne::cli
+}  // namespace roxanne::json

@@ -1,0 +1,138 @@
+#include "server/app.h"
+
+#include <algorithm>
+#include <new>
+
+#include "server/metrics.h"
+#include "server/problem.h"
+#include "server/quick_searches.h"
+
+namespace roxanne::server {
+namespace {
+
+constexpr size_t kTargetBytesMax = 4096;
+// What is read where it arrived: a query of 16,384 numbers and more.
+constexpr size_t kQuickBodyBytesMax = 256u << 10;
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+// "application/json; charset=utf-8" without what is behind the semicolon.
+std::string media_type(std::string_view text) {
+  text = text.substr(0, text.find(';'));
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return lower(text);
+}
+
+std::optional<Response> refuse_body(const Route& route, const RequestHead& head,
+                                    Admission& admission) {
+  const std::string type = media_type(head.content_type);
+  admission.has_binary_body = route.body == Body::kJsonOrBinary && type == kBinaryType;
+  if (!head.has_body()) return std::nullopt;
+  if (route.body == Body::kNone) {
+    return problem(ProblemCode::kInvalidArgument, "this route takes no body");
+  }
+  if (!head.content_encoding.empty() && lower(head.content_encoding) != "identity") {
+    return problem(ProblemCode::kUnsupportedMediaType,
+                   "bodies are taken uncompressed: leave Content-Encoding out");
+  }
+  if (admission.has_binary_body || (type == kJsonType)) return std::nullopt;
+  return problem(ProblemCode::kUnsupportedMediaType,
+                 route.body == Body::kJson
+                     ? "Content-Type must be application/json"
+                     : "Content-Type must be application/json or application/octet-stream");
+}
+
+}  // namespace
+
+std::optional<Response> App::refuse_access(const Route* route, const RequestHead& head) const {
+  if (keys_.is_empty() || (route != nullptr && route->access == Access::kOpen)) return std::nullopt;
+  const auto allowed = keys_.allowed(head.authorization);
+  if (!allowed.has_value()) {
+    return problem(ProblemCode::kUnauthorized, head.authorization.empty()
+                                                   ? "send \"Authorization: Bearer KEY\""
+                                                   : "the key is not one of this server's");
+  }
+  if (route != nullptr && route->access == Access::kWrite && *allowed != Access::kWrite) {
+    return problem(ProblemCode::kForbidden, "the key may only read");
+  }
+  return std::nullopt;
+}
+
+Admission App::admit(const RequestHead& head) const {
+  Admission admission;
+  if (head.target.size() > kTargetBytesMax) {
+    admission.refusal =
+        problem(ProblemCode::kUriTooLong,
+                "the path is longer than " + std::to_string(kTargetBytesMax) + " bytes");
+    return admission;
+  }
+  auto target = parse_target(head.target);
+  if (!target.has_value()) {
+    admission.refusal =
+        problem(ProblemCode::kInvalidArgument, "the path is no absolute path, or wrongly escaped");
+    return admission;
+  }
+  RouteMatch match = find_route(head.method, *target);
+  admission.refusal = refuse_access(match.route, head);
+  if (admission.refusal.has_value()) return admission;
+  if (match.route == nullptr) {
+    if (match.allowed.empty()) {
+      admission.refusal =
+          problem(ProblemCode::kNotFound, "no such path; /openapi.json has them all");
+    } else {
+      admission.refusal = problem(ProblemCode::kMethodNotAllowed, "the path has " + match.allowed);
+      admission.refusal->fields = "Allow: " + match.allowed + "\r\n";
+    }
+    return admission;
+  }
+  admission.route = match.route;
+  admission.collection = std::move(match.collection);
+  admission.key = std::move(match.key);
+  admission.parameters = std::move(target->parameters);
+  admission.refusal = refuse_body(*match.route, head, admission);
+  admission.wants_binary = match.route->body == Body::kJsonOrBinary &&
+                           match.route->method == Method::kPost &&
+                           media_type(head.accept) == kBinaryType;
+  return admission;
+}
+
+Response App::handle(const Admission& admission, const Request& request) const noexcept {
+  return call(admission, request, false);
+}
+
+Response App::handle_here(const Admission& admission, const Request& request) const noexcept {
+  if (!admission.refusal.has_value()) {
+    const Route& route = *admission.route;
+    const bool may_be = route.lane == Lane::kHere ||
+                        (route.may_be_quick && request.body.size() <= kQuickBodyBytesMax &&
+                         context_.quick_searches.are_quick(admission.collection));
+    if (!may_be) return {.status = kElsewhere};
+  }
+  return call(admission, request, true);
+}
+
+Response App::call(const Admission& admission, const Request& request,
+                   bool is_here) const noexcept {
+  try {
+    if (admission.refusal.has_value()) return *admission.refusal;
+    return admission.route->handle(context_, {.request = request,
+                                              .collection = admission.collection,
+                                              .key = admission.key,
+                                              .parameters = admission.parameters,
+                                              .has_binary_body = admission.has_binary_body,
+                                              .wants_binary = admission.wants_binary,
+                                              .is_here = is_here});
+  } catch (const std::bad_alloc&) {
+    return problem(ProblemCode::kOverloaded, "out of memory");
+  } catch (const std::exception& error) {
+    return problem(ProblemCode::kInternal, error.what());
+  }
+}
+
+}  // namespace roxanne::server

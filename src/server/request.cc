@@ -1,0 +1,47 @@
+#include "server/request.h"
+
+namespace roxanne::server {
+namespace {
+
+constexpr size_t kKeptBodyBytesMax = 64u << 10;
+
+}  // namespace
+
+std::string_view method_name(Method method) {
+  switch (method) {
+    case Method::kGet:
+      return "GET";
+    case Method::kHead:
+      return "HEAD";
+    case Method::kPut:
+      return "PUT";
+    case Method::kPost:
+      return "POST";
+    case Method::kDelete:
+      return "DELETE";
+    case Method::kOther:
+      break;
+  }
+  return "other";
+}
+
+void RequestHead::clear() {
+  method = Method::kOther;
+  for (std::string* text : {&target, &accept, &authorization, &content_encoding, &content_type,
+                            &request_id, &traceparent}) {
+    text->clear();
+  }
+  content_length.reset();
+  has_host = is_chunked = expects_continue = keep_alive = false;
+}
+
+void Request::clear() {
+  head.clear();
+  if (body.capacity() > kKeptBodyBytesMax) {
+    std::string().swap(body);
+  } else {
+    body.clear();
+  }
+}
+
+}  // namespace roxanne::server
