@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The journey of a person: import with the tool, change with Python, copy the folder, ask again.
+"""The journey of a person: import with the tool, change with Python, copy the folder, serve it.
 
     tests/journey_test.py --roxanne build/release/roxanne [--data DIR] [--folder DIR]
 
@@ -15,6 +15,7 @@ import tempfile
 import numpy as np
 
 import roxanne
+from serve_fixture import Server
 
 K = 10
 QUERIES = 50
@@ -48,6 +49,14 @@ def answers_of_tool(tool, database, queries):
             np.array([[one["distance"] for one in neighbors] for neighbors in lists]))
 
 
+def answers_of_server(server, queries):
+    reply = server.call("POST", "/v1/collections/default/search",
+                        {"vectors": queries.tolist(), "k": K, "exact": True}).json()
+    lists = [result["neighbors"] for result in reply["results"]]
+    return (np.array([[one["key"] for one in neighbors] for neighbors in lists]),
+            np.array([[one["distance"] for one in neighbors] for neighbors in lists]))
+
+
 def change(database, base, queries):
     """Upserts 1,000 points, the queries themselves among them, and deletes 1,000."""
     with roxanne.open(database) as db:
@@ -74,7 +83,8 @@ def main():
         base = read_u8bin(data / "base.u8bin")
         queries = read_u8bin(data / "query.u8bin")[:QUERIES].copy()
         write_u8bin(folder / "asked.u8bin", queries)
-        here, there = folder / "here.rox", folder / "there.rox"
+        server = Server(arguments.roxanne, folder=folder, create=False)
+        here, there = folder / "here.rox", server.path
 
         subprocess.run([arguments.roxanne, "import", here, data / "base.u8bin", "--metric", "l2"],
                        check=True, capture_output=True)
@@ -87,6 +97,11 @@ def main():
                                                         folder / "asked.u8bin")
         np.testing.assert_array_equal(copied_distances, distances)
         np.testing.assert_array_equal(copied_keys, keys)
+        with server:
+            served_keys, served_distances = answers_of_server(server, queries)
+            assert server.stop() == 0
+        np.testing.assert_array_equal(served_distances, copied_distances)
+        np.testing.assert_array_equal(served_keys, copied_keys)
         subprocess.run([arguments.roxanne, "verify", there], check=True, capture_output=True)
     print(f"journey_test: {len(base):,} points, {QUERIES} queries: the same from every door")
 
