@@ -4,6 +4,7 @@
 #include <boost/json/basic_parser.hpp>
 #include <string>
 
+#include "json/parser_handler.h"
 #include "json/payload_text.h"
 #include "json/scalar_text.h"
 #include "server/json_body.h"
@@ -11,19 +12,11 @@
 namespace roxanne::server {
 
 // Every callback returns false to stop, with problem() set.
-class JsonBodyHandler {
+class JsonBodyHandler : public json::ParserHandler {
  public:
   explicit JsonBodyHandler(std::span<const Member> members) : members_(members) {}
   const std::string& problem() const { return problem_; }
 
-  using error_code = boost::json::error_code;
-  using string_view = boost::json::string_view;
-  static constexpr size_t max_object_size = static_cast<size_t>(-1);
-  static constexpr size_t max_array_size = static_cast<size_t>(-1);
-  static constexpr size_t max_key_size = static_cast<size_t>(-1);
-  static constexpr size_t max_string_size = static_cast<size_t>(-1);
-  bool on_document_begin(error_code&) { return true; }
-  bool on_document_end(error_code&) { return true; }
   bool on_object_begin(error_code& error);
   bool on_object_end(size_t, error_code& error);
   bool on_array_begin(error_code& error);
@@ -32,14 +25,11 @@ class JsonBodyHandler {
   bool on_key(string_view text, size_t, error_code& error);
   bool on_string_part(string_view text, size_t, error_code& error);
   bool on_string(string_view text, size_t, error_code& error);
-  bool on_number_part(string_view, error_code&) { return true; }
   bool on_int64(int64_t number, string_view text, error_code& error);
   bool on_uint64(uint64_t number, string_view text, error_code& error);
   bool on_double(double number, string_view text, error_code& error);
   bool on_bool(bool value, error_code& error);
   bool on_null(error_code& error);
-  bool on_comment_part(string_view, error_code&) { return true; }
-  bool on_comment(string_view, error_code&) { return true; }
 
  private:
   // Where the parser is.
