@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/key_text.h"
 #include "cli/common.h"
 #include "cli/duplicates.h"
 #include "cli/exit_code.h"
@@ -39,13 +40,6 @@ TEST(Units, BytesRefuseWhatIsNoSize) {
   for (const char* text : {"", "MiB", "-5", "5 parsecs", "1..5MiB", "1.5", "0x10", "5MiBs",
                            "99999999TiB", "18446744073709551616", "1e9", " 5", "nan", "inf"}) {
     EXPECT_FALSE(parse_bytes(text).has_value()) << text;
-  }
-}
-
-TEST(Units, NumbersAreDigitsOnly) {
-  EXPECT_EQ(parse_u64("18446744073709551615"), 18446744073709551615ull);
-  for (const char* text : {"", "+1", "-1", "1 ", " 1", "1.0", "18446744073709551616", "a"}) {
-    EXPECT_FALSE(parse_u64(text).has_value()) << text;
   }
 }
 
@@ -183,15 +177,6 @@ TEST(RowMessage, CountsWithinTheFile) {
   EXPECT_EQ(renumber_row("row ", plus_100), "row ");
 }
 
-TEST(Keys, AreParsedByType) {
-  EXPECT_EQ(parse_key(KeyType::kU64, "17"), Key(uint64_t{17}));
-  EXPECT_FALSE(parse_key(KeyType::kU64, "x17").has_value());
-  EXPECT_EQ(parse_key(KeyType::kString, "17"), Key("17"));
-  EXPECT_FALSE(parse_key(KeyType::kString, "").has_value());
-  EXPECT_TRUE(parse_key(KeyType::kString, std::string(kKeyBytesMax, 'k')).has_value());
-  EXPECT_FALSE(parse_key(KeyType::kString, std::string(kKeyBytesMax + 1, 'k')).has_value());
-}
-
 // Row i holds the number i; keys as given.
 KeyedRows rows_of(const std::vector<std::string>& keys, bool numbers) {
   KeyedRows rows;
@@ -203,7 +188,7 @@ KeyedRows rows_of(const std::vector<std::string>& keys, bool numbers) {
     rows.batch.data.insert(rows.batch.data.end(), 2, static_cast<std::byte>(i));
     rows.batch.payloads.push_back("payload " + std::to_string(i));
     if (numbers) {
-      rows.batch.number_keys.push_back(*parse_u64(keys[i]));
+      rows.batch.number_keys.push_back(*base::parse_u64(keys[i]));
     } else {
       rows.batch.string_keys.push_back(keys[i]);
     }

@@ -195,24 +195,6 @@ Collection open_collection(const Database& database, const StoreArguments& argum
                               : "the database has: " + names + " (choose with --collection)");
 }
 
-std::optional<Key> parse_key(KeyType type, std::string_view text) {
-  if (type == KeyType::kString) {
-    if (text.empty() || text.size() > kKeyBytesMax) return std::nullopt;
-    return Key(text);
-  }
-  const auto number = parse_u64(text);
-  if (!number.has_value()) return std::nullopt;
-  return Key(*number);
-}
-
-std::string key_refusal(KeyType type, std::string_view text) {
-  constexpr size_t kShownMax = 60;
-  const std::string shown =
-      "\"" + std::string(text.substr(0, kShownMax)) + (text.size() > kShownMax ? "..." : "") + "\"";
-  if (type == KeyType::kU64) return shown + " is no key: the collection's keys are u64 numbers";
-  return shown + " is no key: string keys are 1 to " + std::to_string(kKeyBytesMax) + " bytes";
-}
-
 void KeyList::add(const Key& key) {
   if (type == KeyType::kU64) {
     numbers.push_back(key.u64());

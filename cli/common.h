@@ -76,11 +76,6 @@ struct ServeMode {
 Database open_to_serve(const StoreArguments& arguments, const ServeMode& mode);
 Collection open_collection(const Database& database, const StoreArguments& arguments);
 
-// A key of that type from text; absent where a u64 key is no number or a string key too long.
-std::optional<Key> parse_key(KeyType type, std::string_view text);
-// Why parse_key() refused it.
-std::string key_refusal(KeyType type, std::string_view text);
-
 // Keys of one type, in the form the library takes.
 struct KeyList {
   KeyType type = KeyType::kU64;

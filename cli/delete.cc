@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/key_text.h"
 #include "cli/command.h"
 #include "cli/common.h"
 #include "cli/exit_code.h"
@@ -80,8 +81,8 @@ void DeleteCommand::delete_listed(Collection& collection) {
   KeyList keys;
   keys.type = collection.options().key_type;
   for (const std::string& text : texts_) {
-    const auto key = parse_key(keys.type, text);
-    if (!key.has_value()) throw UsageError(key_refusal(keys.type, text));
+    const auto key = base::parse_key(keys.type, text);
+    if (!key) throw UsageError(key.status().message());
     keys.add(*key);
   }
   delete_batch(collection, keys);
@@ -95,10 +96,10 @@ void DeleteCommand::delete_from_file(Collection& collection) {
   uint64_t line_number = 0;
   while (take(lines->next(line))) {
     ++line_number;
-    const auto key = parse_key(keys.type, line);
-    if (!key.has_value()) {
+    const auto key = base::parse_key(keys.type, line);
+    if (!key) {
       throw Failure(Status::invalid_argument(keys_path_ + ": line " + std::to_string(line_number) +
-                                             ": " + key_refusal(keys.type, line)),
+                                             ": " + key.status().message()),
                     format_count(deleted_) + " points of the lines before it are deleted");
     }
     keys.add(*key);

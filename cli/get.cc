@@ -1,6 +1,7 @@
 // roxanne get: points by key.
 #include <CLI/CLI.hpp>
 
+#include "base/key_text.h"
 #include "cli/command.h"
 #include "cli/common.h"
 #include "cli/exit_code.h"
@@ -39,8 +40,8 @@ class GetCommand final : public Command {
     const Collection collection = open_collection(database, arguments_);
     std::vector<Key> keys;
     for (const std::string& text : texts_) {
-      const auto key = parse_key(collection.options().key_type, text);
-      if (!key.has_value()) throw UsageError(key_refusal(collection.options().key_type, text));
+      const auto key = base::parse_key(collection.options().key_type, text);
+      if (!key) throw UsageError(key.status().message());
       keys.push_back(*key);
     }
     int code = kExitOk;

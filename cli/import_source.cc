@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/key_text.h"
 #include "cli/common.h"
 #include "cli/failure.h"
 #include "cli/units.h"
@@ -41,7 +42,8 @@ ImportSource::ImportSource(const ImportSourceOptions& options) : options_(option
 
 KeyType ImportSource::natural_key_type() const {
   if (keys_ == nullptr) return info().key_type.value_or(KeyType::kU64);
-  const bool is_number = first_key_line_.has_value() && parse_u64(*first_key_line_).has_value();
+  const bool is_number =
+      first_key_line_.has_value() && base::parse_u64(*first_key_line_).has_value();
   return is_number || !first_key_line_.has_value() ? KeyType::kU64 : KeyType::kString;
 }
 
@@ -124,9 +126,9 @@ void ImportSource::read_keys(KeyedRows& rows) {
   keys.type = key_type_;
   for (size_t i = 0; i < batch.rows; ++i) {
     const std::string line = next_key_line(rows.first_row + i);
-    const auto key = parse_key(key_type_, line);
-    if (!key.has_value()) {
-      throw row_failure(options_.keys_path, rows.first_row + i, key_refusal(key_type_, line));
+    const auto key = base::parse_key(key_type_, line);
+    if (!key) {
+      throw row_failure(options_.keys_path, rows.first_row + i, key.status().message());
     }
     keys.add(*key);
   }
@@ -142,9 +144,9 @@ void ImportSource::convert_keys(KeyedRows& rows) {
   keys.type = key_type_;
   for (size_t i = 0; i < batch.rows; ++i) {
     const std::string text = rows.keys().key(i).to_string();
-    const auto key = parse_key(key_type_, text);
-    if (!key.has_value()) {
-      throw row_failure(options_.path, rows.first_row + i, key_refusal(key_type_, text));
+    const auto key = base::parse_key(key_type_, text);
+    if (!key) {
+      throw row_failure(options_.path, rows.first_row + i, key.status().message());
     }
     keys.add(*key);
   }

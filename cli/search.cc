@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/key_text.h"
 #include "cli/command.h"
 #include "cli/common.h"
 #include "cli/exit_code.h"
@@ -171,8 +172,8 @@ void SearchCommand::explain_queries(const Collection& collection, const MatrixVi
 
 void SearchCommand::search_key(const Collection& collection) {
   const KeyType type = collection.options().key_type;
-  const auto key = parse_key(type, *key_);
-  if (!key.has_value()) throw UsageError(key_refusal(type, *key_));
+  const auto key = base::parse_key(type, *key_);
+  if (!key) throw UsageError(key.status().message());
   const Point point = take(collection.get(*key, {.with_payload = false}));
   // One more, for the point itself.
   Answer answer{.query = 0, .neighbors = {}};

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/key_text.h"
+
 namespace roxanne::cli {
 namespace {
 
@@ -41,14 +43,6 @@ std::string lower(std::string_view text) {
 
 }  // namespace
 
-std::optional<uint64_t> parse_u64(std::string_view text) {
-  uint64_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (text.empty() || error != std::errc() || stop != end) return std::nullopt;
-  return value;
-}
-
 std::optional<uint64_t> parse_bytes(std::string_view text) {
   const auto number_end =
       std::find_if(text.begin(), text.end(), [](char c) { return !is_digit(c) && c != '.'; });
@@ -59,7 +53,7 @@ std::optional<uint64_t> parse_bytes(std::string_view text) {
   const auto unit = std::find_if(kUnits.begin(), kUnits.end(),
                                  [&](const Unit& candidate) { return candidate.name == name; });
   if (digits.empty() || unit == kUnits.end()) return std::nullopt;
-  if (unit->factor == 1) return parse_u64(digits);
+  if (unit->factor == 1) return base::parse_u64(digits);
   double number = 0;
   const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   if (error != std::errc() || stop != digits.data() + digits.size()) return std::nullopt;

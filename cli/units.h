@@ -12,9 +12,6 @@ namespace roxanne::cli {
 // G, T) of 1000, in any case. Absent where it is no size, or one that does not fit.
 std::optional<uint64_t> parse_bytes(std::string_view text);
 
-// Digits only, and no more than fits.
-std::optional<uint64_t> parse_u64(std::string_view text);
-
 std::string format_bytes(uint64_t bytes);     // "15.2 MiB"
 std::string format_count(uint64_t count);     // "1,000,000"
 std::string format_rate(double per_second);   // "41.2k"

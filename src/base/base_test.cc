@@ -13,6 +13,7 @@
 #include "base/checksum.h"
 #include "base/coding.h"
 #include "base/f16.h"
+#include "base/key_text.h"
 #include "base/thread_pool.h"
 #include "roxanne/status.h"
 #include "roxanne/types.h"
@@ -119,6 +120,22 @@ TEST(Status, SaysWhatAndWhere) {
   const Result<int> failed = Status::disk_full("x");
   EXPECT_FALSE(failed.is_ok());
   EXPECT_EQ(failed.status().code(), StatusCode::kDiskFull);
+}
+
+TEST(KeyText, NumbersAreDigitsOnly) {
+  EXPECT_EQ(parse_u64("18446744073709551615"), 18446744073709551615ull);
+  for (const char* text : {"", "+1", "-1", "1 ", " 1", "1.0", "18446744073709551616", "a"}) {
+    EXPECT_FALSE(parse_u64(text).has_value()) << text;
+  }
+}
+
+TEST(KeyText, KeysAreParsedByType) {
+  EXPECT_EQ(*parse_key(KeyType::kU64, "17"), Key(uint64_t{17}));
+  EXPECT_FALSE(parse_key(KeyType::kU64, "x17").is_ok());
+  EXPECT_EQ(*parse_key(KeyType::kString, "17"), Key("17"));
+  EXPECT_FALSE(parse_key(KeyType::kString, "").is_ok());
+  EXPECT_TRUE(parse_key(KeyType::kString, std::string(kKeyBytesMax, 'k')).is_ok());
+  EXPECT_FALSE(parse_key(KeyType::kString, std::string(kKeyBytesMax + 1, 'k')).is_ok());
 }
 
 }  // namespace

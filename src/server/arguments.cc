@@ -1,41 +1,11 @@
 #include "server/arguments.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/key_text.h"
 #include "base/status_macros.h"
 
 namespace roxanne::server {
-namespace {
-
-constexpr size_t kShownBytesMax = 60;
-
-std::string shown(std::string_view text) {
-  return "\"" + std::string(text.substr(0, kShownBytesMax)) +
-         (text.size() > kShownBytesMax ? "...\"" : "\"");
-}
-
-std::optional<uint64_t> parse_u64(std::string_view text) {
-  uint64_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (text.empty() || error != std::errc() || stop != end) return std::nullopt;
-  return value;
-}
-
-}  // namespace
-
-Result<Key> parse_key(KeyType type, std::string_view text) {
-  if (type == KeyType::kU64) {
-    if (const auto number = parse_u64(text)) return Key(*number);
-    return Status::invalid_argument(shown(text) +
-                                    " is no key: the collection's keys are u64 numbers");
-  }
-  if (!text.empty() && text.size() <= kKeyBytesMax) return Key(text);
-  return Status::invalid_argument(shown(text) + " is no key: string keys are 1 to " +
-                                  std::to_string(kKeyBytesMax) + " bytes");
-}
-
 Result<WithFields> parse_with(const std::vector<std::string>& names) {
   WithFields with;
   for (const std::string& name : names) {
@@ -44,7 +14,8 @@ Result<WithFields> parse_with(const std::vector<std::string>& names) {
     } else if (name == "vector") {
       with.vector = true;
     } else {
-      return Status::invalid_argument("with: " + shown(name) + " is not one of payload, vector");
+      return Status::invalid_argument("with: " + base::quoted(name) +
+                                      " is not one of payload, vector");
     }
   }
   return with;
@@ -61,10 +32,10 @@ std::optional<std::string_view> Parameters::text(std::string_view name) {
 Result<std::optional<uint64_t>> Parameters::number(std::string_view name) {
   const auto value = text(name);
   if (!value.has_value()) return std::optional<uint64_t>();
-  const auto number = parse_u64(*value);
+  const auto number = base::parse_u64(*value);
   if (number.has_value()) return number;
   return Status::invalid_argument(std::string(name) + ": expected a whole number, found " +
-                                  shown(*value));
+                                  base::quoted(*value));
 }
 
 Result<bool> Parameters::flag(std::string_view name) {
@@ -72,7 +43,7 @@ Result<bool> Parameters::flag(std::string_view name) {
   if (!value.has_value() || *value == "false") return false;
   if (*value == "true") return true;
   return Status::invalid_argument(std::string(name) + ": expected true or false, found " +
-                                  shown(*value));
+                                  base::quoted(*value));
 }
 
 Result<WithFields> Parameters::with(const WithFields& otherwise) {
@@ -91,11 +62,11 @@ Status Parameters::check_rest() const {
   for (size_t i = 0; i < call_.parameters.size(); ++i) {
     const std::string& name = call_.parameters[i].first;
     if (std::find(known_.begin(), known_.end(), name) == known_.end()) {
-      return Status::invalid_argument("the parameter " + shown(name) + " is not known here");
+      return Status::invalid_argument("the parameter " + base::quoted(name) + " is not known here");
     }
     for (size_t j = 0; j < i; ++j) {
       if (call_.parameters[j].first == name) {
-        return Status::invalid_argument("the parameter " + shown(name) + " is there twice");
+        return Status::invalid_argument("the parameter " + base::quoted(name) + " is there twice");
       }
     }
   }

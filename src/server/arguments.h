@@ -12,9 +12,6 @@
 
 namespace roxanne::server {
 
-// A key of that type from a path or a parameter. kInvalidArgument.
-Result<Key> parse_key(KeyType type, std::string_view text);
-
 // "payload", "vector". kInvalidArgument.
 Result<WithFields> parse_with(const std::vector<std::string>& names);
 

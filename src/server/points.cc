@@ -1,4 +1,5 @@
 // Routes of points: written, read and deleted by key.
+#include "base/key_text.h"
 #include "base/status_macros.h"
 #include "json/json_object.h"
 #include "server/arguments.h"
@@ -135,7 +136,7 @@ Response get_point(const Context& context, const Call& call) {
   const auto with = parameters.with({.payload = true, .vector = true});
   if (!with) return problem(with.status());
   if (auto status = parameters.check_rest(); !status) return problem(status);
-  const auto key = parse_key(collection->options().key_type, call.key);
+  const auto key = base::parse_key(collection->options().key_type, call.key);
   if (!key) return problem(key.status());
   const auto point = collection->get(*key, {.with_payload = with->payload});
   if (!point) return problem(point.status());
@@ -147,7 +148,7 @@ Response get_point(const Context& context, const Call& call) {
 Response delete_point(const Context& context, const Call& call) {
   auto collection = context.database.collection(call.collection);
   if (!collection) return problem(collection.status());
-  const auto key = parse_key(collection->options().key_type, call.key);
+  const auto key = base::parse_key(collection->options().key_type, call.key);
   if (!key) return problem(key.status());
   Keys keys{.type = key->type()};
   if (key->type() == KeyType::kU64) {
