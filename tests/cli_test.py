@@ -18,7 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
+
+from test_runner import Skipped, run_tests
 
 OK, FAILURE, USAGE, NOT_FOUND, LOCKED, CORRUPT, DISK_FULL = range(7)
 DIM = 8
@@ -27,10 +28,6 @@ TIMEOUT_S = 120
 WAIT_S = 30
 
 roxanne = None  # the binary
-
-
-class Skipped(Exception):
-    pass
 
 
 class Run:
@@ -841,30 +838,9 @@ def test_read_only_folder(folder):
         call("delete", db, 1)
 
 
-def run_tests(names):
-    tests = [(name, test) for name, test in globals().items()
-             if name.startswith("test_") and (not names or any(part in name for part in names))]
-    failed, skipped = [], []
-    for name, test in tests:
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="roxanne_cli_test_"))
-        started = time.monotonic()
-        try:
-            test(folder)
-            outcome = "ok"
-        except Skipped as reason:
-            outcome = f"SKIPPED: {reason}"
-            skipped.append(name)
-        except Exception:  # whatever it was, the other tests shall run
-            outcome = "FAILED"
-            failed.append(name)
-            traceback.print_exc()
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        print(f"{name}: {outcome} ({time.monotonic() - started:.1f} s)", flush=True)
-    print(f"{len(tests)} tests, {len(failed)} failed, {len(skipped)} skipped")
-    for name in skipped:
-        print(f"WARNING: NOT CHECKED: {name}")
-    return 1 if failed or not tests else 0
+def in_a_folder(test):
+    with tempfile.TemporaryDirectory(prefix="roxanne_cli_test_", ignore_cleanup_errors=True) as folder:
+        test(pathlib.Path(folder))
 
 
 def main():
@@ -874,7 +850,7 @@ def main():
     parser.add_argument("names", nargs="*", help="only tests whose names contain one of these")
     arguments = parser.parse_args()
     roxanne = os.path.abspath(arguments.binary)
-    return run_tests(arguments.names)
+    return run_tests(globals(), arguments.names, in_a_folder)
 
 
 if __name__ == "__main__":

@@ -22,12 +22,12 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 import urllib.parse
 import urllib.request
 
 import serve_contract
 from serve_fixture import JSON, Server, openssl, read_reply
+from test_runner import Skipped, run_tests
 
 SAMPLE = pathlib.Path(__file__).resolve().parent.parent / "sample"
 BINARY = {"Content-Type": "application/octet-stream"}
@@ -36,10 +36,6 @@ KEY_RW, KEY_RO = "rw-0123456789abcdef", "ro-0123456789abcdef"
 roxanne = None  # the binary
 contract = None  # of openapi.json
 all_tests_run = True
-
-
-class Skipped(Exception):
-    pass
 
 
 def equal(found, expected):
@@ -822,29 +818,6 @@ def test_openapi_has_been_seen_whole():
     equal(contract.unseen(), [])
 
 
-def run_tests(names):
-    tests = [(name, test) for name, test in globals().items()
-             if name.startswith("test_") and (not names or any(part in name for part in names))]
-    failed, skipped = [], []
-    for name, test in tests:
-        started = time.monotonic()
-        try:
-            test()
-            outcome = "ok"
-        except Skipped as reason:
-            outcome = f"SKIPPED: {reason}"
-            skipped.append(name)
-        except Exception:  # whatever it was, the other tests shall run
-            outcome = "FAILED"
-            failed.append(name)
-            traceback.print_exc()
-        print(f"{name}: {outcome} ({time.monotonic() - started:.1f} s)", flush=True)
-    print(f"{len(tests)} tests, {len(failed)} failed, {len(skipped)} skipped")
-    for name in skipped:
-        print(f"WARNING: NOT CHECKED: {name}")
-    return 1 if failed or not tests else 0
-
-
 def main():
     global roxanne, all_tests_run
     parser = argparse.ArgumentParser(description="Tests the HTTP server end to end.")
@@ -853,7 +826,7 @@ def main():
     arguments = parser.parse_args()
     roxanne = os.path.abspath(arguments.binary)
     all_tests_run = not arguments.names
-    return run_tests(arguments.names)
+    return run_tests(globals(), arguments.names)
 
 
 if __name__ == "__main__":
