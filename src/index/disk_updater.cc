@@ -456,7 +456,7 @@ class DiskUpdater::Impl {
   GraphRefresher refresher_;
   std::unordered_map<uint32_t, uint32_t> cell_changes_;  // points that came or went, in this call
   std::unordered_map<uint32_t, uint32_t> cell_of_;       // the nearest one, of slots that wait
-  bool is_growing_ = false;  // the call makes more points than the codebook was made of
+  bool is_growing_ = false;  // there are more points than the codebook was made of
   Keyed last_chosen_{};
   DiskUpdateStats stats_;
 };
