@@ -73,9 +73,13 @@ HttpReader::Progress HttpReader::refuse(const boost::beast::error_code& error) {
   return broken(ProblemCode::kMalformedRequest, error.message());
 }
 
-// What Beast forgives and others do not. `bytes` begin where the header does.
+// What Beast forgives and others do not. `bytes` begin where the header does, or a line of it.
 bool HttpReader::is_strict(std::string_view bytes) {
   const std::string_view header = bytes.substr(0, bytes.find("\r\n\r\n"));
+  if (header.starts_with(' ') || header.starts_with('\t')) {
+    broken(ProblemCode::kMalformedRequest, "a header line begins with a space");
+    return false;
+  }
   for (size_t at = header.find('\n', header_bytes_seen_ > 0 ? header_bytes_seen_ - 1 : 0);
        at != std::string_view::npos; at = header.find('\n', at + 1)) {
     if (at == 0 || header[at - 1] != '\r') {
@@ -104,6 +108,7 @@ HttpReader::Progress HttpReader::read(std::string_view bytes, size_t& taken) {
     boost::beast::error_code error;
     const size_t used = parser_->put(boost::asio::const_buffer(left.data(), left.size()), error);
     taken += used;
+    header_bytes_seen_ -= std::min(header_bytes_seen_, used);
     if (is_broken_) return Progress::kBroken;
     if (error == http::error::need_more) {
       if (parser_->is_header_done() && left.size() - used > kChunkHeaderBytesMax) {
@@ -133,7 +138,6 @@ bool HttpReader::take_field(http::field name, std::string_view name_text, std::s
   switch (name) {
     case http::field::host:
       ++host_count_;
-      head.has_host = true;
       return true;
     case http::field::content_length:
       return take_length(value);

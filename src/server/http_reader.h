@@ -71,7 +71,7 @@ class HttpReader {
   std::optional<Parser> parser_;
   bool has_begun_ = false;
   bool head_told_ = false;
-  size_t header_bytes_seen_ = 0;  // of the header that is not whole yet
+  size_t header_bytes_seen_ = 0;  // of the header's lines that are not taken yet
   bool has_transfer_encoding_ = false;
   size_t host_count_ = 0;
   int version_ = 11;

@@ -32,7 +32,7 @@ void RequestHead::clear() {
     text->clear();
   }
   content_length.reset();
-  has_host = is_chunked = expects_continue = keep_alive = false;
+  is_chunked = expects_continue = keep_alive = false;
 }
 
 void Request::clear() {

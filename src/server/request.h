@@ -22,7 +22,6 @@ struct RequestHead {
   std::string request_id;
   std::string traceparent;
   std::optional<uint64_t> content_length;
-  bool has_host = false;
   bool is_chunked = false;
   bool expects_continue = false;
   bool keep_alive = false;
