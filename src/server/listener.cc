@@ -65,17 +65,18 @@ void Listener::stop() {
 }
 
 void Listener::on_accepted(const error_code& error, Socket socket) {
-  if (error == boost::asio::error::operation_aborted) return;
+  // Stopped; what was accepted at that moment is closed with its socket.
+  if (error == boost::asio::error::operation_aborted || !acceptor_.is_open()) return;
   if (error) {
     shared_.log.write(LogLevel::kWarning, "accept", json::Object().add("error", error.message()));
     pause_.expires_after(kPause);
     pause_.async_wait([this](const error_code& cancelled) {
-      if (!cancelled) accept();
+      if (!cancelled && acceptor_.is_open()) accept();
     });
     return;
   }
   begin_session(std::move(socket));
-  if (acceptor_.is_open()) accept();
+  accept();
 }
 
 void Listener::begin_session(Socket socket) {

@@ -100,15 +100,23 @@ void append_database(const DatabaseInfo& info, std::string& out) {
 
 Metrics::Metrics() : routes_(new OfRoute[routes().size() + 1]) {}
 
-void Metrics::add_request(const Route* route, int status, double seconds) {
+Metrics::OfRoute& Metrics::of(const Route* route) {
   const auto all = server::routes();
-  OfRoute& of = routes_[route == nullptr ? all.size() : static_cast<size_t>(route - all.data())];
+  return routes_[route == nullptr ? all.size() : static_cast<size_t>(route - all.data())];
+}
+
+void Metrics::add_response(const Route* route, int status) {
+  const size_t status_class =
+      std::min<size_t>(static_cast<size_t>(status) / 100, kStatusClasses - 1);
+  of(route).responses[status_class].fetch_add(1, std::memory_order_relaxed);
+}
+
+void Metrics::add_time(const Route* route, double seconds) {
   const auto bucket = std::lower_bound(kBucketSeconds.begin(), kBucketSeconds.end(), seconds);
   const auto relaxed = std::memory_order_relaxed;
-  of.responses[std::min<size_t>(static_cast<size_t>(status) / 100, kStatusClasses - 1)].fetch_add(
-      1, relaxed);
-  of.buckets[static_cast<size_t>(bucket - kBucketSeconds.begin())].fetch_add(1, relaxed);
-  of.nanoseconds.fetch_add(static_cast<uint64_t>(seconds * kNanosecondsPerSecond), relaxed);
+  OfRoute& times = of(route);
+  times.buckets[static_cast<size_t>(bucket - kBucketSeconds.begin())].fetch_add(1, relaxed);
+  times.nanoseconds.fetch_add(static_cast<uint64_t>(seconds * kNanosecondsPerSecond), relaxed);
 }
 
 void Metrics::add_search(const SearchStats& cost) {

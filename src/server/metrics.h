@@ -17,8 +17,10 @@ class Metrics {
  public:
   Metrics();
 
-  // Seconds from the last byte of the request to the answer's being ready; `route` may be null.
-  void add_request(const Route* route, int status, double seconds);
+  // `route` may be null. Time: from the last byte of the request to the answer's being ready, of
+  // requests that came whole.
+  void add_response(const Route* route, int status);
+  void add_time(const Route* route, double seconds);
   void add_search(const SearchStats& cost);
 
   // Of now; whoever has them keeps them up.
@@ -44,6 +46,7 @@ class Metrics {
     std::array<std::atomic<uint64_t>, kBucketSeconds.size() + 1> buckets{};
     std::atomic<uint64_t> nanoseconds{0};
   };
+  OfRoute& of(const Route* route);
   struct Search {
     std::atomic<uint64_t> queries{0}, reads{0}, bytes_read{0}, cache_hits{0}, read_rounds{0},
         distance_computations{0}, hops{0};

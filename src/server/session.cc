@@ -100,7 +100,6 @@ bool Session::step() {
     case HttpReader::Progress::kBroken:
       break;
   }
-  admission_ = Admission();
   Response refusal = reader_.refusal();
   refusal.close = true;
   return answer(std::move(refusal));
@@ -192,7 +191,8 @@ bool Session::answer(Response response) {
   append_head(response_, {.request_id = request_id_, .keep_alive = keeps_alive_}, out_);
   const bool was_answering = phase_ == Phase::kAnswering;
   const double seconds = was_answering ? seconds_since(received_) : 0;
-  shared_.metrics.add_request(admission_.route, response_.status, seconds);
+  shared_.metrics.add_response(admission_.route, response_.status);
+  if (was_answering) shared_.metrics.add_time(admission_.route, seconds);
   if (shared_.log.has(response_.status >= 500 ? LogLevel::kWarning : LogLevel::kDebug)) {
     log_answer(seconds);
   }
@@ -218,9 +218,11 @@ void Session::log_answer(double seconds) {
 }
 
 bool Session::after_answer() {
-  response_.body.clear();
+  response_ = Response();  // with its memory: connections may be idle for long
+  admission_ = Admission();
   shared_.metrics.body_bytes_in_flight.fetch_sub(std::exchange(body_bytes_counted_, 0));
   if (!keeps_alive_) {
+    begin_ = end_ = 0;  // all of the buffer is free for what is thrown away
     enter(Phase::kLingering);
     end_sending();
     return false;

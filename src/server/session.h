@@ -1,11 +1,11 @@
 // A connection: reads requests, has them answered, one after the other, and keeps its times.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "server/app.h"
@@ -100,7 +100,6 @@ class Session : public Job, public std::enable_shared_from_this<Session> {
   uint64_t body_bytes_counted_ = 0;
   size_t lingered_bytes_ = 0;
   bool keeps_alive_ = true;
-  bool has_expired_ = false;
   std::string request_id_;
   Clock::time_point received_;  // the request's last byte
   std::atomic<Phase> phase_{Phase::kStarting};

@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
+#include <mutex>
 #include <utility>
 
 namespace roxanne::server {
@@ -106,10 +107,17 @@ class TlsSession final : public Session {
     return std::static_pointer_cast<TlsSession>(shared_from_this());
   }
 
+  // What is thrown away need not be understood, and after close_notify cannot be.
   void read_some() override {
-    stream_.async_read_some(
-        boost::asio::buffer(free_begin(), free_bytes()),
-        [self = self()](const error_code& error, size_t bytes) { self->on_read(error, bytes); });
+    const auto to = boost::asio::buffer(free_begin(), free_bytes());
+    const auto then = [self = self()](const error_code& error, size_t bytes) {
+      self->on_read(error, bytes);
+    };
+    if (phase() == Phase::kLingering) {
+      stream_.next_layer().async_read_some(to, then);
+    } else {
+      stream_.async_read_some(to, then);
+    }
   }
 
   bool write_all() override {
@@ -128,7 +136,13 @@ class TlsSession final : public Session {
   void write_now(std::string_view) override {}
 
   void end_sending() override {
-    stream_.async_shutdown([self = self()](const error_code&) {});
+    stream_.async_shutdown([self = self()](const error_code& error) {
+      // Whoever still sends is told to stop, and read from: else the answer could be lost.
+      if (error == boost::asio::error::operation_aborted) return;
+      error_code ignored;
+      self->stream_.next_layer().shutdown(Socket::shutdown_send, ignored);
+      self->read_some();
+    });
   }
 
   void cancel() override {
