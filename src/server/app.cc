@@ -48,6 +48,20 @@ std::optional<Response> refuse_body(const Route& route, const RequestHead& head,
                      : "Content-Type must be application/json or application/octet-stream");
 }
 
+// What a misspelt or misplaced option asks for is not done silently without it. Which there may be
+// is the handlers' to know.
+std::optional<Response> refuse_parameters(const Route& route, const Admission& admission) {
+  if (admission.parameters.empty()) return std::nullopt;
+  if (!route.takes_parameters) {
+    return problem(ProblemCode::kInvalidArgument, "this route takes no parameters after \"?\"");
+  }
+  if (route.body == Body::kJsonOrBinary && !admission.has_binary_body) {
+    return problem(ProblemCode::kInvalidArgument,
+                   "with a JSON body options are members of the body, not parameters after \"?\"");
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Response> App::refuse_access(const Route* route, const RequestHead& head) const {
@@ -79,6 +93,7 @@ Admission App::admit(const RequestHead& head) const {
     return admission;
   }
   RouteMatch match = find_route(head.method, *target);
+  admission.route = match.route;
   admission.refusal = refuse_access(match.route, head);
   if (admission.refusal.has_value()) return admission;
   if (match.route == nullptr) {
@@ -91,11 +106,13 @@ Admission App::admit(const RequestHead& head) const {
     }
     return admission;
   }
-  admission.route = match.route;
   admission.collection = std::move(match.collection);
   admission.key = std::move(match.key);
   admission.parameters = std::move(target->parameters);
   admission.refusal = refuse_body(*match.route, head, admission);
+  if (!admission.refusal.has_value()) {
+    admission.refusal = refuse_parameters(*match.route, admission);
+  }
   admission.wants_binary = match.route->body == Body::kJsonOrBinary &&
                            match.route->method == Method::kPost &&
                            media_type(head.accept) == kBinaryType;

@@ -50,9 +50,7 @@ bool same(const CollectionOptions& a, const CollectionOptions& b) {
 
 }  // namespace
 
-Response list_collections(const Context& context, const Call& call) {
-  Parameters parameters(call);
-  if (auto status = parameters.check_rest(); !status) return problem(status);
+Response list_collections(const Context& context, const Call&) {
   std::vector<std::string> items;
   for (const std::string& name : context.database.collection_names()) {
     const auto text = description(context, name);

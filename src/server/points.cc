@@ -122,7 +122,8 @@ Response get_points(const Context& context, const Call& call) {
       keys->size() > context.limits.answers_with_fields_per_search_max) {
     return problem(ProblemCode::kInvalidArgument,
                    "keys: with payloads or vectors one request may have " +
-                       std::to_string(context.limits.answers_with_fields_per_search_max));
+                       std::to_string(context.limits.answers_with_fields_per_search_max) +
+                       " (--answers-with-fields-per-search-max)");
   }
   auto body = points_json(*collection, *keys, *with);
   if (!body) return problem(body.status());

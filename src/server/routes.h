@@ -27,7 +27,8 @@ struct Route {
   Lane lane;
   Body body;
   Response (*handle)(const Context&, const Call&);
-  bool may_be_quick = false;  // then `handle` heeds Call::is_here
+  bool takes_parameters = false;  // behind "?"; beside a JSON body none
+  bool may_be_quick = false;      // then `handle` heeds Call::is_here
 };
 
 std::span<const Route> routes();

@@ -51,7 +51,9 @@ Status check_limits(const Limits& limits, const Numbers& numbers, size_t queries
     return Status::invalid_argument(
         std::to_string(queries) + " queries with k " + std::to_string(k) + " may bring more than " +
         std::to_string(answers_max) + " answers" +
-        (with_fields ? " with payloads or vectors" : "") + ": send several requests");
+        (with_fields ? " with payloads or vectors (--answers-with-fields-per-search-max)"
+                     : " (--answers-per-search-max)") +
+        ": send several requests");
   }
   query.options.k = k;
   query.options.search_list_size = list_size;
@@ -171,9 +173,9 @@ Response search_points(const Context& context, const Call& call) {
   SearchStats cost;
   query.options.stats = &cost;
   const auto answers = run(*collection, query);
+  if (!answers) return problem(answers.status());
   context.metrics.add_search(cost);
   context.quick_searches.note(call.collection, cost.latency_us);
-  if (!answers) return problem(answers.status());
   Response response;
   if (call.wants_binary) {
     response.content_type = kBinaryType;
