@@ -108,6 +108,13 @@ def test_every_route():
               {"deleted": 1})
         api.call("DELETE", "/v1/collections/default/points/0", status=204)
         api.problem("DELETE", "/v1/collections/default/points/0", status=404, code="not_found")
+        # An option in the wrong place is not left out silently.
+        points = "/v1/collections/default/points"
+        api.problem("PUT", points + "?on_duplicate=error", {"points": []}, says="members of the body")
+        api.problem("POST", "/v1/collections/default/search?k=1", {"vector": [0, 0]},
+                    says="members of the body")
+        for path in ("/v1/collections?x=1", "/v1/collections/default?with=vector"):
+            api.problem("GET", path, says="no parameters")
         api.problem("GET", "/v1/collections/default/points/0", status=404, code="not_found")
         equal(api.call("POST", "/v1/collections/default/count").json(), {"count": 7})
         made = api.call("POST", "/v1/snapshots", {"name": "one"}, status=201).json()
@@ -567,13 +574,15 @@ def test_keys_say_who_may():
         # A body is not taken from who may not send it.
         big = (b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: x\r\n"
                b"Content-Type: application/json\r\nContent-Length: 50000000\r\n\r\n")
-        reply, = api.raw(big)
-        equal(reply.status, 401)
+        for sent in (big, big + 60_000 * b"x"):
+            reply, = api.raw(sent)
+            equal(reply.status, 401)
         assert KEY_RW not in api.log(), "a key is in the log"
         assert "chmod 600" not in api.log(), api.log()
         pathlib.Path(folder, "keys").chmod(0o644)
         with Api("--keys", pathlib.Path(folder, "keys")) as open_api:
             assert "chmod 600" in open_api.log(), open_api.log()
+        equal(api.stop(), 0)
         for text, says in (("read-write short\n", "line 1"), ("", "no key"), ("write x\n", "line 1"),
                            (f"read-only {KEY_RO}\nread-write a b\n", "line 2")):
             path = pathlib.Path(folder) / "wrong"
@@ -677,11 +686,21 @@ def test_tls():
                            '{"limit":900,"with":["vector"]}', JSON)
         equal(len(json.loads(connection.getresponse().read())["points"]), 900)
         connection.close()
+        # Whoever still sends is told why not.
+        with trust.wrap_socket(api.connect(), server_hostname="127.0.0.1") as sending:
+            sending.sendall(b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: x\r\n"
+                            b"Content-Type: application/json\r\nContent-Length: 100000000\r\n\r\n")
+            for _ in range(30):
+                sending.sendall(100_000 * b"x")
+            with sending.makefile("rb") as stream:
+                equal(read_reply(stream).status, 413)
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        old.set_ciphers("DEFAULT:@SECLEVEL=0")  # else it is this side that refuses
         old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
         import warnings
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            old.minimum_version = ssl.TLSVersion.TLSv1
             old.maximum_version = ssl.TLSVersion.TLSv1_1
         for context in (old, None):  # too old, and none at all
             with api.connect() as plain:
@@ -692,8 +711,10 @@ def test_tls():
                     else:
                         context.wrap_socket(plain)
                         raise AssertionError("TLS 1.1 was taken")
-                except (ssl.SSLError, ConnectionError):
-                    pass
+                except ConnectionError:
+                    equal(context, None)
+                except ssl.SSLError as error:
+                    assert context is not None and "alert protocol version" in str(error), error
         equal(api.stop(), 0)
     shutil.rmtree(folder)
 
