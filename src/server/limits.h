@@ -18,7 +18,7 @@ struct Limits {
   size_t search_k_max = kSearchKMax;
   size_t search_list_size_max = kSearchListSizeMax;
   size_t answers_per_search_max = 262'144;            // queries times k
-  size_t answers_with_fields_per_search_max = 4'096;  // the same, with payloads or vectors
+  size_t answers_with_fields_per_search_max = 1'000;  // the same, with payloads or vectors
   size_t scroll_points_max = 1'000;
   // Of all.
   uint64_t body_bytes_in_flight_max = 256u << 20;
