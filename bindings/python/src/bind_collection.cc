@@ -136,12 +136,7 @@ class ScanHandle {
       return;
     }
     const nb::gil_scoped_release released;
-    try {
-      const OpenDatabase::Use database(*owner_);
-      open_.reset();
-    } catch (const PlainError&) {
-      // Closed: the scan is gone already.
-    }
+    owner_->let_go(std::move(open_));
   }
 
   nb::list next(size_t max_points) {

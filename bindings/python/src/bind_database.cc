@@ -153,12 +153,10 @@ void bind_database(nb::module_& module) {
              const OpenDatabase::Use database(*self);
              require(database->flush());
            })
-      .def("close",
-           [](DatabaseHandle& self) {
-             const nb::gil_scoped_release released;
-             self->close();
-           })
-      .def_prop_ro("is_closed", [](DatabaseHandle& self) { return self->is_closed(); });
+      .def("close", [](DatabaseHandle& self) {
+        const nb::gil_scoped_release released;
+        self->close();
+      });
 }
 
 }  // namespace roxanne::python

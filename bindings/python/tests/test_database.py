@@ -137,6 +137,38 @@ def test_closing_waits_for_running_calls(path: pathlib.Path) -> None:
     assert not failures and not any(thread.is_alive() for thread in threads)
 
 
+def test_closing_is_not_put_off_by_calls_that_keep_coming(path: pathlib.Path) -> None:
+    """Some thread is always within a call: close() shall be next, not the last. A script, so that
+    one that waits for ever can be ended."""
+    done = run_script("""
+        import sys, threading
+        import numpy as np, roxanne
+        db = roxanne.open(sys.argv[1], automatic_index=False)
+        points = db.create_collection(dim=64, dtype="u8")
+        points.upsert(range(20000), np.ones((20000, 64), np.uint8))
+        begun = threading.Barrier(33)
+
+        def search():
+            queries = np.ones((500, 64), np.uint8)
+            begun.wait()
+            try:
+                while True:
+                    points.search(queries, k=1, exact=True, threads=1)
+            except roxanne.Error as closed:
+                assert "closed" in str(closed), closed
+
+        threads = [threading.Thread(target=search) for _ in range(32)]
+        for thread in threads:
+            thread.start()
+        begun.wait()
+        db.close()
+        for thread in threads:
+            thread.join()
+        print("closed")
+        """, path)
+    assert done.returncode == 0 and done.stdout == "closed\n", done.stderr
+
+
 def test_info_snapshot_and_verify(db: roxanne.Database, tmp_path: pathlib.Path) -> None:
     points = fill(db)
     info = db.info()
