@@ -66,7 +66,8 @@ def open(path: str | os.PathLike[str], *, create: bool | None = None, read_only:
 class Database:
     """An open database; made by roxanne.open(). All calls may run at once from many threads.
 
-    A context manager. An object that a forked child inherits raises Error there: open it anew.
+    A context manager. It belongs to the process that opened it: in a forked child it raises Error,
+    and so does open(). Start workers with multiprocessing's "spawn" or "forkserver".
     """
 
     def __init__(self, handle: _engine.Database, threads: int) -> None:
@@ -74,6 +75,7 @@ class Database:
         self._threads = threads or os.cpu_count() or 1
         self._executor: ThreadPoolExecutor | None = None  # guarded by _executor_lock
         self._executor_lock = threading.Lock()
+        self._executor_process = os.getpid()  # whose threads and lock these are
 
     def __enter__(self) -> Database:
         return self
@@ -87,13 +89,22 @@ class Database:
 
         Calls on it and its collections raise Error from then on. Closing twice is no error.
         """
+        self._leave_executor_of_parent()
         with self._executor_lock:
             executor, self._executor = self._executor, None
         if executor is not None:
             executor.shutdown(wait=True)
         self._handle.close()
 
+    def _leave_executor_of_parent(self) -> None:
+        """A forked child has neither the threads nor who would let go of the lock: it gets new
+        ones, so that its calls raise Error instead of waiting for ever."""
+        if self._executor_process != os.getpid():
+            self._executor, self._executor_lock = None, threading.Lock()
+            self._executor_process = os.getpid()
+
     def _async_executor(self) -> Executor:
+        self._leave_executor_of_parent()
         with self._executor_lock:
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(self._threads, "roxanne-search")

@@ -258,17 +258,19 @@ def test_ctrl_c_stops_long_calls(path: pathlib.Path, call: str) -> None:
 
 
 FORKED = """
-    import os, sys
+    import asyncio, os, sys
     import numpy as np, roxanne
     db = roxanne.open(sys.argv[1])
     points = db.create_collection(dim=4)
     row = np.ones(4, np.float32)
     points.upsert(1, row)
     scan = points.scan()
+    search_async = lambda: asyncio.run(asyncio.wait_for(points.search_async(row), 60))
+    assert search_async()[0].tolist() == [1]
     child = os.fork()
     if child == 0:
-        for call in (lambda: points.search(row), lambda: len(points), lambda: db.info(),
-                     lambda: db.close(), lambda: next(scan), lambda: points.build_index(),
+        for call in (search_async, lambda: points.search(row), lambda: len(points),
+                     lambda: db.info(), lambda: db.close(), lambda: next(scan), lambda: points.build_index(),
                      lambda: roxanne.open(sys.argv[1], read_only=True)):
             try:
                 call()
@@ -281,7 +283,7 @@ FORKED = """
         gc.collect()
         sys.exit(7)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    assert points.search(row)[0].tolist() == [1]
+    assert points.search(row)[0].tolist() == [1] == search_async()[0].tolist()
     db.close()
     print("well")
 """
