@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from . import _engine
 from ._errors import InvalidArgument, NotFound
-from ._values import Key, Keys, Payload, key_batch, payload_dict, payload_texts
+from ._values import Key, Keys, Payload, count, key_batch, payload_dict, payload_texts
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -134,7 +134,8 @@ class Collection:
         Keys are an array of uint64, or of str (dtype object). Each 1,024 queries of a batch (4,096
         where exact) see one moment, and Ctrl-C stops it between them.
         """
-        return self._handle.search(query, k, search_list_size, exact, threads)
+        return self._handle.search(query, count(k, "k"), count(search_list_size, "search_list_size"),
+                                   exact, count(threads, "threads"))
 
     async def search_async(self, query: npt.NDArray[Any], k: int = 10, *,
                            search_list_size: int = 0, exact: bool = False,
@@ -150,14 +151,15 @@ class Collection:
         """The k points nearest to one query, with payloads, and vectors where asked for."""
         if getattr(query, "ndim", 1) != 1:
             raise InvalidArgument("search_points takes one query (1-D); search takes batches")
-        found = self._handle.search_points(query, k, search_list_size, exact, threads,
-                                           with_payload, with_vector)
+        found = self._handle.search_points(query, count(k, "k"),
+                                           count(search_list_size, "search_list_size"), exact,
+                                           count(threads, "threads"), with_payload, with_vector)
         return [Neighbor(key, distance, payload_dict(payload), vector)
                 for key, distance, payload, vector in found]
 
     def scan(self, order: Literal["any", "key"] = "any", batch: int = 1000) -> Iterator[Point]:
         """Every point as it was when the scan began, read `batch` at a time."""
-        if batch < 1:
+        if count(batch, "batch") < 1:
             raise InvalidArgument(f"batch {batch}: expected 1 or more")
         return self._points(self._handle.scan(order), batch)
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import _engine
 from ._collection import Collection, Progress
 from ._errors import NotFound
-from ._values import byte_count, scalar_type
+from ._values import byte_count, count, path_bytes, scalar_type
 
 if TYPE_CHECKING:
     from typing import Literal
+
+    Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
 class SnapshotReport(NamedTuple):
@@ -36,7 +38,7 @@ class VerifyReport(NamedTuple):
     repaired: list[str]
 
 
-def open(path: str | os.PathLike[str], *, create: bool | None = None, read_only: bool = False,
+def open(path: Path, *, create: bool | None = None, read_only: bool = False,
          memory_limit: int | str = 0,
          durability: Literal["full", "grouped", "none"] = "full", threads: int = 0,
          error_if_exists: bool = False, automatic_index: bool = True,
@@ -56,10 +58,12 @@ def open(path: str | os.PathLike[str], *, create: bool | None = None, read_only:
     """
     if create is None:
         create = not read_only
-    handle = _engine.open(os.fspath(path), create=create, error_if_exists=error_if_exists,
+    threads = count(threads, "threads")
+    handle = _engine.open(path_bytes(path), create=create, error_if_exists=error_if_exists,
                           read_only=read_only, durability=durability,
                           memory_limit_bytes=byte_count(memory_limit), threads=threads,
-                          automatic_index=automatic_index, index_points_min=index_points_min)
+                          automatic_index=automatic_index,
+                          index_points_min=count(index_points_min, "index_points_min", 2**64 - 1))
     return Database(handle, threads)
 
 
@@ -118,7 +122,7 @@ class Database:
                           metric: Literal["l2", "ip", "cosine"] = "l2",
                           key_type: Literal["u64", "string"] = "u64") -> Collection:
         """Make a collection: `dtype` is "f32", "f16", "u8" or "i8", or numpy's name for it."""
-        handle = self._handle.create_collection(name, dim=dim, type=scalar_type(dtype),
+        handle = self._handle.create_collection(name, dim=count(dim, "dim"), type=scalar_type(dtype),
                                                 metric=metric, key_type=key_type)
         return Collection(handle, self._async_executor)
 
@@ -154,13 +158,13 @@ class Database:
         """What is in it, as `roxanne info --json` names it."""
         return self._handle.info()
 
-    def snapshot(self, path: str | os.PathLike[str], *, progress: Progress = None) -> SnapshotReport:
+    def snapshot(self, path: Path, *, progress: Progress = None) -> SnapshotReport:
         """Copy it as it is at one moment to a folder, while searches and writes go on.
 
         path: must not be there, or be empty. Ctrl-C, or False from progress(phase, fraction), stops
         it and leaves nothing behind.
         """
-        return SnapshotReport(**self._handle.snapshot(os.fspath(path), progress))
+        return SnapshotReport(**self._handle.snapshot(path_bytes(path), progress))
 
     def verify(self, *, repair: bool = False, progress: Progress = None) -> VerifyReport:
         """Read every byte and check every invariant; writers wait meanwhile. Ctrl-C stops it."""

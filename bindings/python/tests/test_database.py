@@ -53,7 +53,9 @@ def test_what_was_written_is_there_after_reopening(path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("options, part", [
     ({"memory_limit": "4 GiBB"}, "4GiB"), ({"memory_limit": -1}, "below"),
-    ({"memory_limit": "1KiB"}, "32"), ({"durability": "some"}, "grouped")])
+    ({"memory_limit": "1KiB"}, "32"), ({"durability": "some"}, "grouped"),
+    ({"threads": -1}, "threads -1"), ({"threads": 2**70}, "threads"),
+    ({"index_points_min": -1}, "index_points_min -1")])
 def test_wrong_options_are_refused(path: pathlib.Path, options: dict[str, Any], part: str) -> None:
     with pytest.raises(roxanne.InvalidArgument, match=part):
         roxanne.open(path, **options)
@@ -63,12 +65,35 @@ def test_wrong_options_are_refused(path: pathlib.Path, options: dict[str, Any], 
 @pytest.mark.parametrize("options, part", [
     ({"dim": 0}, "dim"), ({"dim": 4, "dtype": "f64"}, "f64"), ({"dim": 4, "dtype": float}, "f32"),
     ({"dim": 4, "metric": "l1"}, "cosine"), ({"dim": 4, "key_type": "int"}, "string"),
-    ({"dim": 4, "name": "a/b"}, "name")])
+    ({"dim": 4, "name": "a/b"}, "name"), ({"dim": 4, "name": "\ud800"}, "name: .*surrogate"),
+    ({"dim": -1}, "dim -1"), ({"dim": 2**70}, "dim")])
 def test_wrong_collections_are_refused(db: roxanne.Database, options: dict[str, Any],
                                        part: str) -> None:
     with pytest.raises(roxanne.InvalidArgument, match=part):
         db.create_collection(**options)
     assert db.collections == []
+
+
+@pytest.mark.parametrize("wrong", ["", "a\0b", "\ud800", b"a\0b"])
+def test_wrong_paths_are_refused(db: roxanne.Database, wrong: Any, tmp_path: pathlib.Path,
+                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = list(tmp_path.iterdir())
+    for call in (roxanne.open, db.snapshot):
+        with pytest.raises(roxanne.InvalidArgument, match="path"):
+            call(wrong)
+    assert list(tmp_path.iterdir()) == before
+
+
+def test_a_path_need_not_be_text(tmp_path: pathlib.Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/\xff.rox"
+    with roxanne.open(odd) as db:
+        fill(db)
+        db.snapshot(odd + b"2")
+    assert sorted(os.listdir(os.fsencode(tmp_path))) == [b"\xff.rox", b"\xff.rox2"]
+    for path in (odd + b"2", pathlib.Path(os.fsdecode(odd))):
+        with roxanne.open(path, create=False) as db:
+            assert len(db["default"]) == 200 and os.fsencode(db.info()["path"]) == os.fsencode(path)
 
 
 def test_sizes() -> None:

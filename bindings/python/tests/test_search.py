@@ -101,6 +101,21 @@ def test_no_queries_give_no_answers(db: roxanne.Database) -> None:
     assert keys.shape == distances.shape == (0, 3)
 
 
+@pytest.mark.parametrize("options, part", [
+    ({"k": -1}, "k -1: is below 0"), ({"k": 2**70}, "k .*above"), ({"k": 0}, "k"),
+    ({"k": 10_001}, "10,?000"), ({"threads": -1}, "threads -1"),
+    ({"search_list_size": -1}, "search_list_size -1")])
+def test_wrong_options_are_refused(db: roxanne.Database, options: dict[str, Any],
+                                   part: str) -> None:
+    points = db.create_collection(dim=4)
+    row = np.ones(4, np.float32)
+    for search in (points.search, points.search_points):
+        with pytest.raises(roxanne.InvalidArgument, match=part):
+            search(row, **options)
+    with pytest.raises(TypeError, match="k: expected int, not float"):
+        points.search(row, k=1.5)  # type: ignore[arg-type]
+
+
 def test_large_batches_are_searched_in_blocks(db: roxanne.Database) -> None:
     rng = np.random.default_rng(3)
     rows = random_rows(rng, 300, "i8", 8)
