@@ -65,7 +65,8 @@ static char* path_in(const char* folder, const char* name) {
 static rox_database* open_new(const char* path) {
   const rox_database_options options = {
       .struct_size = sizeof(options),
-      .flags = ROX_OPEN_CREATE_IF_MISSING | ROX_OPEN_ERROR_IF_EXISTS,
+      // Nothing is built but where this asks for it.
+      .flags = ROX_OPEN_CREATE_IF_MISSING | ROX_OPEN_ERROR_IF_EXISTS | ROX_OPEN_NO_AUTOMATIC_INDEX,
       .memory_limit_bytes = 512u << 20,
       .thread_count = 2,
   };

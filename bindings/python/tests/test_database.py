@@ -227,7 +227,13 @@ def test_damage_is_found(path: pathlib.Path) -> None:
             db["default"].search(np.zeros(8, np.uint8), k=3000)
 
 
-def test_progress_is_told_and_can_stop(db: roxanne.Database) -> None:
+def test_progress_is_told_and_can_stop(path: pathlib.Path) -> None:
+    # Nothing is built but by these calls.
+    with roxanne.open(path, automatic_index=False) as db:
+        check_progress(db)
+
+
+def check_progress(db: roxanne.Database) -> None:
     points = fill(db, 60000)
     phases: list[str] = []
 
