@@ -203,6 +203,7 @@ def test_info_snapshot_and_verify(db: roxanne.Database, tmp_path: pathlib.Path) 
     told: list[float] = []
     copied = db.snapshot(tmp_path / "copy.rox", progress=lambda _, done: told.append(done))
     assert copied.points == 200 and copied.collections == 1
+    assert told and told == sorted(told) and 0 <= told[0] and told[-1] <= 1
     report = db.verify()
     assert report.problems == [] and report.points_checked == 200
     with roxanne.open(tmp_path / "copy.rox", read_only=True) as copy:
