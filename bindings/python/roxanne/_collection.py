@@ -94,7 +94,8 @@ class Collection:
     def upsert(self, keys: Keys | Key, vectors: npt.NDArray[Any],
                payloads: Iterable[Payload] | None = None, *,
                on_duplicate: Literal["replace", "error", "skip"] = "replace") -> UpsertCounts:
-        """Insert or replace points in one atomic step, durable on return.
+        """Insert or replace points in one atomic step, which is as durable on return as the
+        database's durability says.
 
         keys: n ints (an array of uint64 is read where it lies) or n strs, each once.
         vectors: n x dim; dim alone for one point. At most 1,048,576 points a call.
@@ -175,8 +176,8 @@ class Collection:
     def build_index(self, *, rebuild: bool = False, progress: Progress = None) -> None:
         """Bring the graph that makes searches fast up to the points of now.
 
-        Done in the background anyway; this waits for it. Ctrl-C, or False from
-        progress(phase, fraction), stops it: Cancelled, and the graph serves as before.
+        Done in the background anyway; this waits for it. Ctrl-C (KeyboardInterrupt) and False from
+        progress(phase, fraction) (Cancelled) stop it, and the graph serves as before.
         """
         self._handle.build_index(rebuild, progress)
 

@@ -161,11 +161,14 @@ class Database:
     def snapshot(self, path: Path, *, progress: Progress = None) -> SnapshotReport:
         """Copy it as it is at one moment to a folder, while searches and writes go on.
 
-        path: must not be there, or be empty. Ctrl-C, or False from progress(phase, fraction), stops
-        it and leaves nothing behind.
+        path: must not be there, or be empty. Ctrl-C (KeyboardInterrupt) and False from
+        progress(phase, fraction) (Cancelled) stop it and leave nothing behind.
         """
         return SnapshotReport(**self._handle.snapshot(path_bytes(path), progress))
 
     def verify(self, *, repair: bool = False, progress: Progress = None) -> VerifyReport:
-        """Read every byte and check every invariant; writers wait meanwhile. Ctrl-C stops it."""
+        """Read every byte and check every invariant; writers wait meanwhile.
+
+        Ctrl-C (KeyboardInterrupt) and False from progress(phase, fraction) (Cancelled) stop it.
+        """
         return VerifyReport(**self._handle.verify(repair, progress))
