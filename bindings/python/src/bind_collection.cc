@@ -129,7 +129,8 @@ class ScanHandle {
  public:
   ScanHandle(std::shared_ptr<OpenDatabase> owner, std::shared_ptr<OpenScan> open)
       : owner_(std::move(owner)), open_(std::move(open)) {}
-  // Not while the database is being closed, and not in a forked child.
+  // Not while the database is being closed, and not in a forked child. The last handle closes: not
+  // under the owner's lock, nor with the GIL.
   ~ScanHandle() {
     if (owner_->was_forked()) {
       new std::shared_ptr<OpenScan>(std::move(open_));
@@ -137,6 +138,7 @@ class ScanHandle {
     }
     const nb::gil_scoped_release released;
     owner_->let_go(std::move(open_));
+    owner_.reset();
   }
 
   nb::list next(size_t max_points) {
