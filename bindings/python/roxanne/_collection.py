@@ -150,8 +150,6 @@ class Collection:
                       exact: bool = False, threads: int = 0, with_payload: bool = True,
                       with_vector: bool = False) -> list[Neighbor]:
         """The k points nearest to one query, with payloads, and vectors where asked for."""
-        if getattr(query, "ndim", 1) != 1:
-            raise InvalidArgument("search_points takes one query (1-D); search takes batches")
         found = self._handle.search_points(query, count(k, "k"),
                                            count(search_list_size, "search_list_size"), exact,
                                            count(threads, "threads"), with_payload, with_vector)

@@ -49,22 +49,20 @@ nb::object search(CollectionHandle& self, const nb::object& query, size_t k,
   return give_lists(lists, about.key_type, rows.is_one(), k);
 }
 
-nb::object search_points(CollectionHandle& self, const nb::object& query,
-                         const SearchOptions& options) {
+nb::list search_points(CollectionHandle& self, const nb::object& query,
+                       const SearchOptions& options) {
   const Rows rows(query, self.collection().options().type, "query");
+  if (!rows.is_one()) {
+    throw_invalid("search_points takes one query (1-D); search takes batches");
+  }
   Lists lists;
   {
     const nb::gil_scoped_release released;
     lists = search_all(self, rows.view(), options);
   }
-  nb::list all;
-  for (const auto& neighbors : lists) {
-    nb::list list;
-    for (const Neighbor& neighbor : neighbors) list.append(from_neighbor(neighbor));
-    if (rows.is_one()) return list;
-    all.append(list);
-  }
-  return all;
+  nb::list list;
+  for (const Neighbor& neighbor : lists.front()) list.append(from_neighbor(neighbor));
+  return list;
 }
 
 nb::object upsert(CollectionHandle& self, const nb::object& keys, const nb::object& vectors,

@@ -138,6 +138,9 @@ def test_search_points_brings_payloads_and_vectors(db: roxanne.Database) -> None
     assert second.vector is not None
     np.testing.assert_array_equal(second.vector, rows[1])
     assert points.search_points(rows[0], k=1, with_payload=False)[0][2:] == (None, None)
+    for batch in (rows, rows[:1], rows[:0]):
+        with pytest.raises(roxanne.InvalidArgument, match="one query"):
+            points.search_points(batch)
 
 
 def test_async_searches_begun_at_once_each_get_their_answer(db: roxanne.Database) -> None:
