@@ -216,6 +216,11 @@ static void string_keys_and_payloads(rox_database* database) {
   const rox_string bad_payload[] = {{"{", 1}, {NULL, 0}};
   FAILS(ROX_INVALID_ARGUMENT, "row 0",
         rox_collection_upsert(collection, &keys, &vectors, bad_payload, 0, NULL, &message));
+  // A size that no memory has.
+  const rox_key endless = {.type = ROX_KEY_STRING, .string = {"a", SIZE_MAX}};
+  rox_points* points = NULL;
+  FAILS(ROX_INVALID_ARGUMENT, "size", rox_collection_get(collection, &endless, &points, &message));
+  CHECK(points == NULL);
   rox_collection_free(collection);
 }
 
