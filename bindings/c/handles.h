@@ -7,6 +7,7 @@
 #include <exception>
 #include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -64,6 +65,9 @@ rox_status guarded(char** message, const Call& call) {
   } catch (const std::bad_alloc&) {
     set_message(message, "out of memory");
     return ROX_OUT_OF_MEMORY;
+  } catch (const std::length_error&) {
+    set_message(message, "a size among the arguments is larger than any memory");
+    return ROX_INVALID_ARGUMENT;
   } catch (const std::exception& error) {
     set_message(message, error.what());
     return ROX_IO_ERROR;

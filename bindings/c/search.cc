@@ -1,5 +1,4 @@
 // roxanne/c.h: searching, and reading points.
-#include <cmath>
 #include <limits>
 
 #include "inputs.h"

@@ -89,7 +89,8 @@ typedef struct {
 } rox_matrix;
 
 // Called now and then, by one thread at a time, not always the caller's, with what is being done
-// and the fraction done, in [0, 1]; false cancels. Must not call the database.
+// and the fraction done, in [0, 1]; false cancels. Must not call the database, nor leave otherwise
+// than by returning: no exception, no longjmp.
 typedef bool (*rox_progress)(const char* phase, double fraction, void* context);
 
 // The library's version, "0.1.0". Do not free.

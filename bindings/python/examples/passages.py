@@ -2,7 +2,8 @@
 
     python bindings/python/examples/passages.py [--sample sample] [--folder passages.rox] [--plot FILE]
 
-6,000 passages of documentation and novels as vectors; a plot needs matplotlib.
+6,000 passages of documentation and novels as vectors. FOLDER, which must be new, keeps the database;
+without it the database is gone at the end. A plot needs matplotlib.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
-import shutil
+import sys
+import tempfile
 import time
 
 import numpy as np
@@ -74,10 +76,30 @@ def plot(curve: list[tuple[int, float, float]], path: str) -> None:
     print(f"plotted to {path}")
 
 
+def run(folder: pathlib.Path, base: npt.NDArray[np.float16], queries: npt.NDArray[np.float16],
+        texts: list[str], truth: npt.NDArray[np.float32]) -> list[tuple[int, float, float]]:
+    """Makes the database in `folder` and shows what it does; the curve of recall."""
+    # Graphs pay from 10,000 points on; this set is smaller, and shall have one all the same.
+    with roxanne.open(folder, memory_limit="1GiB", index_points_min=1000,
+                      error_if_exists=True) as db:
+        passages = db.create_collection(dim=base.shape[1], dtype=base.dtype, metric="ip")
+        passages.upsert(np.arange(len(base)), base, [{"row": row} for row in range(len(base))])
+        print(f"{len(passages):,} passages in {folder}")
+        for query in (0, 1, 2):
+            show(passages, queries[query], texts[query])
+        update(passages, queries[0])
+        passages.build_index()
+        curve = recall_curve(passages, queries, truth)
+        print(f"\n{passages.info()['regime']}: search_list_size, recall@{K}, queries a second")
+        for size, recall, rate in curve:
+            print(f"  {size:4d}  {recall:.4f}  {rate:10,.0f}")
+    return curve
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sample", type=pathlib.Path, default=pathlib.Path("sample"))
-    parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("passages.rox"))
+    parser.add_argument("--folder", type=pathlib.Path)
     parser.add_argument("--plot", metavar="FILE")
     arguments = parser.parse_args()
     base = read_f16bin(arguments.sample / "base.f16bin")
@@ -85,23 +107,15 @@ def main() -> None:
     with (arguments.sample / "query_payload.jsonl").open(encoding="utf-8") as file:
         texts = [json.loads(line)["text"] for line in file]
 
-    shutil.rmtree(arguments.folder, ignore_errors=True)
-    # Graphs pay from 10,000 points on; this set is smaller, and shall have one all the same.
-    with roxanne.open(arguments.folder, memory_limit="1GiB", index_points_min=1000) as db:
-        passages = db.create_collection(dim=base.shape[1], dtype=base.dtype, metric="ip")
-        passages.upsert(np.arange(len(base)), base, [{"row": row} for row in range(len(base))])
-        print(f"{len(passages):,} passages in {arguments.folder}")
-        for query in (0, 1, 2):
-            show(passages, queries[query], texts[query])
-        update(passages, queries[0])
-        passages.build_index()
-        curve = recall_curve(passages, queries, read_truth(arguments.sample / "gt.bin"))
-        print(f"\n{passages.info()['regime']}: search_list_size, recall@{K}, queries a second")
-        for size, recall, rate in curve:
-            print(f"  {size:4d}  {recall:.4f}  {rate:10,.0f}")
+    with tempfile.TemporaryDirectory() as temporary:
+        curve = run(arguments.folder or pathlib.Path(temporary) / "passages.rox", base, queries,
+                    texts, read_truth(arguments.sample / "gt.bin"))
     if arguments.plot:
         plot(curve, arguments.plot)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except roxanne.AlreadyExists as error:
+        sys.exit(f"{error}: remove it first, or name another --folder")

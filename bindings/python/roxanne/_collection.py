@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from . import _engine
 from ._errors import InvalidArgument, NotFound
-from ._values import Key, Keys, Payload, key_batch, payload_dict, payload_texts
+from ._values import Key, Keys, Payload, count, key_batch, payload_dict, payload_texts
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -94,7 +94,8 @@ class Collection:
     def upsert(self, keys: Keys | Key, vectors: npt.NDArray[Any],
                payloads: Iterable[Payload] | None = None, *,
                on_duplicate: Literal["replace", "error", "skip"] = "replace") -> UpsertCounts:
-        """Insert or replace points in one atomic step, durable on return.
+        """Insert or replace points in one atomic step, which is as durable on return as the
+        database's durability says.
 
         keys: n ints (an array of uint64 is read where it lies) or n strs, each once.
         vectors: n x dim; dim alone for one point. At most 1,048,576 points a call.
@@ -134,7 +135,8 @@ class Collection:
         Keys are an array of uint64, or of str (dtype object). Each 1,024 queries of a batch (4,096
         where exact) see one moment, and Ctrl-C stops it between them.
         """
-        return self._handle.search(query, k, search_list_size, exact, threads)
+        return self._handle.search(query, count(k, "k"), count(search_list_size, "search_list_size"),
+                                   exact, count(threads, "threads"))
 
     async def search_async(self, query: npt.NDArray[Any], k: int = 10, *,
                            search_list_size: int = 0, exact: bool = False,
@@ -148,16 +150,15 @@ class Collection:
                       exact: bool = False, threads: int = 0, with_payload: bool = True,
                       with_vector: bool = False) -> list[Neighbor]:
         """The k points nearest to one query, with payloads, and vectors where asked for."""
-        if getattr(query, "ndim", 1) != 1:
-            raise InvalidArgument("search_points takes one query (1-D); search takes batches")
-        found = self._handle.search_points(query, k, search_list_size, exact, threads,
-                                           with_payload, with_vector)
+        found = self._handle.search_points(query, count(k, "k"),
+                                           count(search_list_size, "search_list_size"), exact,
+                                           count(threads, "threads"), with_payload, with_vector)
         return [Neighbor(key, distance, payload_dict(payload), vector)
                 for key, distance, payload, vector in found]
 
     def scan(self, order: Literal["any", "key"] = "any", batch: int = 1000) -> Iterator[Point]:
         """Every point as it was when the scan began, read `batch` at a time."""
-        if batch < 1:
+        if count(batch, "batch") < 1:
             raise InvalidArgument(f"batch {batch}: expected 1 or more")
         return self._points(self._handle.scan(order), batch)
 
@@ -173,8 +174,8 @@ class Collection:
     def build_index(self, *, rebuild: bool = False, progress: Progress = None) -> None:
         """Bring the graph that makes searches fast up to the points of now.
 
-        Done in the background anyway; this waits for it. Ctrl-C, or False from
-        progress(phase, fraction), stops it: Cancelled, and the graph serves as before.
+        Done in the background anyway; this waits for it. Ctrl-C (KeyboardInterrupt) and False from
+        progress(phase, fraction) (Cancelled) stop it, and the graph serves as before.
         """
         self._handle.build_index(rebuild, progress)
 

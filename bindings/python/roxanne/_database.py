@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import _engine
 from ._collection import Collection, Progress
 from ._errors import NotFound
-from ._values import byte_count, scalar_type
+from ._values import byte_count, count, path_bytes, scalar_type
 
 if TYPE_CHECKING:
     from typing import Literal
+
+    Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
 class SnapshotReport(NamedTuple):
@@ -36,7 +38,7 @@ class VerifyReport(NamedTuple):
     repaired: list[str]
 
 
-def open(path: str | os.PathLike[str], *, create: bool | None = None, read_only: bool = False,
+def open(path: Path, *, create: bool | None = None, read_only: bool = False,
          memory_limit: int | str = 0,
          durability: Literal["full", "grouped", "none"] = "full", threads: int = 0,
          error_if_exists: bool = False, automatic_index: bool = True,
@@ -56,17 +58,20 @@ def open(path: str | os.PathLike[str], *, create: bool | None = None, read_only:
     """
     if create is None:
         create = not read_only
-    handle = _engine.open(os.fspath(path), create=create, error_if_exists=error_if_exists,
+    threads = count(threads, "threads")
+    handle = _engine.open(path_bytes(path), create=create, error_if_exists=error_if_exists,
                           read_only=read_only, durability=durability,
                           memory_limit_bytes=byte_count(memory_limit), threads=threads,
-                          automatic_index=automatic_index, index_points_min=index_points_min)
+                          automatic_index=automatic_index,
+                          index_points_min=count(index_points_min, "index_points_min", 2**64 - 1))
     return Database(handle, threads)
 
 
 class Database:
     """An open database; made by roxanne.open(). All calls may run at once from many threads.
 
-    A context manager. An object that a forked child inherits raises Error there: open it anew.
+    A context manager. It belongs to the process that opened it: in a forked child it raises Error,
+    and so does open(). Start workers with multiprocessing's "spawn" or "forkserver".
     """
 
     def __init__(self, handle: _engine.Database, threads: int) -> None:
@@ -74,6 +79,7 @@ class Database:
         self._threads = threads or os.cpu_count() or 1
         self._executor: ThreadPoolExecutor | None = None  # guarded by _executor_lock
         self._executor_lock = threading.Lock()
+        self._executor_process = os.getpid()  # whose threads and lock these are
 
     def __enter__(self) -> Database:
         return self
@@ -87,13 +93,22 @@ class Database:
 
         Calls on it and its collections raise Error from then on. Closing twice is no error.
         """
+        self._leave_executor_of_parent()
         with self._executor_lock:
             executor, self._executor = self._executor, None
         if executor is not None:
             executor.shutdown(wait=True)
         self._handle.close()
 
+    def _leave_executor_of_parent(self) -> None:
+        """A forked child has neither the threads nor who would let go of the lock: it gets new
+        ones, so that its calls raise Error instead of waiting for ever."""
+        if self._executor_process != os.getpid():
+            self._executor, self._executor_lock = None, threading.Lock()
+            self._executor_process = os.getpid()
+
     def _async_executor(self) -> Executor:
+        self._leave_executor_of_parent()
         with self._executor_lock:
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(self._threads, "roxanne-search")
@@ -107,7 +122,7 @@ class Database:
                           metric: Literal["l2", "ip", "cosine"] = "l2",
                           key_type: Literal["u64", "string"] = "u64") -> Collection:
         """Make a collection: `dtype` is "f32", "f16", "u8" or "i8", or numpy's name for it."""
-        handle = self._handle.create_collection(name, dim=dim, type=scalar_type(dtype),
+        handle = self._handle.create_collection(name, dim=count(dim, "dim"), type=scalar_type(dtype),
                                                 metric=metric, key_type=key_type)
         return Collection(handle, self._async_executor)
 
@@ -143,14 +158,17 @@ class Database:
         """What is in it, as `roxanne info --json` names it."""
         return self._handle.info()
 
-    def snapshot(self, path: str | os.PathLike[str], *, progress: Progress = None) -> SnapshotReport:
+    def snapshot(self, path: Path, *, progress: Progress = None) -> SnapshotReport:
         """Copy it as it is at one moment to a folder, while searches and writes go on.
 
-        path: must not be there, or be empty. Ctrl-C, or False from progress(phase, fraction), stops
-        it and leaves nothing behind.
+        path: must not be there, or be empty. Ctrl-C (KeyboardInterrupt) and False from
+        progress(phase, fraction) (Cancelled) stop it and leave nothing behind.
         """
-        return SnapshotReport(**self._handle.snapshot(os.fspath(path), progress))
+        return SnapshotReport(**self._handle.snapshot(path_bytes(path), progress))
 
     def verify(self, *, repair: bool = False, progress: Progress = None) -> VerifyReport:
-        """Read every byte and check every invariant; writers wait meanwhile. Ctrl-C stops it."""
+        """Read every byte and check every invariant; writers wait meanwhile.
+
+        Ctrl-C (KeyboardInterrupt) and False from progress(phase, fraction) (Cancelled) stop it.
+        """
         return VerifyReport(**self._handle.verify(repair, progress))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Union
@@ -35,6 +36,30 @@ def byte_count(size: int | str) -> int:
     if not 0 <= size < 2**64:
         raise InvalidArgument(f"memory_limit {size}: expected bytes, not below 0")
     return size
+
+
+def count(number: int, what: str, limit: int = 2**32 - 1) -> int:
+    """`number`, which is named `what`, where it is within 0 and `limit`."""
+    try:
+        number = operator.index(number)
+    except TypeError:
+        raise TypeError(f"{what}: expected int, not {type(number).__name__}") from None
+    if number < 0:
+        raise InvalidArgument(f"{what} {number}: is below 0")
+    if number > limit:
+        raise InvalidArgument(f"{what} {number}: is above {limit}")
+    return number
+
+
+def path_bytes(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> bytes:
+    """What the operating system calls it, which need not be text."""
+    try:
+        encoded = os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise InvalidArgument(f"path {path!r}: {error.reason}") from None
+    if not encoded or b"\0" in encoded:
+        raise InvalidArgument(f"path {path!r}: is empty or has a NUL in it")
+    return encoded
 
 
 def scalar_type(dtype: Any) -> str:
@@ -95,15 +120,16 @@ def payload_texts(payloads: Iterable[Payload] | None) -> list[str]:
 def _payload_text(row: int, payload: Payload) -> str:
     if payload is None:
         return ""
-    if isinstance(payload, str):
-        return payload
-    if not isinstance(payload, Mapping):
+    if not isinstance(payload, (str, Mapping)):
         raise TypeError(f"payloads: row {row}: expected a dict, JSON text or None")
     try:
-        return json.dumps(dict(payload), ensure_ascii=False, allow_nan=False,
-                          separators=(",", ":"))
-    except (TypeError, ValueError) as error:
+        text = payload if isinstance(payload, str) else json.dumps(
+            dict(payload), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        if not text.isascii():
+            text.encode()  # which half a surrogate pair does not let
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgument(f"payloads: row {row}: {error}") from None
+    return text
 
 
 def payload_dict(text: str | None) -> dict[str, Any] | None:

@@ -112,7 +112,10 @@ std::string to_text(nb::handle object, const char* what) {
   PyErr_Clear();
   const nb::object bytes =
       nb::steal(PyUnicode_AsEncodedString(object.ptr(), "utf-8", "surrogateescape"));
-  if (!bytes.is_valid()) throw nb::python_error();
+  if (!bytes.is_valid()) {
+    PyErr_Clear();
+    throw_invalid(std::string(what) + ": half a surrogate pair is no text");
+  }
   return std::string(PyBytes_AS_STRING(bytes.ptr()),
                      static_cast<size_t>(PyBytes_GET_SIZE(bytes.ptr())));
 }

@@ -49,22 +49,20 @@ nb::object search(CollectionHandle& self, const nb::object& query, size_t k,
   return give_lists(lists, about.key_type, rows.is_one(), k);
 }
 
-nb::object search_points(CollectionHandle& self, const nb::object& query,
-                         const SearchOptions& options) {
+nb::list search_points(CollectionHandle& self, const nb::object& query,
+                       const SearchOptions& options) {
   const Rows rows(query, self.collection().options().type, "query");
+  if (!rows.is_one()) {
+    throw_invalid("search_points takes one query (1-D); search takes batches");
+  }
   Lists lists;
   {
     const nb::gil_scoped_release released;
     lists = search_all(self, rows.view(), options);
   }
-  nb::list all;
-  for (const auto& neighbors : lists) {
-    nb::list list;
-    for (const Neighbor& neighbor : neighbors) list.append(from_neighbor(neighbor));
-    if (rows.is_one()) return list;
-    all.append(list);
-  }
-  return all;
+  nb::list list;
+  for (const Neighbor& neighbor : lists.front()) list.append(from_neighbor(neighbor));
+  return list;
 }
 
 nb::object upsert(CollectionHandle& self, const nb::object& keys, const nb::object& vectors,
@@ -129,19 +127,16 @@ class ScanHandle {
  public:
   ScanHandle(std::shared_ptr<OpenDatabase> owner, std::shared_ptr<OpenScan> open)
       : owner_(std::move(owner)), open_(std::move(open)) {}
-  // Not while the database is being closed, and not in a forked child.
+  // Not while the database is being closed, and not in a forked child. The last handle closes: not
+  // under the owner's lock, nor with the GIL.
   ~ScanHandle() {
     if (owner_->was_forked()) {
       new std::shared_ptr<OpenScan>(std::move(open_));
       return;
     }
     const nb::gil_scoped_release released;
-    try {
-      const OpenDatabase::Use database(*owner_);
-      open_.reset();
-    } catch (const PlainError&) {
-      // Closed: the scan is gone already.
-    }
+    owner_->let_go(std::move(open_));
+    owner_.reset();
   }
 
   nb::list next(size_t max_points) {

@@ -2,6 +2,7 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include "arrays.h"
 #include "bindings.h"
 #include "interruptible.h"
 
@@ -25,6 +26,8 @@ Durability parse_durability(const std::string& name) {
   return parse(parsed, "durability", name, "full, grouped or none");
 }
 
+std::string to_path(const nb::bytes& path) { return std::string(path.c_str(), path.size()); }
+
 class DatabaseHandle {
  public:
   explicit DatabaseHandle(std::shared_ptr<OpenDatabase> owner) : owner_(std::move(owner)) {}
@@ -41,7 +44,7 @@ class DatabaseHandle {
   std::shared_ptr<OpenDatabase> owner_;  // shared with handles of its collections
 };
 
-std::unique_ptr<DatabaseHandle> open(const std::string& path, bool create, bool error_if_exists,
+std::unique_ptr<DatabaseHandle> open(const nb::bytes& path_bytes, bool create, bool error_if_exists,
                                      bool read_only, const std::string& durability,
                                      uint64_t memory_limit_bytes, uint32_t threads,
                                      bool automatic_index, uint64_t index_points_min) {
@@ -54,15 +57,17 @@ std::unique_ptr<DatabaseHandle> open(const std::string& path, bool create, bool 
                                 .thread_count = threads,
                                 .automatic_index = automatic_index,
                                 .index_points_min = index_points_min};
+  const std::string path = to_path(path_bytes);
   const nb::gil_scoped_release released;
   return std::make_unique<DatabaseHandle>(
       std::make_shared<OpenDatabase>(take(Database::open(path, options))));
 }
 
-std::unique_ptr<CollectionHandle> create_collection(DatabaseHandle& self, const std::string& name,
+std::unique_ptr<CollectionHandle> create_collection(DatabaseHandle& self, const nb::object& given,
                                                     size_t dim, const std::string& type,
                                                     const std::string& metric,
                                                     const std::string& key_type) {
+  const std::string name = to_text(given, "name");
   const CollectionOptions options{
       .dim = dim,
       .type = parse(parse_scalar_type(type), "dtype", type, "f32, f16, u8 or i8"),
@@ -74,13 +79,15 @@ std::unique_ptr<CollectionHandle> create_collection(DatabaseHandle& self, const 
                                             take(database->create_collection(name, options)));
 }
 
-std::unique_ptr<CollectionHandle> collection(DatabaseHandle& self, const std::string& name) {
+std::unique_ptr<CollectionHandle> collection(DatabaseHandle& self, const nb::object& given) {
+  const std::string name = to_text(given, "name");
   const nb::gil_scoped_release released;
   const OpenDatabase::Use database(*self);
   return std::make_unique<CollectionHandle>(self.shared(), take(database->collection(name)));
 }
 
-nb::dict snapshot(DatabaseHandle& self, const std::string& path, const nb::object& progress) {
+nb::dict snapshot(DatabaseHandle& self, const nb::bytes& path_bytes, const nb::object& progress) {
+  const std::string path = to_path(path_bytes);
   SnapshotReport copied;
   require(run_interruptible(progress, [&](const Goes& goes) -> Status {
     const OpenDatabase::Use database(*self);
@@ -133,7 +140,8 @@ void bind_database(nb::module_& module) {
            "metric"_a, "key_type"_a)
       .def("collection", &collection, "name"_a)
       .def("drop_collection",
-           [](DatabaseHandle& self, const std::string& name) {
+           [](DatabaseHandle& self, const nb::object& given) {
+             const std::string name = to_text(given, "name");
              const nb::gil_scoped_release released;
              const OpenDatabase::Use database(*self);
              require(database->drop_collection(name));
@@ -153,12 +161,10 @@ void bind_database(nb::module_& module) {
              const OpenDatabase::Use database(*self);
              require(database->flush());
            })
-      .def("close",
-           [](DatabaseHandle& self) {
-             const nb::gil_scoped_release released;
-             self->close();
-           })
-      .def_prop_ro("is_closed", [](DatabaseHandle& self) { return self->is_closed(); });
+      .def("close", [](DatabaseHandle& self) {
+        const nb::gil_scoped_release released;
+        self->close();
+      });
 }
 
 }  // namespace roxanne::python

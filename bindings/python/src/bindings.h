@@ -12,11 +12,15 @@ class CollectionHandle {
  public:
   CollectionHandle(std::shared_ptr<OpenDatabase> owner, Collection collection)
       : owner_(std::move(owner)), collection_(std::move(collection)) {}
-  // In a forked child nothing of the engine is touched, not even to let go.
+  // In a forked child nothing of the engine is touched, not even to let go. The last handle closes,
+  // which may take a while: others go on meanwhile.
   ~CollectionHandle() {
     if (owner_->was_forked()) new Collection(std::move(collection_));
+    const nb::gil_scoped_release released;
+    owner_.reset();
   }
-  CollectionHandle(CollectionHandle&&) = default;
+  CollectionHandle(const CollectionHandle&) = delete;
+  CollectionHandle& operator=(const CollectionHandle&) = delete;
 
   OpenDatabase& owner() const { return *owner_; }
   const std::shared_ptr<OpenDatabase>& shared_owner() const { return owner_; }

@@ -74,10 +74,15 @@ void OpenDatabase::check_process() const {
   }
 }
 
+void OpenDatabase::check_open() const {
+  if (is_closing_) throw PlainError("the database is closed");
+}
+
 OpenDatabase::Use::Use(OpenDatabase& owner) : owner_(owner) {
   owner.check_process();  // before the lock, which a thread of the parent may have held
+  owner.check_open();
   lock_ = std::shared_lock(owner.mutex_);
-  if (owner.is_closed_) throw PlainError("the database is closed");
+  owner.check_open();
   ++uses_of_thread;
 }
 
@@ -86,8 +91,9 @@ OpenDatabase::Use::~Use() { --uses_of_thread; }
 void OpenDatabase::close() {
   check_process();
   if (uses_of_thread != 0) throw PlainError("close() within a callback of a running call");
-  std::unique_lock lock(mutex_);
-  if (is_closed_.exchange(true)) return;
+  is_closing_ = true;
+  const std::unique_lock lock(mutex_);
+  if (!database_) return;
   for (const auto& weak : scans_) {
     if (const auto scan = weak.lock()) scan->scan.reset();
   }
@@ -104,6 +110,11 @@ std::shared_ptr<OpenScan> OpenDatabase::keep(PointScan scan) {
   std::erase_if(scans_, [](const auto& weak) { return weak.expired(); });
   scans_.push_back(open);
   return open;
+}
+
+void OpenDatabase::let_go(std::shared_ptr<OpenScan> scan) {
+  const std::shared_lock lock(mutex_);
+  scan.reset();
 }
 
 }  // namespace roxanne::python

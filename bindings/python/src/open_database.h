@@ -42,19 +42,26 @@ class OpenDatabase {
     std::shared_lock<std::shared_mutex> lock_;
   };
 
-  // Waits for running calls; later ones find it closed. Doing it twice is no error.
+  // Waits for running calls; those that come from now on find it closed. Doing it twice is no
+  // error.
   void close();
-  bool is_closed() const { return is_closed_; }
   bool was_forked() const;
   // Throws PlainError in a forked child.
   void check_process() const;
 
   std::shared_ptr<OpenScan> keep(PointScan scan);
+  // Ends a scan that was kept, unless close() has; not while that runs.
+  void let_go(std::shared_ptr<OpenScan> scan);
 
  private:
+  // Throws PlainError once close() has begun.
+  void check_open() const;
+
   std::shared_mutex mutex_;  // guards database_; held shared by each Use
   std::optional<Database> database_;
-  std::atomic<bool> is_closed_{false};
+  // Set before close() waits for mutex_: a lock that lets readers pass would let calls that keep
+  // coming put it off for ever.
+  std::atomic<bool> is_closing_{false};
   std::mutex scans_mutex_;  // guards scans_
   std::vector<std::weak_ptr<OpenScan>> scans_;
   const unsigned forks_;  // of this process and its parents when it was opened

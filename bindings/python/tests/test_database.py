@@ -53,7 +53,9 @@ def test_what_was_written_is_there_after_reopening(path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("options, part", [
     ({"memory_limit": "4 GiBB"}, "4GiB"), ({"memory_limit": -1}, "below"),
-    ({"memory_limit": "1KiB"}, "32"), ({"durability": "some"}, "grouped")])
+    ({"memory_limit": "1KiB"}, "32"), ({"durability": "some"}, "grouped"),
+    ({"threads": -1}, "threads -1"), ({"threads": 2**70}, "threads"),
+    ({"index_points_min": -1}, "index_points_min -1")])
 def test_wrong_options_are_refused(path: pathlib.Path, options: dict[str, Any], part: str) -> None:
     with pytest.raises(roxanne.InvalidArgument, match=part):
         roxanne.open(path, **options)
@@ -63,12 +65,35 @@ def test_wrong_options_are_refused(path: pathlib.Path, options: dict[str, Any], 
 @pytest.mark.parametrize("options, part", [
     ({"dim": 0}, "dim"), ({"dim": 4, "dtype": "f64"}, "f64"), ({"dim": 4, "dtype": float}, "f32"),
     ({"dim": 4, "metric": "l1"}, "cosine"), ({"dim": 4, "key_type": "int"}, "string"),
-    ({"dim": 4, "name": "a/b"}, "name")])
+    ({"dim": 4, "name": "a/b"}, "name"), ({"dim": 4, "name": "\ud800"}, "name: .*surrogate"),
+    ({"dim": -1}, "dim -1"), ({"dim": 2**70}, "dim")])
 def test_wrong_collections_are_refused(db: roxanne.Database, options: dict[str, Any],
                                        part: str) -> None:
     with pytest.raises(roxanne.InvalidArgument, match=part):
         db.create_collection(**options)
     assert db.collections == []
+
+
+@pytest.mark.parametrize("wrong", ["", "a\0b", "\ud800", b"a\0b"])
+def test_wrong_paths_are_refused(db: roxanne.Database, wrong: Any, tmp_path: pathlib.Path,
+                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = list(tmp_path.iterdir())
+    for call in (roxanne.open, db.snapshot):
+        with pytest.raises(roxanne.InvalidArgument, match="path"):
+            call(wrong)
+    assert list(tmp_path.iterdir()) == before
+
+
+def test_a_path_need_not_be_text(tmp_path: pathlib.Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/\xff.rox"
+    with roxanne.open(odd) as db:
+        fill(db)
+        db.snapshot(odd + b"2")
+    assert sorted(os.listdir(os.fsencode(tmp_path))) == [b"\xff.rox", b"\xff.rox2"]
+    for path in (odd + b"2", pathlib.Path(os.fsdecode(odd))):
+        with roxanne.open(path, create=False) as db:
+            assert len(db["default"]) == 200 and os.fsencode(db.info()["path"]) == os.fsencode(path)
 
 
 def test_sizes() -> None:
@@ -137,6 +162,38 @@ def test_closing_waits_for_running_calls(path: pathlib.Path) -> None:
     assert not failures and not any(thread.is_alive() for thread in threads)
 
 
+def test_closing_is_not_put_off_by_calls_that_keep_coming(path: pathlib.Path) -> None:
+    """Some thread is always within a call: close() shall be next, not the last. A script, so that
+    one that waits for ever can be ended."""
+    done = run_script("""
+        import sys, threading
+        import numpy as np, roxanne
+        db = roxanne.open(sys.argv[1], automatic_index=False)
+        points = db.create_collection(dim=64, dtype="u8")
+        points.upsert(range(20000), np.ones((20000, 64), np.uint8))
+        begun = threading.Barrier(33)
+
+        def search():
+            queries = np.ones((500, 64), np.uint8)
+            begun.wait()
+            try:
+                while True:
+                    points.search(queries, k=1, exact=True, threads=1)
+            except roxanne.Error as closed:
+                assert "closed" in str(closed), closed
+
+        threads = [threading.Thread(target=search) for _ in range(32)]
+        for thread in threads:
+            thread.start()
+        begun.wait()
+        db.close()
+        for thread in threads:
+            thread.join()
+        print("closed")
+        """, path)
+    assert done.returncode == 0 and done.stdout == "closed\n", done.stderr
+
+
 def test_info_snapshot_and_verify(db: roxanne.Database, tmp_path: pathlib.Path) -> None:
     points = fill(db)
     info = db.info()
@@ -146,6 +203,7 @@ def test_info_snapshot_and_verify(db: roxanne.Database, tmp_path: pathlib.Path) 
     told: list[float] = []
     copied = db.snapshot(tmp_path / "copy.rox", progress=lambda _, done: told.append(done))
     assert copied.points == 200 and copied.collections == 1
+    assert told and told == sorted(told) and 0 <= told[0] and told[-1] <= 1
     report = db.verify()
     assert report.problems == [] and report.points_checked == 200
     with roxanne.open(tmp_path / "copy.rox", read_only=True) as copy:
@@ -170,7 +228,13 @@ def test_damage_is_found(path: pathlib.Path) -> None:
             db["default"].search(np.zeros(8, np.uint8), k=3000)
 
 
-def test_progress_is_told_and_can_stop(db: roxanne.Database) -> None:
+def test_progress_is_told_and_can_stop(path: pathlib.Path) -> None:
+    # Nothing is built but by these calls.
+    with roxanne.open(path, automatic_index=False) as db:
+        check_progress(db)
+
+
+def check_progress(db: roxanne.Database) -> None:
     points = fill(db, 60000)
     phases: list[str] = []
 
@@ -226,17 +290,19 @@ def test_ctrl_c_stops_long_calls(path: pathlib.Path, call: str) -> None:
 
 
 FORKED = """
-    import os, sys
+    import asyncio, os, sys
     import numpy as np, roxanne
     db = roxanne.open(sys.argv[1])
     points = db.create_collection(dim=4)
     row = np.ones(4, np.float32)
     points.upsert(1, row)
     scan = points.scan()
+    search_async = lambda: asyncio.run(asyncio.wait_for(points.search_async(row), 60))
+    assert search_async()[0].tolist() == [1]
     child = os.fork()
     if child == 0:
-        for call in (lambda: points.search(row), lambda: len(points), lambda: db.info(),
-                     lambda: db.close(), lambda: next(scan), lambda: points.build_index(),
+        for call in (search_async, lambda: points.search(row), lambda: len(points),
+                     lambda: db.info(), lambda: db.close(), lambda: next(scan), lambda: points.build_index(),
                      lambda: roxanne.open(sys.argv[1], read_only=True)):
             try:
                 call()
@@ -249,7 +315,7 @@ FORKED = """
         gc.collect()
         sys.exit(7)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    assert points.search(row)[0].tolist() == [1]
+    assert points.search(row)[0].tolist() == [1] == search_async()[0].tolist()
     db.close()
     print("well")
 """

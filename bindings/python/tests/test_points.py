@@ -50,6 +50,7 @@ def test_string_keys_of_every_kind(db: roxanne.Database, keys: Any) -> None:
     ([7] * 10, roxanne.InvalidArgument, "7"),
     (list(range(9)), roxanne.InvalidArgument, "9"),
     (["a"] * 10, roxanne.InvalidArgument, "u64"),
+    (["\ud800"] * 10, roxanne.InvalidArgument, "keys: .*surrogate"),
 ])
 def test_wrong_keys_are_refused_and_nothing_is_written(points: roxanne.Collection, keys: Any,
                                                        error: type[Exception], part: str) -> None:
@@ -88,6 +89,8 @@ def test_wrong_vectors_are_refused(points: roxanne.Collection, vectors: Any,
     ([{"a": float("nan")}] * 10, roxanne.InvalidArgument, "row 0"),
     ([{"a": object()}] * 10, roxanne.InvalidArgument, "row 0"),
     ([{"a": "x" * 70000}] * 10, roxanne.InvalidArgument, "payload"),
+    ([{}, {"a": "\ud800"}] * 5, roxanne.InvalidArgument, "row 1: .*surrogates"),
+    (['{"a": "\ud800"}'] * 10, roxanne.InvalidArgument, "row 0: .*surrogates"),
 ])
 def test_wrong_payloads_are_refused(points: roxanne.Collection, payloads: Any,
                                     error: type[Exception], part: str) -> None:
@@ -133,8 +136,9 @@ def test_a_scan_sees_the_moment_it_began(points: roxanne.Collection) -> None:
     points.delete(range(5, 10))
     assert [point.key for point in scan] == list(range(1, 10))
     assert len(list(points)) == 5
-    with pytest.raises(roxanne.InvalidArgument, match="batch"):
-        points.scan(batch=0)
+    for wrong in (0, -1, 2**70):
+        with pytest.raises(roxanne.InvalidArgument, match="batch"):
+            points.scan(batch=wrong)
 
 
 def test_key_bytes_that_are_no_text_come_back_as_they_were(db: roxanne.Database) -> None:

@@ -101,14 +101,31 @@ def test_no_queries_give_no_answers(db: roxanne.Database) -> None:
     assert keys.shape == distances.shape == (0, 3)
 
 
-def test_large_batches_are_searched_in_blocks(db: roxanne.Database) -> None:
+@pytest.mark.parametrize("options, part", [
+    ({"k": -1}, "k -1: is below 0"), ({"k": 2**70}, "k .*above"), ({"k": 0}, "k"),
+    ({"k": 10_001}, "10,?000"), ({"threads": -1}, "threads -1"),
+    ({"search_list_size": -1}, "search_list_size -1")])
+def test_wrong_options_are_refused(db: roxanne.Database, options: dict[str, Any],
+                                   part: str) -> None:
+    points = db.create_collection(dim=4)
+    row = np.ones(4, np.float32)
+    for search in (points.search, points.search_points):
+        with pytest.raises(roxanne.InvalidArgument, match=part):
+            search(row, **options)
+    with pytest.raises(TypeError, match="k: expected int, not float"):
+        points.search(row, k=1.5)  # type: ignore[arg-type]
+
+
+def test_batches_larger_than_a_block_are_answered_whole(db: roxanne.Database) -> None:
     rng = np.random.default_rng(3)
     rows = random_rows(rng, 300, "i8", 8)
     points = db.create_collection(dim=8, dtype="i8")
     points.upsert(range(300), rows)
-    queries = random_rows(rng, 2500, "i8", 8)
-    _, distances = points.search(queries, k=1)
-    np.testing.assert_array_equal(distances[:, 0], brute_force(rows, queries, "l2").min(axis=1))
+    queries = random_rows(rng, 9000, "i8", 8)
+    truth = brute_force(rows, queries, "l2").min(axis=1)
+    for exact in (False, True):
+        _, distances = points.search(queries, k=1, exact=exact)
+        np.testing.assert_array_equal(distances[:, 0], truth)
 
 
 def test_search_points_brings_payloads_and_vectors(db: roxanne.Database) -> None:
@@ -121,9 +138,12 @@ def test_search_points_brings_payloads_and_vectors(db: roxanne.Database) -> None
     assert second.vector is not None
     np.testing.assert_array_equal(second.vector, rows[1])
     assert points.search_points(rows[0], k=1, with_payload=False)[0][2:] == (None, None)
+    for batch in (rows, rows[:1], rows[:0]):
+        with pytest.raises(roxanne.InvalidArgument, match="one query"):
+            points.search_points(batch)
 
 
-def test_async_searches_run_together(db: roxanne.Database) -> None:
+def test_async_searches_begun_at_once_each_get_their_answer(db: roxanne.Database) -> None:
     rng = np.random.default_rng(4)
     rows = random_rows(rng, 500, "f32")
     points = db.create_collection(dim=DIM)
@@ -160,8 +180,8 @@ def test_threads_write_and_search_at_once(db: roxanne.Database) -> None:
     assert not failures and len(points) == 120
 
 
-def test_arrays_are_read_where_they_lie(db: roxanne.Database) -> None:
-    """A read-only view in the middle of a larger buffer will do; a strided one is refused."""
+def test_a_view_into_a_larger_buffer_will_do_and_a_strided_one_is_refused(
+        db: roxanne.Database) -> None:
     points = db.create_collection(dim=4, dtype="u8")
     buffer = np.arange(80, dtype=np.uint8)
     rows = buffer[8:48].reshape(10, 4)
