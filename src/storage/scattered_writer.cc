@@ -1,14 +1,14 @@
 #include "storage/scattered_writer.h"
 
-#include <liburing.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 #include "base/status_macros.h"
 #include "storage/system_error.h"
+#include "storage/uring.h"
 
 namespace roxanne::storage {
 namespace {
@@ -25,12 +25,9 @@ class ScatteredWriter::Ring {
  public:
   // Null where the system refuses one.
   static std::unique_ptr<Ring> make() {
-    auto ring = std::unique_ptr<Ring>(new Ring);
-    ring->is_made_ = io_uring_queue_init(kDepth, &ring->ring_, 0) == 0;
-    return ring->is_made_ ? std::move(ring) : nullptr;
-  }
-  ~Ring() {
-    if (is_made_) io_uring_queue_exit(&ring_);
+    auto uring = Uring::make(kDepth, 0);
+    if (uring == nullptr) return nullptr;
+    return std::unique_ptr<Ring>(new Ring(std::move(uring)));
   }
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
@@ -52,7 +49,8 @@ class ScatteredWriter::Ring {
       }
       const Status waited = wait();
       if (!waited.is_ok()) {
-        drop(in_flight);
+        is_broken_ = true;
+        uring_->wait_for(in_flight - io_uring_sq_ready(&ring_));
         return waited;
       }
       io_uring_cqe* entry = nullptr;
@@ -76,7 +74,7 @@ class ScatteredWriter::Ring {
   bool is_broken() const { return is_broken_; }
 
  private:
-  Ring() = default;
+  explicit Ring(std::unique_ptr<Uring> uring) : uring_(std::move(uring)), ring_(*uring_->get()) {}
 
   // Until half of what is in flight is done, so that the next call hands over many again.
   Status wait() {
@@ -85,26 +83,15 @@ class ScatteredWriter::Ring {
     for (int tries = 0; io_uring_cq_ready(&ring_) == 0 || io_uring_sq_ready(&ring_) > 0;) {
       const int result = io_uring_submit_and_wait(&ring_, wanted);
       if (result >= 0 || result == -EINTR) continue;
-      if ((result != -EAGAIN && result != -EBUSY) || ++tries == kBusyTriesMax) {
+      if (!Uring::may_pass(-result) || ++tries == kBusyTriesMax) {
         return system_error(-result, "wait for writes");
       }
     }
     return Status::ok();
   }
 
-  // The kernel reads from the buffers until their completions are here.
-  void drop(size_t in_flight) {
-    is_broken_ = true;
-    while (in_flight > io_uring_sq_ready(&ring_)) {
-      io_uring_cqe* entry = nullptr;
-      if (io_uring_wait_cqe(&ring_, &entry) != 0) continue;
-      io_uring_cqe_seen(&ring_, entry);
-      --in_flight;
-    }
-  }
-
-  io_uring ring_{};
-  bool is_made_ = false;
+  std::unique_ptr<Uring> uring_;
+  io_uring& ring_;  // its own
   bool is_broken_ = false;
 };
 

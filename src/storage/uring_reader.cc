@@ -1,7 +1,5 @@
 #include "storage/uring_reader.h"
 
-#include <liburing.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <deque>
@@ -12,6 +10,7 @@
 
 #include "base/status_macros.h"
 #include "storage/system_error.h"
+#include "storage/uring.h"
 
 namespace roxanne::storage {
 namespace {
@@ -23,26 +22,17 @@ constexpr int kBusyTriesMax = 1000;
 
 class UringReader final : public AsyncReader {
  public:
-  // Takes over an initialised ring of at least `depth` entries.
-  UringReader(const io_uring& ring, size_t depth) : ring_(ring), reads_(depth) {
+  // With a ring of at least `depth` entries.
+  UringReader(std::unique_ptr<Uring> uring, size_t depth)
+      : uring_(std::move(uring)), ring_(*uring_->get()), reads_(depth) {
     for (size_t slot = depth; slot-- > 0;) free_slots_.push_back(slot);
   }
   UringReader(const UringReader&) = delete;
   UringReader& operator=(const UringReader&) = delete;
 
   // The kernel may write into a buffer until its completion is here, so this waits for those it was
-  // given; reads that are still queued are dropped with the ring.
-  ~UringReader() override {
-    while (in_ring_ > io_uring_sq_ready(&ring_)) {
-      io_uring_cqe* entry = nullptr;
-      const int result = io_uring_wait_cqe(&ring_, &entry);
-      ROX_CHECK(result != -EEXIST);  // the ring is another thread's: stays_on_thread
-      if (result != 0) continue;
-      io_uring_cqe_seen(&ring_, entry);
-      --in_ring_;
-    }
-    io_uring_queue_exit(&ring_);
-  }
+  // given.
+  ~UringReader() override { uring_->wait_for(in_ring_ - io_uring_sq_ready(&ring_)); }
 
   Status submit(const File& file, uint64_t offset, std::span<std::byte> out,
                 uint64_t tag) override {
@@ -71,7 +61,7 @@ class UringReader final : public AsyncReader {
     for (int i = 0; i < kBusyTriesMax; ++i) {
       const int result = io_uring_submit(&ring_);
       if (result >= 0 && io_uring_sq_ready(&ring_) == 0) return Status::ok();
-      if (result < 0 && !may_pass(-result)) return system_error(-result, "submit reads");
+      if (result < 0 && !Uring::may_pass(-result)) return system_error(-result, "submit reads");
     }
     return system_error(EAGAIN, "submit reads");
   }
@@ -123,10 +113,6 @@ class UringReader final : public AsyncReader {
     return {read.tag, count.status(), count.is_ok() ? *count : 0};
   }
 
-  static bool may_pass(int error_number) {
-    return error_number == EINTR || error_number == EAGAIN || error_number == EBUSY;
-  }
-
   bool is_in_arena(std::span<const std::byte> out) const {
     const std::less_equal<const std::byte*> before;
     return before(arena_.data(), out.data()) &&
@@ -138,7 +124,7 @@ class UringReader final : public AsyncReader {
     for (int tries = 0; io_uring_cq_ready(&ring_) == 0;) {
       const int result = io_uring_submit_and_wait(&ring_, 1);
       if (result >= 0 || result == -EINTR) continue;
-      if (!may_pass(-result) || ++tries == kBusyTriesMax) {
+      if (!Uring::may_pass(-result) || ++tries == kBusyTriesMax) {
         return system_error(-result, "wait for reads");
       }
     }
@@ -159,7 +145,8 @@ class UringReader final : public AsyncReader {
     }
   }
 
-  io_uring ring_;
+  std::unique_ptr<Uring> uring_;
+  io_uring& ring_;           // its own
   std::vector<Read> reads_;  // by slot, which is the entry's user data
   std::vector<size_t> free_slots_;
   std::deque<Completion> finished_;  // of files without a descriptor
@@ -167,25 +154,25 @@ class UringReader final : public AsyncReader {
   std::span<std::byte> arena_;       // the caller's; the ring's only registered buffer
 };
 
-// Returns 0, or minus the system's error number.
-int make_ring(const AsyncReaderOptions& options, unsigned depth, io_uring* ring) {
+std::unique_ptr<Uring> make_ring(const AsyncReaderOptions& options, unsigned depth) {
   // No kernel polling thread: it would burn a processor in a library that is often idle.
   if (options.stays_on_thread) {
     // Completions wait until the thread enters the kernel anyway, instead of interrupting it.
     constexpr unsigned kFlags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
-    const int result = io_uring_queue_init(depth, ring, kFlags);
-    if (result != -EINVAL) return result;  // EINVAL: before Linux 6.1
+    int error = 0;
+    if (auto uring = Uring::make(depth, kFlags, &error)) return uring;
+    if (error != EINVAL) return nullptr;  // EINVAL: before Linux 6.1
   }
-  return io_uring_queue_init(depth, ring, 0);
+  return Uring::make(depth, 0);
 }
 
 }  // namespace
 
 std::unique_ptr<AsyncReader> make_uring_reader(const AsyncReaderOptions& options) {
   const size_t depth = std::max<size_t>(options.depth, 1);
-  io_uring ring{};
-  if (make_ring(options, static_cast<unsigned>(depth), &ring) != 0) return nullptr;
-  return std::make_unique<UringReader>(ring, depth);
+  auto uring = make_ring(options, static_cast<unsigned>(depth));
+  if (uring == nullptr) return nullptr;
+  return std::make_unique<UringReader>(std::move(uring), depth);
 }
 
 }  // namespace roxanne::storage
