@@ -1,6 +1,7 @@
 // Which searches are so short that handing them to another thread would cost more than it brings.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -16,7 +17,10 @@ class QuickSearches {
   void note(std::string_view collection, double latency_us) {
     std::atomic<float>& mean = mean_us(collection);
     const float old = mean.load(std::memory_order_relaxed);
-    mean.store(old + (static_cast<float>(latency_us) - old) / kWeight, std::memory_order_relaxed);
+    // A time is the clock's: one search whose thread lost its processor for milliseconds says
+    // nothing about the others, so none counts for more than twice the mean.
+    const float time = std::min(static_cast<float>(latency_us), 2 * old);
+    mean.store(old + (time - old) / kWeight, std::memory_order_relaxed);
   }
   // Whether the next one of a single query is likely to be short. Not before some were: the first
   // may load a graph.
