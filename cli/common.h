@@ -29,6 +29,9 @@ struct StoreArguments {
 };
 
 inline constexpr uint32_t kThreadsMax = 1024;
+inline constexpr uint64_t kStepBytes = 4u << 20;  // of vectors that are copied at once
+// Searched for in one call, which reads a collection without a graph once for all of them.
+inline constexpr size_t kQueriesPerCall = 256;
 
 // Which of them a verb takes; each adds one positional or option.
 void add_database(CLI::App& app, StoreArguments& arguments);

@@ -16,7 +16,6 @@
 namespace roxanne::cli {
 namespace {
 
-constexpr uint64_t kStepBytes = 4u << 20;
 constexpr size_t kStepRowsMax = 16384;
 
 // The type a format holds; absent where it can hold several.

@@ -15,8 +15,7 @@
 namespace roxanne::cli {
 namespace {
 
-// Vectors of one step, and points where these are short: each may bring a payload.
-constexpr uint64_t kStepBytes = 4u << 20;
+// Of one step where vectors are short: each point may bring a payload.
 constexpr size_t kStepPointsMax = 2048;
 
 class ExportCommand final : public Command {

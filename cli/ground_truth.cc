@@ -19,9 +19,6 @@
 namespace roxanne::cli {
 namespace {
 
-// Of a collection, searched in one call.
-constexpr size_t kQueriesPerCall = 256;
-
 class GroundTruthCommand final : public Command {
  public:
   std::string_view name() const override { return "ground-truth"; }

@@ -15,8 +15,6 @@
 namespace roxanne::cli {
 namespace {
 
-// Searched in one call, which reads the collection once for all of them.
-constexpr size_t kQueriesPerCall = 256;
 // Answers held at a time: fewer where each may bring a payload or a vector.
 constexpr size_t kAnswersPerCall = 1u << 18;
 constexpr size_t kAnswersWithFieldsPerCall = 1u << 12;

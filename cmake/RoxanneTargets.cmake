@@ -1,3 +1,9 @@
+# Seconds: sanitizers slow some tests tenfold.
+set(rox_test_timeout 300)
+if(ROX_SANITIZE)
+  set(rox_test_timeout 900)
+endif()
+
 # rox_layer(NAME [DEPS ...]): the library src/NAME and, from its *_test.cc, the test NAME_test.
 function(rox_layer name)
   cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
@@ -25,5 +31,5 @@ function(rox_test name)
   target_link_libraries(${name} PRIVATE ${arg_DEPS} rox_flags GTest::gtest GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE ROX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
-                       PROPERTIES TIMEOUT 300 LABELS "${arg_LABELS}")
+                       PROPERTIES TIMEOUT ${rox_test_timeout} LABELS "${arg_LABELS}")
 endfunction()
