@@ -247,6 +247,21 @@ def test_binary_points_and_answers():
                     "not_acceptable", headers={**BINARY, "Accept": "application/octet-stream"})
 
 
+def test_what_is_like_a_point_at_the_greatest_k():
+    """In both doors: the point itself takes no neighbour's place."""
+    count, k = 10_050, 10_000
+    with Api() as api:
+        api.create(dim=1)
+        body = (struct.pack("<Q", count) + struct.pack(f"<{count}Q", *range(count)) +
+                struct.pack(f"<{count}f", *range(count)))
+        api.call("PUT", "/v1/collections/default/points", body, BINARY)
+        found = [n["key"] for n in search(api, key=7, k=k)["neighbors"]]
+        equal((len(found), 7 in found), (k, False))
+        told = subprocess.run([roxanne, "search", api.path, "--key", "7", "--k", str(k), "--json"],
+                              check=True, capture_output=True).stdout
+        equal([n["key"] for n in json.loads(told)["neighbors"]], found)
+
+
 def test_wrong_json_is_refused():
     with Api() as api:
         api.create(dim=2, type="u8")

@@ -74,6 +74,9 @@ class Collection {
   Result<std::vector<Neighbor>> search(VectorView query, const SearchOptions& options = {}) const;
   Result<std::vector<std::vector<Neighbor>>> search(MatrixView queries,
                                                     const SearchOptions& options = {}) const;
+  // The k nearest of a point that is there, which is itself left out. kNotFound where it is not.
+  Result<std::vector<Neighbor>> search_like(const Key& key,
+                                            const SearchOptions& options = {}) const;
 
   // All points, in key order or in the order that is fastest to read.
   Result<PointScan> scan(ScanOrder order = ScanOrder::kAny) const;

@@ -61,10 +61,11 @@ class CollectionImpl {
                               const UpsertOptions& options);
   Result<uint64_t> erase(const KeysView& keys);
   Result<Point> get(const Key& key, const GetOptions& options) const;
-  // In collection_search.cc.
+  // In collection_search.cc. `options` are checked; k may be one above what is allowed outside.
   Result<std::vector<std::vector<Neighbor>>> search(const MatrixView& queries,
                                                     const SearchOptions& options);
   Result<std::vector<Neighbor>> search(const VectorView& query, const SearchOptions& options);
+  Result<std::vector<Neighbor>> search_like(const Key& key, const SearchOptions& options);
   Result<CollectionInfo> info() const;
 
   // In collection_graph.cc. Loads the graph that the store names, where that was not tried yet; see

@@ -101,7 +101,6 @@ Result<std::vector<Neighbor>> CollectionImpl::search(const VectorView& query,
   std::optional<base::Stopwatch> timer;
   if (options.stats != nullptr) timer.emplace();
   base::Stopwatch* const watch = timer.has_value() ? &*timer : nullptr;
-  ROX_RETURN_IF_ERROR(check_search_options(options));
   ROX_RETURN_IF_ERROR(check_queries(query, this->options()));
   const std::shared_ptr<const Version> version = version_to_search(options);
   if (version == nullptr) return usable();
@@ -131,11 +130,23 @@ Result<std::vector<Neighbor>> CollectionImpl::search(const VectorView& query,
   return neighbors;
 }
 
+Result<std::vector<Neighbor>> CollectionImpl::search_like(const Key& key,
+                                                          const SearchOptions& options) {
+  ROX_ASSIGN_OR_RETURN(const Point point, get(key, {.with_payload = false}));
+  SearchOptions with_itself = options;
+  ++with_itself.k;
+  ROX_ASSIGN_OR_RETURN(auto neighbors, search(point.vector.view(), with_itself));
+  const auto is_itself = [&](const Neighbor& neighbor) { return neighbor.key == key; };
+  neighbors.erase(std::remove_if(neighbors.begin(), neighbors.end(), is_itself), neighbors.end());
+  // A search that is not exact may have missed it.
+  if (neighbors.size() > options.k) neighbors.resize(options.k);
+  return neighbors;
+}
+
 Result<std::vector<std::vector<Neighbor>>> CollectionImpl::search(const MatrixView& queries,
                                                                   const SearchOptions& options) {
   base::Stopwatch watch;
   ROX_RETURN_IF_ERROR(usable());
-  ROX_RETURN_IF_ERROR(check_search_options(options));
   ROX_RETURN_IF_ERROR(check_queries(queries, this->options()));
   const std::shared_ptr<const Version> version = version_to_search(options);
   if (version == nullptr) return usable();
