@@ -175,8 +175,9 @@ class CollectionImpl {
                       SearchStats& stats) const;
   Result<std::vector<Found>> search_graph(const Version& version, const MatrixView& queries,
                                           const SearchOptions& options, SearchStats& stats) const;
-  std::vector<Found> search_resident(const Version& version, const MatrixView& queries,
-                                     const SearchOptions& options, SearchStats& stats) const;
+  Result<std::vector<Found>> search_resident(const Version& version, const MatrixView& queries,
+                                             const SearchOptions& options,
+                                             SearchStats& stats) const;
   Result<std::vector<Found>> search_disk(const Version& version, const MatrixView& queries,
                                          const SearchOptions& options, SearchStats& stats) const;
   Status complete(const Version& version, const MatrixView& queries, const SearchOptions& options,
@@ -184,8 +185,8 @@ class CollectionImpl {
   Status compare_tail(const Version& version, const MatrixView& queries,
                       const SearchOptions& options, std::vector<Found>& found,
                       SearchStats& stats) const;
-  std::vector<Found> scan_tail_rows(const TailRows& rows, const MatrixView& queries,
-                                    const SearchOptions& options, SearchStats& stats) const;
+  Result<std::vector<Found>> scan_tail_rows(const TailRows& rows, const MatrixView& queries,
+                                            const SearchOptions& options, SearchStats& stats) const;
   Result<std::vector<Found>> scan_slots(const index::LiveSet& slots, const MatrixView& queries,
                                         const SearchOptions& options, SearchStats& stats) const;
   Result<std::vector<Neighbor>> to_neighbors(const Version& version, const Found& found,
