@@ -127,6 +127,8 @@ void ServeCommand::declare_times(CLI::App& app) {
   add("--idle-timeout-ms", limits.idle_timeout_ms, "between requests of a connection");
   add("--write-timeout-ms", limits.write_timeout_ms, "for a client to take its answer");
   add("--queue-timeout-ms", limits.queue_timeout_ms, "a request may wait for a thread");
+  add("--search-timeout-ms", limits.search_timeout_ms,
+      "for a search, a scroll or a get, once begun");
   add("--shutdown-delay-ms", config_.shutdown_delay_ms,
       "at SIGTERM: /readyz says no so long before connections are refused");
   add("--drain-timeout-ms", config_.drain_timeout_ms, "then, for requests under way");

@@ -477,6 +477,22 @@ def test_a_full_queue_says_so_at_once():
         assert "roxanne_queue_refused_total 0\n" not in api.call("GET", "/metrics").body.decode()
 
 
+def test_reads_that_take_too_long_are_stopped():
+    with Api("--search-timeout-ms", 1, "--scroll-points-max", 4000) as api:
+        api.create(dim=256)
+        keys, dim = 4000, 256
+        body = struct.pack("<Q", keys) + struct.pack(f"<{keys}Q", *range(keys)) + bytes(4 * dim * keys)
+        api.call("PUT", "/v1/collections/default/points", body, BINARY)
+        for path, query, headers in (
+                ("search?exact=true", bytes(4 * dim * 1024), BINARY),
+                ("scroll", {"limit": 4000, "with": ["vector", "payload"]}, None),
+                ("points/get", {"keys": list(range(1000)) * 20, "with": []}, None)):
+            reply = api.problem("POST", f"/v1/collections/default/{path}", query, 503, "cancelled",
+                                says="--search-timeout-ms", headers=headers)
+            equal(reply.headers["retry-after"], "1")
+        api.alive()
+
+
 def test_bodies_together_are_bounded():
     with Api("--body-bytes-max", 2000, "--body-bytes-in-flight-max", 3000) as api:
         api.create(dim=1)

@@ -34,6 +34,7 @@ Status check_limits(const Limits& limits) {
       {"idle-timeout-ms", limits.idle_timeout_ms, 10, 86'400'000},
       {"write-timeout-ms", limits.write_timeout_ms, 10, 86'400'000},
       {"queue-timeout-ms", limits.queue_timeout_ms, 10, 86'400'000},
+      {"search-timeout-ms", limits.search_timeout_ms, 1, 86'400'000},
   };
   for (const Bound& bound : bounds) {
     if (bound.value >= bound.min && bound.value <= bound.max) continue;

@@ -27,10 +27,11 @@ struct Limits {
   size_t search_queue_max = 1024;
   size_t write_queue_max = 256;
   // Of time.
-  uint32_t read_timeout_ms = 30'000;   // from a request's first byte to its last
-  uint32_t idle_timeout_ms = 75'000;   // between requests
-  uint32_t write_timeout_ms = 30'000;  // for a client to take its answer
-  uint32_t queue_timeout_ms = 10'000;  // a request that waited longer is not begun
+  uint32_t read_timeout_ms = 30'000;    // from a request's first byte to its last
+  uint32_t idle_timeout_ms = 75'000;    // between requests
+  uint32_t write_timeout_ms = 30'000;   // for a client to take its answer
+  uint32_t queue_timeout_ms = 10'000;   // a request that waited longer is not begun
+  uint32_t search_timeout_ms = 60'000;  // for a read that has begun: it is stopped then
 };
 
 }  // namespace roxanne::server

@@ -160,8 +160,9 @@ Response search_points(const Context& context, const Call& call) {
   if (call.is_here && !is_short(query)) return {.status = kElsewhere};
   SearchStats cost;
   query.options.stats = &cost;
+  if (!call.is_here) query.options.deadline = deadline_of(context.limits);
   const auto answers = run(*collection, query);
-  if (!answers) return problem(answers.status());
+  if (!answers) return read_problem(answers.status(), context.limits);
   context.metrics.add_search(cost);
   context.quick_searches.note(call.collection, cost.latency_us);
   Response response;
