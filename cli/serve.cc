@@ -104,6 +104,8 @@ void ServeCommand::declare_limits(CLI::App& app) {
   add("--header-bytes-max", limits.header_bytes_max, "of a request's header");
   add("--body-bytes-max", limits.body_bytes_max, "of a request's body");
   add("--body-bytes-in-flight-max", limits.body_bytes_in_flight_max, "of all bodies at a time");
+  add("--answer-bytes-in-flight-max", limits.answer_bytes_in_flight_max,
+      "of all answers that are not sent yet");
   add("--points-per-batch-max", limits.points_per_batch_max, "of an upsert; keys of a delete");
   add("--queries-per-search-max", limits.queries_per_search_max, "of one request");
   add("--search-k-max", limits.search_k_max, "neighbours a query");

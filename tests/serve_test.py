@@ -508,6 +508,46 @@ def test_bodies_together_are_bounded():
         put_points(api, [{"key": 1, "vector": [1]}])
 
 
+def test_answers_together_are_bounded():
+    with Api("--answer-bytes-in-flight-max", 30_000_000, "--write-timeout-ms", 60_000) as api:
+        api.create(dim=4000)
+        count = 900
+        body = struct.pack("<Q", count) + struct.pack(f"<{count}Q", *range(count)) + b"".join(
+            struct.pack("<4000f", *(i / 7 for i in range(n, n + 4000))) for n in range(count))
+        api.call("PUT", "/v1/collections/default/points", body, BINARY)
+        path = "/v1/collections/default/scroll"
+        body = b'{"limit":700,"with":["vector"]}'  # some 25 MB, more than sockets take
+        request = (f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                   f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+
+        def held():
+            text = api.call("GET", "/metrics").body.decode()
+            return int(re.search(r"^roxanne_answer_bytes_in_flight (\d+)$", text, re.M)[1])
+
+        def wait_until(condition):
+            until = time.monotonic() + 30
+            while not condition(held()):
+                assert time.monotonic() < until, held()
+                time.sleep(0.05)
+
+        with api.connect() as slow:
+            slow.sendall(request)
+            wait_until(lambda bytes_held: bytes_held > 20_000_000)
+            reply = api.problem("POST", path, body, 503, "overloaded", headers=JSON,
+                                says="--answer-bytes-in-flight-max")
+            equal(reply.headers["retry-after"], "1")
+            api.call("POST", path, {"limit": 10, "with": ["vector"]})  # there is room for it
+            equal(len(read_reply(slow.makefile("rb")).json()["points"]), 700)
+            wait_until(lambda bytes_held: bytes_held == 0)
+            equal(len(api.raw(request)[0].json()["points"]), 700)
+        with api.connect() as gone:  # hangs up with its answer half taken
+            gone.sendall(request)
+            wait_until(lambda bytes_held: bytes_held > 20_000_000)
+        wait_until(lambda bytes_held: bytes_held == 0)
+        api.problem("POST", path, {"limit": 900, "with": ["vector"]}, says="ask for less")
+        api.alive()
+
+
 def test_slow_clients_are_let_go():
     with Api("--read-timeout-ms", 400, "--idle-timeout-ms", 300, "--write-timeout-ms", 400) as api:
         with api.connect() as connection:  # says nothing at all

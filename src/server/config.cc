@@ -18,6 +18,7 @@ Status check_limits(const Limits& limits) {
       {"body-bytes-max", limits.body_bytes_max, 1024, uint64_t{4} << 30},
       {"body-bytes-in-flight-max", limits.body_bytes_in_flight_max, limits.body_bytes_max,
        UINT64_MAX},
+      {"answer-bytes-in-flight-max", limits.answer_bytes_in_flight_max, 64u << 10, UINT64_MAX},
       {"points-per-batch-max", limits.points_per_batch_max, 1, kBatchRowsMax},
       {"queries-per-search-max", limits.queries_per_search_max, 1, kBatchRowsMax},
       {"search-k-max", limits.search_k_max, 1, kSearchKMax},

@@ -22,6 +22,7 @@ struct Limits {
   size_t scroll_points_max = 1'000;
   // Of all.
   uint64_t body_bytes_in_flight_max = 256u << 20;
+  uint64_t answer_bytes_in_flight_max = 256u << 20;  // from when they are made until they are sent
   size_t connections_max = 1024;
   size_t connections_per_address_max = 1024;
   size_t search_queue_max = 1024;
