@@ -80,6 +80,9 @@ void ServeCommand::declare_access(CLI::App& app) {
       ->type_name("ADDRESS:PORT")
       ->capture_default_str();
   app.add_option("--keys", config_.keys, "file of keys that clients must have")->type_name("FILE");
+  app.add_option("--allowed-hosts", config_.allowed_hosts,
+                 "answer to these in Host too; without keys only the machine's own are")
+      ->type_name("NAME,NAME");
   app.add_option("--tls-cert", config_.tls_cert, "certificate chain")->type_name("PEM");
   app.add_option("--tls-key", config_.tls_key, "its private key")->type_name("PEM");
   app.add_flag("--allow-insecure", config_.allow_insecure,

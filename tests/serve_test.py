@@ -325,18 +325,18 @@ def test_paths_that_mean_harm():
                        "/v1/collections/..%2f..%2fetc", "/v1/collections/%2e%2e", "//v1/collections",
                        "/v1//collections", "/v1/collections/" + "a" * 3000, "/a/b/c/d/e/f/g",
                        "/v1/collections/\xff"):
-            reply, = api.raw(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode("latin-1"))
+            reply, = api.raw(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode("latin-1"))
             equal((target, reply.status), (target, 404))
             equal(reply.code(), "not_found")
         for target in ("/v1/%00", "/v1/%", "/v1/%zz", "/v1/%4", "*", "v1", "http://x/v1",
                        "/?" + "&".join(f"a{i}=1" for i in range(99)), "/" + "a/" * 99):
-            reply, = api.raw(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            reply, = api.raw(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             equal((target, reply.status), (target, 400))
-        reply, = api.raw(b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        reply, = api.raw(b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
         equal(reply.code(), "uri_too_long")
         equal(reply.status, 414)
         for target in (b"/a b", b"/\x00", b"/\x01", b"/a\tb"):
-            reply, = api.raw(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            reply, = api.raw(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert reply.code() in ("malformed_request", "http_version"), reply
         for method in ("PATCH", "OPTIONS", "TRACE", "FOO"):
             reply = api.call(method, "/v1/collections", status=405)
@@ -346,8 +346,8 @@ def test_paths_that_mean_harm():
 
 
 def test_requests_that_two_readers_could_read_differently():
-    smuggled = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
-    start = b"POST /v1/collections/default/count HTTP/1.1\r\nHost: x\r\n"
+    smuggled = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    start = b"POST /v1/collections/default/count HTTP/1.1\r\nHost: localhost\r\n"
     chunked = start + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     with Api() as api:
         api.create(dim=2)
@@ -368,12 +368,12 @@ def test_requests_that_two_readers_could_read_differently():
                 "a space before the colon": start + b"Content-Length : 5\r\n\r\nhello",
                 "a folded field": start + b"X: a\r\n Content-Length: 5\r\n\r\nhello",
                 "a folded encoding": start + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
-                "line feeds alone": b"GET / HTTP/1.1\nHost: x\n\n",
-                "one line feed alone": b"GET / HTTP/1.1\r\nHost: x\nContent-Length: 5\r\n\r\n",
+                "line feeds alone": b"GET / HTTP/1.1\nHost: localhost\n\n",
+                "one line feed alone": b"GET / HTTP/1.1\r\nHost: localhost\nContent-Length: 5\r\n\r\n",
                 "no host": b"GET / HTTP/1.1\r\n\r\n",
-                "two hosts": b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
-                "a zero byte": b"GET / HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
-                "no field name": b"GET / HTTP/1.1\r\nHost: x\r\n: a\r\n\r\n",
+                "two hosts": b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: y\r\n\r\n",
+                "a zero byte": b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\x00b\r\n\r\n",
+                "no field name": b"GET / HTTP/1.1\r\nHost: localhost\r\n: a\r\n\r\n",
                 "chunks in 1.0": chunked.replace(b"HTTP/1.1", b"HTTP/1.0") + b"0\r\n\r\n",
                 "a chunk of no size": chunked + b"\r\nhello\r\n0\r\n\r\n",
                 "a chunk of letters": chunked + b"xyz\r\nhello\r\n0\r\n\r\n",
@@ -381,13 +381,13 @@ def test_requests_that_two_readers_could_read_differently():
                 "a chunk of 0x": chunked + b"0x2\r\n{}\r\n0\r\n\r\n",
                 "a chunk that is longer": chunked + b"1\r\n{}\r\n0\r\n\r\n",
                 "a length behind chunks": chunked + b"0\r\nContent-Length: 9\r\n\r\n",
-                "two authorizations": b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n",
+                "two authorizations": b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n",
         }.items():
             found = api.raw(data + smuggled, replies=9)
             equal((name, [reply.status for reply in found]), (name, [400]))
             equal(found[0].code(), "malformed_request")
             equal(found[0].headers["connection"], "close")
-        found = api.raw(b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", replies=9)
+        found = api.raw(b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", replies=9)
         equal([reply.code() for reply in found], ["http_version"])
         found = api.raw(chunked + b"ffffffffffffffff\r\n{}", replies=9)
         assert found[0].status in (400, 413), found
@@ -411,16 +411,16 @@ def test_limits_have_their_status():
         api.problem("POST", "/v1/collections/default/search", {"vectors": [[1]] * 3}, says="2")
         api.problem("POST", "/v1/collections/default/search", {"vector": [1], "k": 6}, says="5")
         api.problem("POST", "/v1/collections/default/scroll", {"limit": 5}, says="4")
-        head = f"PUT {points} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
+        head = f"PUT {points} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
         for data in (head + b"Content-Length: 2001\r\n\r\n",
                      head + b"Content-Length: 2001\r\nExpect: 100-continue\r\n\r\n",
                      head + b"Transfer-Encoding: chunked\r\n\r\n7d1\r\n",
                      head + b"Transfer-Encoding: chunked\r\n\r\n" + (b"3e8\r\n" + b" " * 1000 + b"\r\n") * 3):
             reply, = api.raw(data)
             equal((reply.status, reply.code()), (413, "body_too_large"))
-        reply, = api.raw(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 2000 + b"\r\n\r\n")
+        reply, = api.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 2000 + b"\r\n\r\n")
         equal((reply.status, reply.code()), (431, "header_too_large"))
-        reply, = api.raw(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: a\r\n" * 9000)
+        reply, = api.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: a\r\n" * 9000)
         equal(reply.status, 431)
         api.alive()
 
@@ -428,7 +428,7 @@ def test_limits_have_their_status():
 def test_expect_continue_is_answered():
     with Api() as api, api.connect() as connection:
         api.create(dim=1)
-        connection.sendall(b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: x\r\n"
+        connection.sendall(b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: localhost\r\n"
                            b"Content-Type: application/json\r\nContent-Length: 13\r\n"
                            b"Expect: 100-continue\r\n\r\n")
         equal(connection.recv(100), b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -440,7 +440,7 @@ def test_connections_are_bounded():
     with Api("--connections-max", 3) as api:
         held = [api.connect() for _ in range(3)]
         time.sleep(0.2)
-        reply, = api.raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        reply, = api.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         equal((reply.status, reply.code()), (503, "overloaded"))
         equal(reply.headers["retry-after"], "1")
         held.pop().close()
@@ -449,7 +449,7 @@ def test_connections_are_bounded():
     with Api("--connections-per-address-max", 2) as api:
         held = [api.connect() for _ in range(2)]
         time.sleep(0.2)
-        reply, = api.raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        reply, = api.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         equal((reply.status, reply.code()), (429, "too_many_connections"))
         equal(reply.headers["retry-after"], "1")
 
@@ -459,7 +459,7 @@ def test_a_full_queue_says_so_at_once():
         api.create(dim=64)
         put_points(api, [{"key": i, "vector": [i % 97] * 64} for i in range(5000)])
         body = json.dumps({"vectors": [[1] * 64] * 1000, "exact": True}).encode()
-        request = (b"POST /v1/collections/default/search HTTP/1.1\r\nHost: x\r\n"
+        request = (b"POST /v1/collections/default/search HTTP/1.1\r\nHost: localhost\r\n"
                    b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)) + body
         held = [api.connect() for _ in range(12)]
         for connection in held:
@@ -471,7 +471,7 @@ def test_a_full_queue_says_so_at_once():
             equal((reply.status, reply.code(), reply.headers["retry-after"]), (503, "overloaded", "1"))
         # The connection of who was refused goes on.
         for connection in held:
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             equal(read_reply(connection.makefile("rb")).status, 200)
             connection.close()
         assert "roxanne_queue_refused_total 0\n" not in api.call("GET", "/metrics").body.decode()
@@ -496,7 +496,7 @@ def test_reads_that_take_too_long_are_stopped():
 def test_bodies_together_are_bounded():
     with Api("--body-bytes-max", 2000, "--body-bytes-in-flight-max", 3000) as api:
         api.create(dim=1)
-        begun = (b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: x\r\n"
+        begun = (b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: localhost\r\n"
                  b"Content-Type: application/json\r\nContent-Length: 1600\r\n\r\n{")
         with api.connect() as first:
             first.sendall(begun)
@@ -552,8 +552,8 @@ def test_slow_clients_are_let_go():
     with Api("--read-timeout-ms", 400, "--idle-timeout-ms", 300, "--write-timeout-ms", 400) as api:
         with api.connect() as connection:  # says nothing at all
             equal(connection.recv(100), b"")
-        for start in (b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\nX",
-                      b"PUT /v1/collections/x HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        for start in (b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\nX",
+                      b"PUT /v1/collections/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                       b"Content-Length: 100\r\n\r\n{"):
             with api.connect() as connection:  # a byte now and then
                 connection.sendall(start)
@@ -578,7 +578,7 @@ def test_slow_clients_are_let_go():
         with api.connect() as connection:  # takes no answer
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             body = b'{"limit":900,"with":["vector"]}'
-            request = (b"POST /v1/collections/default/scroll HTTP/1.1\r\nHost: x\r\n"
+            request = (b"POST /v1/collections/default/scroll HTTP/1.1\r\nHost: localhost\r\n"
                        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)) + body
             connection.sendall(request)
             until = time.monotonic() + 20
@@ -595,7 +595,7 @@ def test_slow_clients_are_let_go():
 def test_half_closed_and_broken_connections():
     with Api() as api:
         api.create(dim=2)
-        get = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
         equal([r.status for r in api.raw(get * 3, replies=9, half_close=True)], [200] * 3)
         equal(api.raw(b"GET /heal", replies=1, half_close=True), [])
         for cut in range(1, len(get), 3):
@@ -603,7 +603,7 @@ def test_half_closed_and_broken_connections():
                 connection.sendall(get[:cut])
                 # A reset instead of an end.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        put = (b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n"
+        put = (b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999\r\n"
                b"Content-Type: application/json\r\n\r\n{")
         for _ in range(20):
             with api.connect() as connection:
@@ -643,7 +643,7 @@ def test_keys_say_who_may():
         api.call("GET", "/healthz")
         api.call("GET", "/openapi.json")
         # A body is not taken from who may not send it.
-        big = (b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: x\r\n"
+        big = (b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: localhost\r\n"
                b"Content-Type: application/json\r\nContent-Length: 50000000\r\n\r\n")
         for sent in (big, big + 60_000 * b"x"):
             reply, = api.raw(sent)
@@ -703,6 +703,49 @@ def test_flags_then_environment_then_file():
         refused([], "x", env={"ROXANNE_IO_THREADS": "x"}, code=2)
 
 
+def test_only_its_own_names_without_keys():
+    def status(api, host, path="/v1/collections", key=None):
+        headers = {"Host": host, **(bearer(key) if key else {})}
+        reply = api.call("GET", path, headers=headers, status=None)
+        if reply.status == 421:
+            equal(reply.code(), "misdirected")
+            assert "--allowed-hosts" in reply.json()["detail"], reply
+        return reply.status
+
+    own = ("localhost", "LocalHost:1", "127.0.0.1", "127.9.9.9:8642", "[::1]", "[::1]:80")
+    foreign = ("evil.example", "evil.example:8642", "127.0.0.1.evil.example", "localhost.evil.example",
+               "10.0.0.1", "[2001:db8::1]", "127.1", "localhost:x", "::1", "127.0.0.1, localhost", "[",
+               "\"<b>\"")
+    with Api() as api:
+        for host in own:
+            equal((host, status(api, host)), (host, 200))
+        for host in foreign:
+            equal((host, status(api, host)), (host, 421))
+            equal((host, status(api, host, "/nowhere")), (host, 421))
+            equal((host, status(api, host, "/readyz")), (host, 200))
+        equal(api.raw(b"GET /v1/collections HTTP/1.0\r\n\r\n")[0].status, 200)
+        # Nothing of a body is taken from there.
+        reply, = api.raw(b"PUT /v1/collections/x HTTP/1.1\r\nHost: evil.example\r\n"
+                         b"Content-Type: application/json\r\nContent-Length: 10000000\r\n\r\n")
+        equal((reply.status, reply.headers["connection"]), (421, "close"))
+    with Api("--allowed-hosts", "Db.example,proxy,[2001:db8::1]") as api:
+        for host in (*own, "db.example", "DB.example:443", "proxy", "[2001:DB8::1]:1"):
+            equal((host, status(api, host)), (host, 200))
+        equal(status(api, "evil.example"), 421)
+    with tempfile.TemporaryDirectory() as folder:
+        keys = write_keys(folder)
+        with Api("--keys", keys) as api:
+            equal(status(api, "evil.example"), 401)
+            equal(status(api, "evil.example", key=KEY_RO), 200)
+        with Api("--keys", keys, "--allowed-hosts", "db.example") as api:
+            equal(status(api, "evil.example", key=KEY_RO), 421)
+            equal(status(api, "db.example", key=KEY_RO), 200)
+    with Api("--listen", "0.0.0.0:0", "--allow-insecure") as api:
+        equal(status(api, "evil.example"), 200)
+    for wrong in ("http://x", "x:80", "x, y", ",", "*", "[::g]"):
+        refused(["--allowed-hosts", wrong], "allowed-hosts", code=2)
+
+
 def test_request_ids_and_traces_are_logged():
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     with Api("--log-level", "debug") as api:
@@ -759,7 +802,7 @@ def test_tls():
         connection.close()
         # Whoever still sends is told why not.
         with trust.wrap_socket(api.connect(), server_hostname="127.0.0.1") as sending:
-            sending.sendall(b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: x\r\n"
+            sending.sendall(b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: localhost\r\n"
                             b"Content-Type: application/json\r\nContent-Length: 100000000\r\n\r\n")
             for _ in range(30):
                 sending.sendall(100_000 * b"x")
@@ -777,7 +820,7 @@ def test_tls():
             with api.connect() as plain:
                 try:
                     if context is None:
-                        plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                        plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                         assert b"HTTP/1.1 2" not in plain.recv(1000)
                     else:
                         context.wrap_socket(plain)

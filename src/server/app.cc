@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include "base/key_text.h"
 #include "server/metrics.h"
 #include "server/problem.h"
 #include "server/quick_searches.h"
@@ -48,6 +49,14 @@ std::optional<Response> refuse_body(const Route& route, const RequestHead& head,
                      : "Content-Type must be application/json or application/octet-stream");
 }
 
+Response refuse_host(std::string_view host) {
+  return problem(ProblemCode::kMisdirected,
+                 "this server does not answer to the host " + base::quoted(host) +
+                     "; it does to localhost and the machine's own addresses, and to names given "
+                     "with --allowed-hosts NAME,NAME. A proxy can send another Host; with --keys "
+                     "any may come");
+}
+
 // What a misspelt or misplaced option asks for is not done silently without it. Which there may be
 // is the handlers' to know.
 std::optional<Response> refuse_parameters(const Route& route, const Admission& admission) {
@@ -65,7 +74,9 @@ std::optional<Response> refuse_parameters(const Route& route, const Admission& a
 }  // namespace
 
 std::optional<Response> App::refuse_access(const Route* route, const RequestHead& head) const {
-  if (keys_.is_empty() || (route != nullptr && route->access == Access::kOpen)) return std::nullopt;
+  if (route != nullptr && route->access == Access::kOpen) return std::nullopt;
+  if (!hosts_.allow(head.host)) return refuse_host(head.host);
+  if (keys_.is_empty()) return std::nullopt;
   const auto allowed = keys_.allowed(head.authorization);
   if (!allowed.has_value()) {
     return problem(ProblemCode::kUnauthorized, head.authorization.empty()

@@ -8,6 +8,7 @@
 
 #include "server/auth.h"
 #include "server/call.h"
+#include "server/hosts.h"
 #include "server/request.h"
 #include "server/response.h"
 #include "server/routes.h"
@@ -28,7 +29,8 @@ struct Admission {
 // All calls may run at once from many threads.
 class App {
  public:
-  App(Context context, KeyRing keys) : context_(std::move(context)), keys_(std::move(keys)) {}
+  App(Context context, KeyRing keys, Hosts hosts = {})
+      : context_(std::move(context)), keys_(std::move(keys)), hosts_(std::move(hosts)) {}
 
   // Before the body is there, so that nobody uploads what is refused anyway.
   Admission admit(const RequestHead& head) const;
@@ -45,6 +47,7 @@ class App {
 
   Context context_;
   KeyRing keys_;
+  Hosts hosts_;
 };
 
 }  // namespace roxanne::server

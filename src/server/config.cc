@@ -75,11 +75,19 @@ bool is_loopback(const Address& address) {
   return !error && parsed.is_loopback();
 }
 
+Result<Hosts> answers_to(const Config& config) {
+  ROX_ASSIGN_OR_RETURN(const Address address, parse_address(config.listen));
+  const bool is_open = is_loopback(address) && config.keys.empty();
+  if (!is_open && config.allowed_hosts.empty()) return Hosts();
+  return Hosts::parse(config.allowed_hosts);
+}
+
 Status check_config(const Config& config) {
   ROX_ASSIGN_OR_RETURN(const Address address, parse_address(config.listen));
   if (config.tls_cert.empty() != config.tls_key.empty()) {
     return Status::invalid_argument("tls-cert and tls-key go together: give both or none");
   }
+  ROX_RETURN_IF_ERROR(answers_to(config).status());
   ROX_RETURN_IF_ERROR(check_limits(config.limits));
   if (is_loopback(address) || config.allow_insecure) return Status::ok();
   const bool has_tls = !config.tls_cert.empty();

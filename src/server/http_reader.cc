@@ -138,6 +138,7 @@ bool HttpReader::take_field(http::field name, std::string_view name_text, std::s
   switch (name) {
     case http::field::host:
       ++host_count_;
+      head.host = value.substr(0, kFieldBytesMax);
       return true;
     case http::field::content_length:
       return take_length(value);

@@ -27,8 +27,8 @@ std::string_view method_name(Method method) {
 
 void RequestHead::clear() {
   method = Method::kOther;
-  for (std::string* text : {&target, &accept, &authorization, &content_encoding, &content_type,
-                            &request_id, &traceparent}) {
+  for (std::string* text : {&target, &host, &accept, &authorization, &content_encoding,
+                            &content_type, &request_id, &traceparent}) {
     text->clear();
   }
   content_length.reset();

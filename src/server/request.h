@@ -15,6 +15,7 @@ std::string_view method_name(Method method);
 struct RequestHead {
   Method method = Method::kOther;
   std::string target;
+  std::string host;
   std::string accept;
   std::string authorization;
   std::string content_encoding;
