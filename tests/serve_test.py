@@ -447,6 +447,23 @@ def test_expect_continue_is_answered():
         expect_continue(connection)
 
 
+def test_http_1_0_keeps_a_connection_that_asks_for_it():
+    get = b"GET /healthz HTTP/1.0\r\n"
+    keep = get + b"Connection: Keep-Alive\r\n\r\n"
+    with Api() as api:
+        found = api.raw(keep + keep + get + b"\r\n" + keep, replies=9)
+        equal([reply.headers.get("connection") for reply in found],
+              ["keep-alive", "keep-alive", "close"])
+        # One of 1.1 need not be told; one of 1.0 does not know what 100 is.
+        equal(api.raw(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")[0].headers.get("connection"), None)
+        api.create(dim=1)
+        with api.connect() as connection:
+            connection.sendall(b"PUT /v1/collections/default/points HTTP/1.0\r\n"
+                               b"Content-Type: application/json\r\nContent-Length: 13\r\n"
+                               b"Expect: 100-continue\r\n\r\n" b'{"points":[]}')
+            assert connection.recv(100).startswith(b"HTTP/1.1 200"), "something came before"
+
+
 def test_connections_are_bounded():
     with Api("--connections-max", 3) as api:
         held = [api.connect() for _ in range(3)]

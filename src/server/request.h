@@ -26,6 +26,7 @@ struct RequestHead {
   bool is_chunked = false;
   bool expects_continue = false;
   bool keep_alive = false;
+  bool is_http_1_0 = false;
 
   bool has_body() const { return is_chunked || content_length.value_or(0) > 0; }
   void clear();

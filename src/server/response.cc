@@ -79,7 +79,11 @@ void append_head(const Response& response, const HeadOptions& options, std::stri
   // Answers are never to be guessed at by a browser.
   out += "\r\nX-Content-Type-Options: nosniff\r\n";
   out += response.fields;
-  if (!options.keep_alive) out += "Connection: close\r\n";
+  if (!options.keep_alive) {
+    out += "Connection: close\r\n";
+  } else if (options.says_so) {
+    out += "Connection: keep-alive\r\n";
+  }
   out += "\r\n";
 }
 

@@ -213,7 +213,9 @@ bool Session::answer(Response response) {
   sends_body_ = head.method != Method::kHead;
   request_id_ = is_request_id(head.request_id) ? head.request_id : new_request_id();
   out_.clear();
-  append_head(response_, {.request_id = request_id_, .keep_alive = keeps_alive_}, out_);
+  append_head(response_,
+              {.request_id = request_id_, .keep_alive = keeps_alive_, .says_so = head.is_http_1_0},
+              out_);
   const bool was_answering = phase_ == Phase::kAnswering;
   const double seconds = was_answering ? seconds_since(received_) : 0;
   shared_.metrics.add_response(admission_.route, response_.status);
