@@ -117,6 +117,8 @@ void ServeCommand::declare_limits(CLI::App& app) {
   add("--answers-with-fields-per-search-max", limits.answers_with_fields_per_search_max,
       "the same with payloads or vectors");
   add("--scroll-points-max", limits.scroll_points_max, "points a page");
+  add("--gzip-answer-bytes-min", limits.gzip_answer_bytes_min,
+      "answers from so many bytes on are compressed for who accepts gzip");
   add("--connections-max", limits.connections_max, "open at a time");
   add("--connections-per-address-max", limits.connections_per_address_max, "of one client");
   add("--search-queue-max", limits.search_queue_max, "requests that wait to search");

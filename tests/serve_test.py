@@ -7,6 +7,7 @@ NAME: only the tests whose names contain it. Responses are checked against opena
 openapi-spec-validator is installed; a warning says where it is not. Exits 1 where a test fails.
 """
 import argparse
+import gzip
 import http.client
 import json
 import os
@@ -24,6 +25,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+import zlib
 
 import serve_contract
 from serve_fixture import JSON, Server, openssl, read_reply
@@ -313,7 +315,7 @@ def test_wrong_json_is_refused():
         api.problem("PUT", points, b"{}", 415, "unsupported_media_type",
                     headers={"Content-Type": "text/plain"})
         api.problem("PUT", points, b"{}", 415, "unsupported_media_type",
-                    headers={**JSON, "Content-Encoding": "gzip"})
+                    headers={**JSON, "Content-Encoding": "br"})
         api.problem("GET", "/healthz", b"x", says="takes no body")
         equal(api.call("POST", "/v1/collections/default/count").json(), {"count": 1})
         api.alive()
@@ -534,6 +536,62 @@ def test_bodies_together_are_bounded():
             first.sendall(b'"points":[]' + b" " * 1587 + b"}")
             equal(read_reply(first.makefile("rb")).status, 200)
         put_points(api, [{"key": 1, "vector": [1]}])
+
+
+def test_gzip_bodies_and_answers():
+    points = "/v1/collections/default/points"
+    packed = {**JSON, "Content-Encoding": "gzip"}
+    with Api("--body-bytes-max", 1_000_000, "--body-bytes-in-flight-max", 1_500_000) as api:
+        api.create(dim=8)
+        body = json.dumps({"points": [{"key": i, "vector": [i] * 8} for i in range(2000)]}).encode()
+        equal(api.call("PUT", points, gzip.compress(body), packed).json()["inserted"], 2000)
+        half = len(body) // 2
+        two = gzip.compress(body[:half]) + gzip.compress(body[half:])
+        equal(api.call("PUT", points, two, {**packed, "Content-Encoding": "X-Gzip"}).json()["replaced"], 2000)
+        binary = struct.pack("<Q", 1) + struct.pack("<Q8f", 5000, *range(8))
+        api.call("PUT", points, gzip.compress(binary), {**BINARY, "Content-Encoding": "gzip"})
+        for wrong in (b"{}", gzip.compress(body)[:-1], gzip.compress(body) + b"x", zlib.compress(body)):
+            api.problem("PUT", points, wrong, says="gzip", headers=packed)
+        api.problem("PUT", points, gzip.compress(b"{"), says="byte", headers=packed)
+        exact = b'{"points":[]}'.ljust(1_000_000)
+        api.call("PUT", points, gzip.compress(exact), packed)
+        bomb = gzip.compress(bytes(200_000_000))
+        assert len(bomb) < 300_000
+        for sent in (gzip.compress(exact + b" "), bomb):
+            api.problem("PUT", points, sent, 413, "body_too_large", says="unpacked", headers=packed)
+        api.call("POST", "/v1/collections/default/search",
+                 gzip.compress(b'{"vector":[1,1,1,1,1,1,1,1]}'), packed)
+        text = api.call("GET", "/metrics").body.decode()
+        assert "roxanne_body_bytes_in_flight 0\n" in text, text
+        # While another body takes the place that this one would unpack to.
+        with api.connect() as held:
+            held.sendall(b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: localhost\r\n"
+                         b"Content-Type: application/json\r\nContent-Length: 900000\r\n\r\n{")
+            time.sleep(0.2)
+            reply = api.problem("PUT", points, gzip.compress(exact), 503, "overloaded", headers=packed)
+            equal(reply.headers["retry-after"], "1")
+
+        def answer(accept, path="/v1/collections/default/scroll", body=b'{"limit":1000,"with":["vector"]}'):
+            connection = http.client.HTTPConnection(*api.address, timeout=60)
+            connection.request("POST", path, body, {**JSON, **({"Accept-Encoding": accept} if accept else {})})
+            reply = connection.getresponse()
+            data = reply.read()
+            connection.close()
+            return reply.headers, data
+
+        headers, plain = answer("identity")
+        equal((headers["Content-Encoding"], headers["Vary"]), (None, "Accept-Encoding"))
+        for accept in ("gzip", "br;q=1, GZIP;q=0.5", "*"):
+            headers, data = answer(accept)
+            equal((headers["Content-Encoding"], headers["Vary"]), ("gzip", "Accept-Encoding"))
+            assert len(data) < len(plain) / 2
+            equal(gzip.decompress(data), plain)
+        for accept in (None, "br", "gzip;q=0"):
+            headers, data = answer(accept)
+            equal((headers["Content-Encoding"], data), (None, plain))
+        headers, _ = answer("gzip", body=b'{"limit":1}')
+        equal((headers["Content-Encoding"], headers["Vary"]), (None, None))
+        api.alive()
 
 
 def test_answers_together_are_bounded():

@@ -23,6 +23,8 @@ struct Admission {
   std::string key;
   std::vector<std::pair<std::string, std::string>> parameters;
   bool has_binary_body = false;
+  bool has_gzip_body = false;
+  bool accepts_gzip = false;
   bool wants_binary = false;
 };
 
@@ -43,6 +45,7 @@ class App {
 
  private:
   Response call(const Admission& admission, const Request& request, bool is_here) const noexcept;
+  Response call_unpacked(const Admission& admission, const Request& request) const;
   std::optional<Response> refuse_access(const Route* route, const RequestHead& head) const;
 
   Context context_;

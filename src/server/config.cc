@@ -27,6 +27,7 @@ Status check_limits(const Limits& limits) {
       {"answers-with-fields-per-search-max", limits.answers_with_fields_per_search_max, 1,
        UINT64_MAX},
       {"scroll-points-max", limits.scroll_points_max, 1, 100'000},
+      {"gzip-answer-bytes-min", limits.gzip_answer_bytes_min, 1, UINT64_MAX},
       {"connections-max", limits.connections_max, 1, 1'000'000},
       {"connections-per-address-max", limits.connections_per_address_max, 1, 1'000'000},
       {"search-queue-max", limits.search_queue_max, 1, 1'000'000},

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "server/gzip.h"
+
 namespace roxanne::server {
 
 namespace http = boost::beast::http;
@@ -148,6 +150,9 @@ bool HttpReader::take_field(http::field name, std::string_view name_text, std::s
     case http::field::expect:
       // Older clients do not know what it is that comes then (RFC 9110, section 10.1.1).
       head.expects_continue = version_ >= 11 && same_word(value, "100-continue");
+      return true;
+    case http::field::accept_encoding:
+      head.accepts_gzip = head.accepts_gzip || accepts_gzip(value);
       return true;
     case http::field::accept:
       kept = &head.accept;

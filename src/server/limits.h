@@ -20,6 +20,7 @@ struct Limits {
   size_t answers_per_search_max = 262'144;            // queries times k
   size_t answers_with_fields_per_search_max = 1'000;  // the same, with payloads or vectors
   size_t scroll_points_max = 1'000;
+  size_t gzip_answer_bytes_min = 16u << 10;  // shorter answers are not compressed
   // Of all.
   uint64_t body_bytes_in_flight_max = 256u << 20;
   uint64_t answer_bytes_in_flight_max = 256u << 20;  // from when they are made until they are sent

@@ -32,7 +32,7 @@ void RequestHead::clear() {
     text->clear();
   }
   content_length.reset();
-  is_chunked = expects_continue = keep_alive = is_http_1_0 = false;
+  is_chunked = accepts_gzip = expects_continue = keep_alive = is_http_1_0 = false;
 }
 
 void Request::clear() {

@@ -24,6 +24,7 @@ struct RequestHead {
   std::string traceparent;
   std::optional<uint64_t> content_length;
   bool is_chunked = false;
+  bool accepts_gzip = false;
   bool expects_continue = false;
   bool keep_alive = false;
   bool is_http_1_0 = false;
