@@ -172,17 +172,10 @@ void SearchCommand::search_key(const Collection& collection) {
   const KeyType type = collection.options().key_type;
   const auto key = base::parse_key(type, *key_);
   if (!key) throw UsageError(key.status().message());
-  const Point point = take(collection.get(*key, {.with_payload = false}));
-  // One more, for the point itself.
   Answer answer{.query = 0, .neighbors = {}};
   SearchOptions options = search_;
-  options.k = std::min(search_.k + 1, kSearchKMax);
   if (explain_) options.stats = &answer.cost;
-  auto& neighbors = answer.neighbors;
-  neighbors = take(collection.search(point.vector.view(), options));
-  const auto is_self = [&](const Neighbor& neighbor) { return neighbor.key == *key; };
-  neighbors.erase(std::remove_if(neighbors.begin(), neighbors.end(), is_self), neighbors.end());
-  if (neighbors.size() > search_.k) neighbors.resize(search_.k);
+  answer.neighbors = take(collection.search_like(*key, options));
   if (explain_) answer.regime = searched_regime(collection, answer.cost);
   show(answer);
 }

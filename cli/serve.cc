@@ -80,6 +80,9 @@ void ServeCommand::declare_access(CLI::App& app) {
       ->type_name("ADDRESS:PORT")
       ->capture_default_str();
   app.add_option("--keys", config_.keys, "file of keys that clients must have")->type_name("FILE");
+  app.add_option("--allowed-hosts", config_.allowed_hosts,
+                 "answer to these in Host too; without keys only the machine's own are")
+      ->type_name("NAME,NAME");
   app.add_option("--tls-cert", config_.tls_cert, "certificate chain")->type_name("PEM");
   app.add_option("--tls-key", config_.tls_key, "its private key")->type_name("PEM");
   app.add_flag("--allow-insecure", config_.allow_insecure,
@@ -104,6 +107,8 @@ void ServeCommand::declare_limits(CLI::App& app) {
   add("--header-bytes-max", limits.header_bytes_max, "of a request's header");
   add("--body-bytes-max", limits.body_bytes_max, "of a request's body");
   add("--body-bytes-in-flight-max", limits.body_bytes_in_flight_max, "of all bodies at a time");
+  add("--answer-bytes-in-flight-max", limits.answer_bytes_in_flight_max,
+      "of all answers that are not sent yet");
   add("--points-per-batch-max", limits.points_per_batch_max, "of an upsert; keys of a delete");
   add("--queries-per-search-max", limits.queries_per_search_max, "of one request");
   add("--search-k-max", limits.search_k_max, "neighbours a query");
@@ -112,6 +117,8 @@ void ServeCommand::declare_limits(CLI::App& app) {
   add("--answers-with-fields-per-search-max", limits.answers_with_fields_per_search_max,
       "the same with payloads or vectors");
   add("--scroll-points-max", limits.scroll_points_max, "points a page");
+  add("--gzip-answer-bytes-min", limits.gzip_answer_bytes_min,
+      "answers from so many bytes on are compressed for who accepts gzip");
   add("--connections-max", limits.connections_max, "open at a time");
   add("--connections-per-address-max", limits.connections_per_address_max, "of one client");
   add("--search-queue-max", limits.search_queue_max, "requests that wait to search");
@@ -127,6 +134,8 @@ void ServeCommand::declare_times(CLI::App& app) {
   add("--idle-timeout-ms", limits.idle_timeout_ms, "between requests of a connection");
   add("--write-timeout-ms", limits.write_timeout_ms, "for a client to take its answer");
   add("--queue-timeout-ms", limits.queue_timeout_ms, "a request may wait for a thread");
+  add("--search-timeout-ms", limits.search_timeout_ms,
+      "for a search, a scroll or a get, once begun");
   add("--shutdown-delay-ms", config_.shutdown_delay_ms,
       "at SIGTERM: /readyz says no so long before connections are refused");
   add("--drain-timeout-ms", config_.drain_timeout_ms, "then, for requests under way");

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <random>
 #include <thread>
 
@@ -225,6 +226,29 @@ TEST_F(DatabaseTest, BadOptionsAreRefused) {
   EXPECT_EQ(
       Database::open(directory_.path() + "/no/such", {.create_if_missing = true}).status().code(),
       StatusCode::kNotFound);
+}
+
+TEST_F(DatabaseTest, WhatIsLikeAPointHasKNeighboursWhateverKIs) {
+  Collection collection = make();
+  const size_t count = kSearchKMax + 5;
+  std::vector<uint64_t> keys(count);
+  std::iota(keys.begin(), keys.end(), 0);
+  const auto values = ramp(count);
+  ASSERT_TRUE(collection.upsert(keys, MatrixView::f32(values.data(), count, kDim)));
+  const auto all = collection.search_like(Key(3), {.k = kSearchKMax});
+  ASSERT_TRUE(all.is_ok()) << all.status().to_string();
+  EXPECT_EQ(all->size(), kSearchKMax);
+  const auto few = collection.search_like(Key(3), {.k = 2, .with_vector = true});
+  ASSERT_TRUE(few.is_ok()) << few.status().to_string();
+  ASSERT_EQ(few->size(), 2u);
+  for (const Neighbor& neighbor : *few) EXPECT_NE(neighbor.key, Key(3));
+  EXPECT_TRUE((*few)[0].vector.has_value());
+  for (const size_t wrong : {size_t{0}, kSearchKMax + 1}) {
+    EXPECT_EQ(collection.search_like(Key(3), {.k = wrong}).status().code(),
+              StatusCode::kInvalidArgument);
+  }
+  EXPECT_EQ(collection.search_like(Key(count)).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(collection.search_like(Key("3")).status().code(), StatusCode::kInvalidArgument);
 }
 
 TEST_F(DatabaseTest, SecondWriterIsToldThePidAndReadersMayCome) {

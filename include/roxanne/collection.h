@@ -26,7 +26,7 @@ class PointScan {
   ~PointScan();
 
   // The next at most `max_points` points; an empty vector at the end.
-  // kCorruption where a stored vector fails its checksum.
+  // kCorruption where a stored vector fails its checksum; kCancelled after ScanOptions::deadline.
   Result<std::vector<Point>> next(size_t max_points);
 
  private:
@@ -70,10 +70,13 @@ class Collection {
   //                   cosine
   // An exact batch streams the stored vectors once per block of queries, not once a query. Answers
   // are consistent with one moment between call and return.
-  // kInvalidArgument, kCorruption (which slot of which file), kIoError.
+  // kInvalidArgument, kCorruption (which slot of which file), kIoError, kCancelled (the deadline).
   Result<std::vector<Neighbor>> search(VectorView query, const SearchOptions& options = {}) const;
   Result<std::vector<std::vector<Neighbor>>> search(MatrixView queries,
                                                     const SearchOptions& options = {}) const;
+  // The k nearest of a point that is there, which is itself left out. kNotFound where it is not.
+  Result<std::vector<Neighbor>> search_like(const Key& key,
+                                            const SearchOptions& options = {}) const;
 
   // All points, in key order or in the order that is fastest to read.
   Result<PointScan> scan(ScanOrder order = ScanOrder::kAny) const;

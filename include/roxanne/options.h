@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -119,6 +120,11 @@ inline SearchStats& SearchStats::operator+=(const SearchStats& other) {
   return *this;
 }
 
+// When a call gives up: it then returns kCancelled. Looked at between pieces of work, so that a
+// call ends some milliseconds later, or when the reads that are under way have come.
+using Deadline = std::chrono::steady_clock::time_point;
+inline constexpr Deadline kNoDeadline = Deadline::max();
+
 struct SearchOptions {
   size_t k = 10;  // 1..kSearchKMax; fewer come back where the collection has fewer
   // Candidates kept: recall against work. 0 = chosen by the engine, at most kSearchListSizeMax;
@@ -129,6 +135,8 @@ struct SearchOptions {
   bool with_vector = false;
   uint32_t thread_count = 0;     // 0 = DatabaseOptions::thread_count
   SearchStats* stats = nullptr;  // added to, where given
+  // Loading a graph, which the first search does, and one query's walk in memory are not stopped.
+  Deadline deadline = kNoDeadline;
 };
 
 struct GetOptions {
@@ -146,6 +154,7 @@ struct ScanOptions {
   // Without, a point's vector is empty, and a scan in key order reads none.
   bool with_vector = true;
   bool with_payload = true;
+  Deadline deadline = kNoDeadline;  // of all its next() calls
 };
 
 struct IndexOptions {

@@ -61,10 +61,11 @@ class CollectionImpl {
                               const UpsertOptions& options);
   Result<uint64_t> erase(const KeysView& keys);
   Result<Point> get(const Key& key, const GetOptions& options) const;
-  // In collection_search.cc.
+  // In collection_search.cc. `options` are checked; k may be one above what is allowed outside.
   Result<std::vector<std::vector<Neighbor>>> search(const MatrixView& queries,
                                                     const SearchOptions& options);
   Result<std::vector<Neighbor>> search(const VectorView& query, const SearchOptions& options);
+  Result<std::vector<Neighbor>> search_like(const Key& key, const SearchOptions& options);
   Result<CollectionInfo> info() const;
 
   // In collection_graph.cc. Loads the graph that the store names, where that was not tried yet; see
@@ -174,8 +175,9 @@ class CollectionImpl {
                       SearchStats& stats) const;
   Result<std::vector<Found>> search_graph(const Version& version, const MatrixView& queries,
                                           const SearchOptions& options, SearchStats& stats) const;
-  std::vector<Found> search_resident(const Version& version, const MatrixView& queries,
-                                     const SearchOptions& options, SearchStats& stats) const;
+  Result<std::vector<Found>> search_resident(const Version& version, const MatrixView& queries,
+                                             const SearchOptions& options,
+                                             SearchStats& stats) const;
   Result<std::vector<Found>> search_disk(const Version& version, const MatrixView& queries,
                                          const SearchOptions& options, SearchStats& stats) const;
   Status complete(const Version& version, const MatrixView& queries, const SearchOptions& options,
@@ -183,8 +185,8 @@ class CollectionImpl {
   Status compare_tail(const Version& version, const MatrixView& queries,
                       const SearchOptions& options, std::vector<Found>& found,
                       SearchStats& stats) const;
-  std::vector<Found> scan_tail_rows(const TailRows& rows, const MatrixView& queries,
-                                    const SearchOptions& options, SearchStats& stats) const;
+  Result<std::vector<Found>> scan_tail_rows(const TailRows& rows, const MatrixView& queries,
+                                            const SearchOptions& options, SearchStats& stats) const;
   Result<std::vector<Found>> scan_slots(const index::LiveSet& slots, const MatrixView& queries,
                                         const SearchOptions& options, SearchStats& stats) const;
   Result<std::vector<Neighbor>> to_neighbors(const Version& version, const Found& found,

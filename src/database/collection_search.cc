@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 
+#include "base/deadline.h"
 #include "base/status_macros.h"
 #include "base/stopwatch.h"
 #include "database/collection_impl.h"
@@ -101,7 +102,7 @@ Result<std::vector<Neighbor>> CollectionImpl::search(const VectorView& query,
   std::optional<base::Stopwatch> timer;
   if (options.stats != nullptr) timer.emplace();
   base::Stopwatch* const watch = timer.has_value() ? &*timer : nullptr;
-  ROX_RETURN_IF_ERROR(check_search_options(options));
+  ROX_RETURN_IF_ERROR(base::check_deadline(options.deadline));
   ROX_RETURN_IF_ERROR(check_queries(query, this->options()));
   const std::shared_ptr<const Version> version = version_to_search(options);
   if (version == nullptr) return usable();
@@ -131,11 +132,23 @@ Result<std::vector<Neighbor>> CollectionImpl::search(const VectorView& query,
   return neighbors;
 }
 
+Result<std::vector<Neighbor>> CollectionImpl::search_like(const Key& key,
+                                                          const SearchOptions& options) {
+  ROX_ASSIGN_OR_RETURN(const Point point, get(key, {.with_payload = false}));
+  SearchOptions with_itself = options;
+  ++with_itself.k;
+  ROX_ASSIGN_OR_RETURN(auto neighbors, search(point.vector.view(), with_itself));
+  const auto is_itself = [&](const Neighbor& neighbor) { return neighbor.key == key; };
+  neighbors.erase(std::remove_if(neighbors.begin(), neighbors.end(), is_itself), neighbors.end());
+  // A search that is not exact may have missed it.
+  if (neighbors.size() > options.k) neighbors.resize(options.k);
+  return neighbors;
+}
+
 Result<std::vector<std::vector<Neighbor>>> CollectionImpl::search(const MatrixView& queries,
                                                                   const SearchOptions& options) {
   base::Stopwatch watch;
   ROX_RETURN_IF_ERROR(usable());
-  ROX_RETURN_IF_ERROR(check_search_options(options));
   ROX_RETURN_IF_ERROR(check_queries(queries, this->options()));
   const std::shared_ptr<const Version> version = version_to_search(options);
   if (version == nullptr) return usable();
@@ -149,6 +162,7 @@ Result<std::vector<std::vector<Neighbor>>> CollectionImpl::search(const MatrixVi
       1, kQueriesPerPassMax);
   for (size_t first = 0; first < queries.rows(); first += per_pass) {
     const size_t count = std::min(per_pass, queries.rows() - first);
+    ROX_RETURN_IF_ERROR(base::check_deadline(options.deadline));
     ROX_RETURN_IF_ERROR(
         search_block(*version, queries.slice(first, count), options, results, stats));
   }
@@ -179,6 +193,7 @@ Status CollectionImpl::search_block(const Version& version, const MatrixView& qu
   }
   base::Stopwatch watch;
   for (const Found& one : found) {
+    ROX_RETURN_IF_ERROR(base::check_deadline(options.deadline));
     ROX_ASSIGN_OR_RETURN(auto neighbors, to_neighbors(version, one, options));
     results.push_back(std::move(neighbors));
   }
@@ -220,7 +235,8 @@ Result<std::vector<CollectionImpl::Found>> CollectionImpl::search_disk(const Ver
       queries, version.live, database_->pool(),
       {.k = options.k,
        .search_list_size = options.search_list_size,
-       .thread_count = std::min({threads, lanes, database_->pool().thread_count() + 1})});
+       .thread_count = std::min({threads, lanes, database_->pool().thread_count() + 1}),
+       .deadline = options.deadline});
   std::vector<Found> found(queries.rows());
   for (size_t q = 0; q < queries.rows(); ++q) {
     ROX_RETURN_IF_ERROR(outcomes[q].status);
@@ -231,10 +247,9 @@ Result<std::vector<CollectionImpl::Found>> CollectionImpl::search_disk(const Ver
   return found;
 }
 
-std::vector<CollectionImpl::Found> CollectionImpl::search_resident(const Version& version,
-                                                                   const MatrixView& queries,
-                                                                   const SearchOptions& options,
-                                                                   SearchStats& stats) const {
+Result<std::vector<CollectionImpl::Found>> CollectionImpl::search_resident(
+    const Version& version, const MatrixView& queries, const SearchOptions& options,
+    SearchStats& stats) const {
   std::vector<Found> found(queries.rows());
   std::atomic<size_t> next{0};
   std::mutex stats_mutex;  // guards stats
@@ -242,7 +257,7 @@ std::vector<CollectionImpl::Found> CollectionImpl::search_resident(const Version
     index::GraphSearchStats lane_stats;
     base::Stopwatch timer;
     base::Stopwatch* const watch = options.stats != nullptr ? &timer : nullptr;
-    for (size_t q = next++; q < queries.rows(); q = next++) {
+    for (size_t q = next++; q < queries.rows() && !base::has_passed(options.deadline); q = next++) {
       const VectorView query(queries.type(), queries.row(q), queries.dim());
       version.graph->resident->search(query, version.live, graph_options(options, watch), found[q],
                                       lane_stats);
@@ -252,6 +267,7 @@ std::vector<CollectionImpl::Found> CollectionImpl::search_resident(const Version
   };
   const size_t lanes = lane_count(kPairsPerWalk, queries.rows(), options);
   database_->pool().run(std::min(lanes, queries.rows()), run_lane);
+  ROX_RETURN_IF_ERROR(base::check_deadline(options.deadline));
   return found;
 }
 
@@ -261,7 +277,8 @@ Status CollectionImpl::compare_tail(const Version& version, const MatrixView& qu
                                     SearchStats& stats) const {
   const Tail& tail = version.tail;
   if (tail.rows.count() > 0) {
-    const std::vector<Found> scanned = scan_tail_rows(tail.rows, queries, options, stats);
+    ROX_ASSIGN_OR_RETURN(const std::vector<Found> scanned,
+                         scan_tail_rows(tail.rows, queries, options, stats));
     for (size_t q = 0; q < queries.rows(); ++q) merge(found[q], scanned[q], options.k);
   }
   if (tail.on_disk.count() > 0) {
@@ -272,10 +289,9 @@ Status CollectionImpl::compare_tail(const Version& version, const MatrixView& qu
   return Status::ok();
 }
 
-std::vector<CollectionImpl::Found> CollectionImpl::scan_tail_rows(const TailRows& rows,
-                                                                  const MatrixView& queries,
-                                                                  const SearchOptions& options,
-                                                                  SearchStats& stats) const {
+Result<std::vector<CollectionImpl::Found>> CollectionImpl::scan_tail_rows(
+    const TailRows& rows, const MatrixView& queries, const SearchOptions& options,
+    SearchStats& stats) const {
   const size_t lanes =
       std::min(lane_count(rows.count(), queries.rows(), options), rows.piece_count());
   base::Stopwatch watch;
@@ -285,11 +301,13 @@ std::vector<CollectionImpl::Found> CollectionImpl::scan_tail_rows(const TailRows
   std::atomic<uint64_t> lanes_ns{0};
   database_->pool().run(lanes, [&](size_t lane) {
     base::Stopwatch lane_watch;
-    for (size_t piece = next++; piece < rows.piece_count(); piece = next++) {
+    for (size_t piece = next++; piece < rows.piece_count() && !base::has_passed(options.deadline);
+         piece = next++) {
       scan.scan(lane, rows.piece(piece));
     }
     lanes_ns += static_cast<uint64_t>(lane_watch.lap_us() * 1000);
   });
+  ROX_RETURN_IF_ERROR(base::check_deadline(options.deadline));
   watch.lap_us();
   std::vector<Found> found = scan.finish();
   for (Found& one : found) {
@@ -320,7 +338,8 @@ Result<std::vector<CollectionImpl::Found>> CollectionImpl::scan_slots(const inde
     if (newest == nullptr) return std::make_shared<index::LiveSet>();
     return {newest, &newest->live};
   };
-  ROX_RETURN_IF_ERROR(vectors->scan_all(slots, latest, database_->pool(), lanes, scan, cost));
+  ROX_RETURN_IF_ERROR(
+      vectors->scan_all(slots, latest, {database_->pool(), lanes, options.deadline}, scan, cost));
   watch.lap_us();
   std::vector<Found> found = scan.finish();
   const double wait_us = static_cast<double>(cost.read_wait_ns) / 1000;
@@ -368,6 +387,7 @@ Result<std::vector<Neighbor>> CollectionImpl::to_neighbors(const Version& versio
     const std::shared_ptr<index::VectorStore> vectors = this->vectors();
     if (vectors == nullptr) return usable();
     for (size_t i = 0; i < found.size(); ++i) {
+      ROX_RETURN_IF_ERROR(base::check_deadline(options.deadline));  // each may be a read
       Vector vector{this->options().type, std::vector<std::byte>(row_bytes())};
       ROX_RETURN_IF_ERROR(vectors->read(static_cast<uint32_t>(found[i].id), vector.bytes).status());
       neighbors[i].vector = std::move(vector);

@@ -5,6 +5,7 @@
 #include "database/collection_impl.h"
 #include "database/database_copy.h"
 #include "database/database_impl.h"
+#include "database/door.h"
 #include "database/memory_limit.h"
 #include "database/scan.h"
 #include "roxanne/collection.h"
@@ -46,12 +47,20 @@ Result<Point> Collection::get(const Key& key, const GetOptions& options) const {
 
 Result<std::vector<Neighbor>> Collection::search(VectorView query,
                                                  const SearchOptions& options) const {
+  ROX_RETURN_IF_ERROR(database::check_search_options(options));
   return impl_->search(query, options);
 }
 
 Result<std::vector<std::vector<Neighbor>>> Collection::search(MatrixView queries,
                                                               const SearchOptions& options) const {
+  ROX_RETURN_IF_ERROR(database::check_search_options(options));
   return impl_->search(queries, options);
+}
+
+Result<std::vector<Neighbor>> Collection::search_like(const Key& key,
+                                                      const SearchOptions& options) const {
+  ROX_RETURN_IF_ERROR(database::check_search_options(options));
+  return impl_->search_like(key, options);
 }
 
 Result<PointScan> Collection::scan(ScanOrder order) const {

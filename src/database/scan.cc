@@ -1,5 +1,6 @@
 #include "database/scan.h"
 
+#include "base/deadline.h"
 #include "base/status_macros.h"
 #include "database/database_impl.h"
 #include "database/door.h"
@@ -50,6 +51,7 @@ Result<std::unique_ptr<ScanImpl>> ScanImpl::start(std::shared_ptr<CollectionImpl
 
 Result<std::vector<Point>> ScanImpl::next(size_t max_points) {
   ROX_RETURN_IF_ERROR(collection_->usable());
+  ROX_RETURN_IF_ERROR(base::check_deadline(options_.deadline));
   std::vector<Point> points;
   ROX_RETURN_IF_ERROR(options_.order == ScanOrder::kKey ? next_by_key(max_points, points)
                                                         : next_by_slot(max_points, points));
@@ -60,6 +62,7 @@ Status ScanImpl::next_by_key(size_t max_points, std::vector<Point>& points) {
   const auto& store = collection_->database()->store();
   const size_t prefix_bytes = schema::table_prefix('k', collection_->id()).size();
   for (; points.size() < max_points && keys_->valid(); keys_->next()) {
+    ROX_RETURN_IF_ERROR(base::check_deadline(options_.deadline));
     ROX_ASSIGN_OR_RETURN(Key key, schema::decode_key(collection_->options().key_type,
                                                      keys_->key().substr(prefix_bytes)));
     ROX_ASSIGN_OR_RETURN(const uint32_t slot, schema::decode_u32(keys_->value()));
@@ -82,6 +85,7 @@ Status ScanImpl::next_by_slot(size_t max_points, std::vector<Point>& points) {
   for (; points.size() < max_points && slot_ < version_->live.slot_end(); ++slot_) {
     const uint32_t slot = static_cast<uint32_t>(slot_);
     if (!version_->live.contains(slot)) continue;
+    ROX_RETURN_IF_ERROR(base::check_deadline(options_.deadline));
     ROX_RETURN_IF_ERROR(load_block(layout.block_of(slot)));
     const storage::BlockView view(layout, block_.data());
     const size_t i = layout.index_in_block(slot);

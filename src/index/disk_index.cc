@@ -4,6 +4,7 @@
 #include <atomic>
 #include <utility>
 
+#include "base/deadline.h"
 #include "base/status_macros.h"
 #include "index/disk_check.h"
 #include "index/disk_codes_file.h"
@@ -150,14 +151,19 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
   std::vector<std::function<bool(uint32_t)>> accepts(queries.rows());
   const storage::PageSnapshot snapshot = pages_->snapshot();
   std::atomic<size_t> next_query{0};
-  const DiskLane::RunOptions run_options{places_for(size / k), {}};
+  const DiskLane::RunOptions run_options{
+      .places = places_for(size / k), .held = {}, .deadline = options.deadline};
   const size_t lane_count = std::max<size_t>(1, std::min(options.thread_count, queries.rows()));
   std::vector<Status> statuses(lane_count);
   pool.run(lane_count, [&](size_t lane_number) {
     std::vector<size_t> taken;  // query by the lane's number for it
     auto lane = take_lane();
     const auto next = [&]() -> std::optional<DiskQuery::Request> {
-      const size_t q = next_query++;
+      size_t q = next_query++;
+      for (; q < queries.rows() && base::has_passed(options.deadline); q = next_query++) {
+        outcomes[q].status = base::check_deadline(options.deadline);
+        outcomes[q].stats.queries = 1;
+      }
       if (q >= queries.rows()) return std::nullopt;
       taken.push_back(q);
       const uint32_t without = options.without == nullptr ? UINT32_MAX : options.without[q];

@@ -56,6 +56,7 @@ struct DiskSearchOptions {
   // Slots that are no answers, one a query; null = none. For measuring with queries that are
   // points of the index.
   const uint32_t* without = nullptr;
+  Deadline deadline = kNoDeadline;  // queries that have not ended by then are kCancelled
 };
 
 // Searches may run at once, and while it is changed.

@@ -5,7 +5,9 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+#include <chrono>
 #include <random>
+#include <thread>
 
 #include "index/disk_build_bytes.h"
 #include "index/test_disk_index.h"
@@ -55,6 +57,47 @@ TEST_P(DiskIndexTypeTest, IsFoundAndOpensAgainWithTheSameAnswers) {
   const auto pread = open(rows, metric);
   ASSERT_TRUE(pread.is_ok());
   expect_same(searched.search(**pread, options), outcomes);
+}
+
+// A query that has begun ends when the pages that it waits for have come; others do not begin.
+TEST_F(DiskIndexTest, QueriesGiveUpBetweenTheirReads) {
+  const NamedRows rows(make_test_rows(ScalarType::kU8, 3000, 40, 1));
+  const TestRows queries = make_test_rows(ScalarType::kU8, 50, 40, 2);
+  const auto built = build(rows, Metric::kL2);
+  ASSERT_TRUE(built.is_ok()) << built.status().to_string();
+  DiskIndex& index = **built;
+  const SearchedDisk searched(rows, Metric::kL2, queries);
+  for (const DiskOutcome& outcome :
+       searched.search(index, {.deadline = std::chrono::steady_clock::now()})) {
+    EXPECT_EQ(outcome.status.code(), StatusCode::kCancelled);
+    EXPECT_EQ(outcome.stats.reads, 0u);
+  }
+  for (const bool waits : {true, false}) {
+    const Deadline deadline = std::chrono::steady_clock::now() +
+                              (waits ? std::chrono::milliseconds(300) : std::chrono::hours(1));
+    const auto held = [&](uint32_t, std::span<std::byte>) {
+      if (waits) std::this_thread::sleep_until(deadline);
+      return false;
+    };
+    bool is_given = false;
+    const auto next = [&]() -> std::optional<DiskQuery::Request> {
+      if (std::exchange(is_given, true)) return std::nullopt;
+      return DiskQuery::Request{
+          .query = queries.view().row(0), .k = 1000, .search_list_size = 3000};
+    };
+    DiskOutcome outcome;
+    const auto lane = index.take_lane();
+    ASSERT_TRUE(lane->run(index.pages().snapshot(), {.held = held, .deadline = deadline}, next,
+                          [&](size_t, DiskOutcome done) { outcome = std::move(done); }));
+    if (waits) {
+      EXPECT_EQ(outcome.status.code(), StatusCode::kCancelled);
+      EXPECT_LE(outcome.stats.read_rounds, 1u);
+      EXPECT_TRUE(outcome.found.empty());
+    } else {
+      EXPECT_TRUE(outcome.status.is_ok()) << outcome.status.to_string();
+      EXPECT_GT(outcome.stats.read_rounds, 1u) << "else nothing was shown";
+    }
+  }
 }
 
 std::vector<TypeCase> type_cases() {

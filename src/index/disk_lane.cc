@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "base/deadline.h"
 #include "base/status_macros.h"
 
 namespace roxanne::index {
@@ -101,6 +102,8 @@ bool DiskLane::begin(size_t place, const Next& next) {
 
 Result<bool> DiskLane::ask(Running& running, size_t place) {
   while (running.outcome.status.is_ok() && !running.query->wanted().empty()) {
+    running.outcome.status = base::check_deadline(options_->deadline);
+    if (!running.outcome.status.is_ok()) break;
     const std::span<const uint32_t> wanted = running.query->wanted();
     for (size_t i = 0; i < wanted.size(); ++i) {
       const uint32_t physical = (*snapshot_)->physical_page(wanted[i]);

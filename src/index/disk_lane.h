@@ -50,6 +50,7 @@ class DiskLane {
     // Copies a page to `out` where the caller has it; may be empty.
     std::function<bool(uint32_t page, std::span<std::byte> out)> held;
     PageCache::Reader reader = PageCache::Reader::kSearch;
+    Deadline deadline = kNoDeadline;  // after it, queries end with their next pages: kCancelled
   };
   // Reads pages as `snapshot` has them. A failure of the ring itself is returned; what a query
   // meets is in its outcome.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/deadline.h"
 #include "base/status_macros.h"
 #include "base/stopwatch.h"
 #include "storage/async_reader.h"
@@ -244,8 +245,7 @@ void VectorStore::scan_block(uint64_t block, const LiveSet& live, const std::byt
 }
 
 Status VectorStore::scan_all(const LiveSet& live, const LatestLiveSet& latest,
-                             base::ThreadPool& pool, size_t lane_count, ExactScan& scan,
-                             ScanCost& cost) {
+                             const ScanLanes& lanes, ExactScan& scan, ScanCost& cost) {
   const storage::RowLayout& layout = file_->layout();
   const uint64_t block_count =
       (live.slot_end() + layout.rows_per_block - 1) / layout.rows_per_block;
@@ -276,6 +276,7 @@ Status VectorStore::scan_all(const LiveSet& live, const LatestLiveSet& latest,
     };
     for (uint64_t block = next++; block < block_count && !failed; block = next++) {
       if (!has_live(block)) continue;
+      ROX_RETURN_IF_ERROR(base::check_deadline(lanes.deadline));
       ROX_ASSIGN_OR_RETURN(const bool scanned,
                            scan_resident(block, live, latest, lane, scan, cost));
       if (scanned) continue;
@@ -286,7 +287,7 @@ Status VectorStore::scan_all(const LiveSet& live, const LatestLiveSet& latest,
     while (streamer != nullptr && !streamer->idle() && !failed) ROX_RETURN_IF_ERROR(drain_one());
     return Status::ok();
   };
-  pool.run(lane_count, [&](size_t lane) {
+  lanes.pool.run(lanes.count, [&](size_t lane) {
     base::Stopwatch watch;
     const Status status = run_lane(lane);
     cost.lanes_ns += static_cast<uint64_t>(watch.lap_us() * 1000);

@@ -19,6 +19,7 @@
 #include "index/exact_scan.h"
 #include "index/live_set.h"
 #include "index/memory_budget.h"
+#include "roxanne/options.h"
 #include "roxanne/status.h"
 #include "storage/row_file.h"
 
@@ -42,6 +43,13 @@ struct ScanCost {
   }
 };
 
+// Who scans, and until when.
+struct ScanLanes {
+  base::ThreadPool& pool;
+  size_t count = 1;  // at most
+  Deadline deadline = kNoDeadline;
+};
+
 // Reads may run at once with each other and with one writer; a slot is written only while no live
 // set that a reader holds contains it.
 class VectorStore {
@@ -61,11 +69,11 @@ class VectorStore {
   // The row of a live slot, checked; fills `bytes`.
   Result<storage::RowRef> read(uint32_t slot, std::span<std::byte> bytes) const;
 
-  // Feeds every block with a live row to `scan`, on up to `lane_count` lanes. Rows are checked when
-  // they come from disk. kCorruption, kIoError.
+  // Feeds every block with a live row to `scan`. Rows are checked when they come from disk.
+  // kCorruption, kIoError, kCancelled (between two blocks).
   // `latest` gives the newest live set: a block that stays in memory is checked for it as well.
-  Status scan_all(const LiveSet& live, const LatestLiveSet& latest, base::ThreadPool& pool,
-                  size_t lane_count, ExactScan& scan, ScanCost& cost);
+  Status scan_all(const LiveSet& live, const LatestLiveSet& latest, const ScanLanes& lanes,
+                  ExactScan& scan, ScanCost& cost);
 
   // A whole block into `out` (block_bytes long), the rows of `live` checked.
   Status read_block(uint64_t block, const LiveSet& live, std::span<std::byte> out) const;

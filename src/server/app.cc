@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "base/key_text.h"
+#include "server/gzip.h"
 #include "server/metrics.h"
 #include "server/problem.h"
 #include "server/quick_searches.h"
@@ -37,15 +39,27 @@ std::optional<Response> refuse_body(const Route& route, const RequestHead& head,
   if (route.body == Body::kNone) {
     return problem(ProblemCode::kInvalidArgument, "this route takes no body");
   }
-  if (!head.content_encoding.empty() && lower(head.content_encoding) != "identity") {
-    return problem(ProblemCode::kUnsupportedMediaType,
-                   "bodies are taken uncompressed: leave Content-Encoding out");
+  const std::string coding = lower(head.content_encoding);
+  admission.has_gzip_body = coding == "gzip" || coding == "x-gzip";
+  if (!admission.has_gzip_body && !coding.empty() && coding != "identity") {
+    Response refusal =
+        problem(ProblemCode::kUnsupportedMediaType, "Content-Encoding may be gzip, or left out");
+    refusal.fields = "Accept-Encoding: gzip\r\n";
+    return refusal;
   }
   if (admission.has_binary_body || (type == kJsonType)) return std::nullopt;
   return problem(ProblemCode::kUnsupportedMediaType,
                  route.body == Body::kJson
                      ? "Content-Type must be application/json"
                      : "Content-Type must be application/json or application/octet-stream");
+}
+
+Response refuse_host(std::string_view host) {
+  return problem(ProblemCode::kMisdirected,
+                 "this server does not answer to the host " + base::quoted(host) +
+                     "; it does to localhost and the machine's own addresses, and to names given "
+                     "with --allowed-hosts NAME,NAME. A proxy can send another Host; with --keys "
+                     "any may come");
 }
 
 // What a misspelt or misplaced option asks for is not done silently without it. Which there may be
@@ -62,10 +76,21 @@ std::optional<Response> refuse_parameters(const Route& route, const Admission& a
   return std::nullopt;
 }
 
+// Compresses a large answer for who asked for it.
+void pack(const Admission& admission, Response& response) {
+  response.fields += "Vary: Accept-Encoding\r\n";
+  std::string packed;
+  if (!admission.accepts_gzip || !gzip(response.body, packed)) return;
+  response.body = std::move(packed);
+  response.fields += "Content-Encoding: gzip\r\n";
+}
+
 }  // namespace
 
 std::optional<Response> App::refuse_access(const Route* route, const RequestHead& head) const {
-  if (keys_.is_empty() || (route != nullptr && route->access == Access::kOpen)) return std::nullopt;
+  if (route != nullptr && route->access == Access::kOpen) return std::nullopt;
+  if (!hosts_.allow(head.host)) return refuse_host(head.host);
+  if (keys_.is_empty()) return std::nullopt;
   const auto allowed = keys_.allowed(head.authorization);
   if (!allowed.has_value()) {
     return problem(ProblemCode::kUnauthorized, head.authorization.empty()
@@ -113,6 +138,7 @@ Admission App::admit(const RequestHead& head) const {
   if (!admission.refusal.has_value()) {
     admission.refusal = refuse_parameters(*match.route, admission);
   }
+  admission.accepts_gzip = head.accepts_gzip;
   admission.wants_binary = match.route->body == Body::kJsonOrBinary &&
                            match.route->method == Method::kPost &&
                            media_type(head.accept) == kBinaryType;
@@ -126,25 +152,65 @@ Response App::handle(const Admission& admission, const Request& request) const n
 Response App::handle_here(const Admission& admission, const Request& request) const noexcept {
   if (!admission.refusal.has_value()) {
     const Route& route = *admission.route;
-    const bool may_be = route.lane == Lane::kHere ||
-                        (route.may_be_quick && request.body.size() <= kQuickBodyBytesMax &&
-                         context_.quick_searches.are_quick(admission.collection));
+    const bool may_be = !admission.has_gzip_body &&
+                        (route.lane == Lane::kHere ||
+                         (route.may_be_quick && request.body.size() <= kQuickBodyBytesMax &&
+                          context_.quick_searches.are_quick(admission.collection)));
     if (!may_be) return {.status = kElsewhere};
   }
   return call(admission, request, true);
+}
+
+// The body is counted among all that are under way, while it is there.
+Response App::call_unpacked(const Admission& admission, const Request& request) const {
+  struct Counted {
+    std::atomic<uint64_t>& all;
+    uint64_t bytes = 0;
+    ~Counted() { all.fetch_sub(bytes); }
+  } counted{context_.metrics.body_bytes_in_flight};
+  const Limits& limits = context_.limits;
+  Request unpacked;
+  const auto may_grow = [&](uint64_t bytes) {
+    counted.bytes += bytes;
+    return counted.all.fetch_add(bytes) + bytes <= limits.body_bytes_in_flight_max;
+  };
+  switch (gunzip(request.body, {.bytes_max = limits.body_bytes_max, .may_grow = may_grow},
+                 unpacked.body)) {
+    case Gunzip::kBroken:
+      return problem(ProblemCode::kInvalidArgument,
+                     "the body is not gzip, as Content-Encoding says, or damaged, or cut short");
+    case Gunzip::kTooLarge:
+      return problem(ProblemCode::kBodyTooLarge,
+                     "the body is longer than " + std::to_string(limits.body_bytes_max) +
+                         " bytes (--body-bytes-max) when unpacked: send several requests");
+    case Gunzip::kRefused:
+      return problem(ProblemCode::kOverloaded,
+                     "the bodies of all requests together take too much memory");
+    case Gunzip::kDone:
+      break;
+  }
+  Admission plain = admission;
+  plain.has_gzip_body = false;
+  return call(plain, unpacked, false);
 }
 
 Response App::call(const Admission& admission, const Request& request,
                    bool is_here) const noexcept {
   try {
     if (admission.refusal.has_value()) return *admission.refusal;
-    return admission.route->handle(context_, {.request = request,
-                                              .collection = admission.collection,
-                                              .key = admission.key,
-                                              .parameters = admission.parameters,
-                                              .has_binary_body = admission.has_binary_body,
-                                              .wants_binary = admission.wants_binary,
-                                              .is_here = is_here});
+    if (admission.has_gzip_body) return call_unpacked(admission, request);
+    Response response =
+        admission.route->handle(context_, {.request = request,
+                                           .collection = admission.collection,
+                                           .key = admission.key,
+                                           .parameters = admission.parameters,
+                                           .has_binary_body = admission.has_binary_body,
+                                           .wants_binary = admission.wants_binary,
+                                           .is_here = is_here});
+    if (response.body.size() >= context_.limits.gzip_answer_bytes_min) {
+      pack(admission, response);
+    }
+    return response;
   } catch (const std::bad_alloc&) {
     return problem(ProblemCode::kOverloaded, "out of memory");
   } catch (const std::exception& error) {

@@ -8,6 +8,7 @@
 
 #include "server/auth.h"
 #include "server/call.h"
+#include "server/hosts.h"
 #include "server/request.h"
 #include "server/response.h"
 #include "server/routes.h"
@@ -22,13 +23,16 @@ struct Admission {
   std::string key;
   std::vector<std::pair<std::string, std::string>> parameters;
   bool has_binary_body = false;
+  bool has_gzip_body = false;
+  bool accepts_gzip = false;
   bool wants_binary = false;
 };
 
 // All calls may run at once from many threads.
 class App {
  public:
-  App(Context context, KeyRing keys) : context_(std::move(context)), keys_(std::move(keys)) {}
+  App(Context context, KeyRing keys, Hosts hosts = {})
+      : context_(std::move(context)), keys_(std::move(keys)), hosts_(std::move(hosts)) {}
 
   // Before the body is there, so that nobody uploads what is refused anyway.
   Admission admit(const RequestHead& head) const;
@@ -41,10 +45,12 @@ class App {
 
  private:
   Response call(const Admission& admission, const Request& request, bool is_here) const noexcept;
+  Response call_unpacked(const Admission& admission, const Request& request) const;
   std::optional<Response> refuse_access(const Route* route, const RequestHead& head) const;
 
   Context context_;
   KeyRing keys_;
+  Hosts hosts_;
 };
 
 }  // namespace roxanne::server

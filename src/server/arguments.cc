@@ -4,8 +4,21 @@
 
 #include "base/key_text.h"
 #include "base/status_macros.h"
+#include "server/problem.h"
 
 namespace roxanne::server {
+
+Deadline deadline_of(const Limits& limits) {
+  return std::chrono::steady_clock::now() + std::chrono::milliseconds(limits.search_timeout_ms);
+}
+
+Response read_problem(const Status& status, const Limits& limits) {
+  if (status.code() != StatusCode::kCancelled) return problem(status);
+  return problem(ProblemCode::kCancelled, "it was not done within " +
+                                              std::to_string(limits.search_timeout_ms) +
+                                              " ms (--search-timeout-ms): ask for less at a time");
+}
+
 Result<WithFields> parse_with(const std::vector<std::string>& names) {
   WithFields with;
   for (const std::string& name : names) {

@@ -9,11 +9,17 @@
 #include "roxanne/roxanne.h"
 #include "server/answer_json.h"
 #include "server/call.h"
+#include "server/response.h"
 
 namespace roxanne::server {
 
 // "payload", "vector". kInvalidArgument.
 Result<WithFields> parse_with(const std::vector<std::string>& names);
+
+// When a read that begins now is stopped.
+Deadline deadline_of(const Limits& limits);
+// A failure of such a read: says of one that was stopped which limit that was.
+Response read_problem(const Status& status, const Limits& limits);
 
 // The parameters behind "?", each known, each once.
 class Parameters {

@@ -18,6 +18,7 @@ Status check_limits(const Limits& limits) {
       {"body-bytes-max", limits.body_bytes_max, 1024, uint64_t{4} << 30},
       {"body-bytes-in-flight-max", limits.body_bytes_in_flight_max, limits.body_bytes_max,
        UINT64_MAX},
+      {"answer-bytes-in-flight-max", limits.answer_bytes_in_flight_max, 64u << 10, UINT64_MAX},
       {"points-per-batch-max", limits.points_per_batch_max, 1, kBatchRowsMax},
       {"queries-per-search-max", limits.queries_per_search_max, 1, kBatchRowsMax},
       {"search-k-max", limits.search_k_max, 1, kSearchKMax},
@@ -26,6 +27,7 @@ Status check_limits(const Limits& limits) {
       {"answers-with-fields-per-search-max", limits.answers_with_fields_per_search_max, 1,
        UINT64_MAX},
       {"scroll-points-max", limits.scroll_points_max, 1, 100'000},
+      {"gzip-answer-bytes-min", limits.gzip_answer_bytes_min, 1, UINT64_MAX},
       {"connections-max", limits.connections_max, 1, 1'000'000},
       {"connections-per-address-max", limits.connections_per_address_max, 1, 1'000'000},
       {"search-queue-max", limits.search_queue_max, 1, 1'000'000},
@@ -34,6 +36,7 @@ Status check_limits(const Limits& limits) {
       {"idle-timeout-ms", limits.idle_timeout_ms, 10, 86'400'000},
       {"write-timeout-ms", limits.write_timeout_ms, 10, 86'400'000},
       {"queue-timeout-ms", limits.queue_timeout_ms, 10, 86'400'000},
+      {"search-timeout-ms", limits.search_timeout_ms, 1, 86'400'000},
   };
   for (const Bound& bound : bounds) {
     if (bound.value >= bound.min && bound.value <= bound.max) continue;
@@ -73,11 +76,19 @@ bool is_loopback(const Address& address) {
   return !error && parsed.is_loopback();
 }
 
+Result<Hosts> answers_to(const Config& config) {
+  ROX_ASSIGN_OR_RETURN(const Address address, parse_address(config.listen));
+  const bool is_open = is_loopback(address) && config.keys.empty();
+  if (!is_open && config.allowed_hosts.empty()) return Hosts();
+  return Hosts::parse(config.allowed_hosts);
+}
+
 Status check_config(const Config& config) {
   ROX_ASSIGN_OR_RETURN(const Address address, parse_address(config.listen));
   if (config.tls_cert.empty() != config.tls_key.empty()) {
     return Status::invalid_argument("tls-cert and tls-key go together: give both or none");
   }
+  ROX_RETURN_IF_ERROR(answers_to(config).status());
   ROX_RETURN_IF_ERROR(check_limits(config.limits));
   if (is_loopback(address) || config.allow_insecure) return Status::ok();
   const bool has_tls = !config.tls_cert.empty();

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "roxanne/status.h"
+#include "server/hosts.h"
 #include "server/limits.h"
 #include "server/log.h"
 
@@ -14,6 +15,7 @@ struct Config {
   std::string tls_cert;                   // PEM files; both or none
   std::string tls_key;
   std::string keys;             // key file; empty: no keys
+  std::string allowed_hosts;    // "NAME,NAME": beside the machine's own; see answers_to()
   bool allow_insecure = false;  // an address that others reach, without keys or without TLS
   std::string snapshot_folder;
   uint32_t io_threads = 0;  // these and the next: 0 is one a processor
@@ -32,6 +34,10 @@ struct Address {
 // "localhost" is 127.0.0.1; other names are not looked up. kInvalidArgument.
 Result<Address> parse_address(const std::string& text);
 bool is_loopback(const Address& address);
+
+// Any, where only who has a key gets an answer, or where others are to reach it anyway.
+// kInvalidArgument.
+Result<Hosts> answers_to(const Config& config);
 
 // kInvalidArgument: what does not fit together, and what to do about it.
 Status check_config(const Config& config);

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "server/gzip.h"
+
 namespace roxanne::server {
 
 namespace http = boost::beast::http;
@@ -125,6 +127,7 @@ void HttpReader::Parser::on_request_impl(http::verb method, Text, Text target, i
   reader_.request_.head.method = method_of(method);
   reader_.request_.head.target = view(target);
   reader_.version_ = version;
+  reader_.request_.head.is_http_1_0 = version < 11;
 }
 
 void HttpReader::Parser::on_field_impl(http::field name, Text name_text, Text value, Error& error) {
@@ -138,13 +141,18 @@ bool HttpReader::take_field(http::field name, std::string_view name_text, std::s
   switch (name) {
     case http::field::host:
       ++host_count_;
+      head.host = value.substr(0, kFieldBytesMax);
       return true;
     case http::field::content_length:
       return take_length(value);
     case http::field::transfer_encoding:
       return take_transfer_encoding(value);
     case http::field::expect:
-      head.expects_continue = same_word(value, "100-continue");
+      // Older clients do not know what it is that comes then (RFC 9110, section 10.1.1).
+      head.expects_continue = version_ >= 11 && same_word(value, "100-continue");
+      return true;
+    case http::field::accept_encoding:
+      head.accepts_gzip = head.accepts_gzip || accepts_gzip(value);
       return true;
     case http::field::accept:
       kept = &head.accept;

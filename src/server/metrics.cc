@@ -179,6 +179,8 @@ void Metrics::append_server(std::string& out) const {
              queue_refused_total);
   writer.one("roxanne_body_bytes_in_flight", "gauge", "Bodies of requests that are not answered.",
              body_bytes_in_flight);
+  writer.one("roxanne_answer_bytes_in_flight", "gauge",
+             "Answers of 16 KiB and more that are not sent yet.", answer_bytes_in_flight);
 }
 
 void Metrics::append_search(std::string& out) const {

@@ -32,6 +32,7 @@ class Metrics {
   std::atomic<uint64_t> write_queue{0};
   std::atomic<uint64_t> queue_refused_total{0};
   std::atomic<uint64_t> body_bytes_in_flight{0};
+  std::atomic<uint64_t> answer_bytes_in_flight{0};
   std::atomic<bool> is_ready{false};
 
   // All of it, and what the database says of itself.

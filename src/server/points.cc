@@ -1,4 +1,5 @@
 // Routes of points: written, read and deleted by key.
+#include "base/deadline.h"
 #include "base/key_text.h"
 #include "base/status_macros.h"
 #include "json/json_object.h"
@@ -71,9 +72,10 @@ Result<bool> append_point_of(const Collection& collection, const Key& key, const
 }
 
 Result<std::string> points_json(const Collection& collection, const Keys& keys,
-                                const WithFields& with) {
+                                const WithFields& with, Deadline deadline) {
   std::string found, missing;
   for (size_t i = 0; i < keys.size(); ++i) {
+    ROX_RETURN_IF_ERROR(base::check_deadline(deadline));
     const Key key = keys.view().key(i);
     const size_t before = found.size();
     if (before > 0) found += ',';
@@ -125,8 +127,8 @@ Response get_points(const Context& context, const Call& call) {
                        std::to_string(context.limits.answers_with_fields_per_search_max) +
                        " (--answers-with-fields-per-search-max)");
   }
-  auto body = points_json(*collection, *keys, *with);
-  if (!body) return problem(body.status());
+  auto body = points_json(*collection, *keys, *with, deadline_of(context.limits));
+  if (!body) return read_problem(body.status(), context.limits);
   return {.body = std::move(body).value()};
 }
 

@@ -8,7 +8,7 @@
 namespace roxanne::server {
 namespace {
 
-constexpr std::array<ProblemKind, 25> kKinds = {{
+constexpr std::array<ProblemKind, 26> kKinds = {{
     {ProblemCode::kInvalidArgument, "invalid_argument", 400, "The request asks for what cannot be"},
     {ProblemCode::kNotFound, "not_found", 404, "There is no such thing"},
     {ProblemCode::kAlreadyExists, "already_exists", 409, "It is there already"},
@@ -34,6 +34,7 @@ constexpr std::array<ProblemKind, 25> kKinds = {{
     {ProblemCode::kOverloaded, "overloaded", 503, "Too much is asked at the moment"},
     {ProblemCode::kShuttingDown, "shutting_down", 503, "The server is shutting down"},
     {ProblemCode::kHttpVersion, "http_version", 505, "Only HTTP/1.1 and HTTP/1.0 are spoken"},
+    {ProblemCode::kMisdirected, "misdirected", 421, "The host is not this server's"},
 }};
 
 constexpr bool in_order() {

@@ -38,6 +38,7 @@ enum class ProblemCode : uint8_t {
   kOverloaded,  // a queue is full, or the request waited too long in it
   kShuttingDown,
   kHttpVersion,
+  kMisdirected,  // by a name that is not the server's
 };
 
 struct ProblemKind {

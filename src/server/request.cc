@@ -27,12 +27,12 @@ std::string_view method_name(Method method) {
 
 void RequestHead::clear() {
   method = Method::kOther;
-  for (std::string* text : {&target, &accept, &authorization, &content_encoding, &content_type,
-                            &request_id, &traceparent}) {
+  for (std::string* text : {&target, &host, &accept, &authorization, &content_encoding,
+                            &content_type, &request_id, &traceparent}) {
     text->clear();
   }
   content_length.reset();
-  is_chunked = expects_continue = keep_alive = false;
+  is_chunked = accepts_gzip = expects_continue = keep_alive = is_http_1_0 = false;
 }
 
 void Request::clear() {

@@ -15,6 +15,7 @@ std::string_view method_name(Method method);
 struct RequestHead {
   Method method = Method::kOther;
   std::string target;
+  std::string host;
   std::string accept;
   std::string authorization;
   std::string content_encoding;
@@ -23,8 +24,10 @@ struct RequestHead {
   std::string traceparent;
   std::optional<uint64_t> content_length;
   bool is_chunked = false;
+  bool accepts_gzip = false;
   bool expects_continue = false;
   bool keep_alive = false;
+  bool is_http_1_0 = false;
 
   bool has_body() const { return is_chunked || content_length.value_or(0) > 0; }
   void clear();

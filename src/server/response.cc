@@ -42,6 +42,8 @@ std::string_view reason_phrase(int status) {
       return "URI Too Long";
     case 415:
       return "Unsupported Media Type";
+    case 421:
+      return "Misdirected Request";
     case 429:
       return "Too Many Requests";
     case 431:
@@ -77,7 +79,11 @@ void append_head(const Response& response, const HeadOptions& options, std::stri
   // Answers are never to be guessed at by a browser.
   out += "\r\nX-Content-Type-Options: nosniff\r\n";
   out += response.fields;
-  if (!options.keep_alive) out += "Connection: close\r\n";
+  if (!options.keep_alive) {
+    out += "Connection: close\r\n";
+  } else if (options.says_so) {
+    out += "Connection: keep-alive\r\n";
+  }
   out += "\r\n";
 }
 

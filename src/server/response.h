@@ -26,6 +26,7 @@ std::string_view reason_phrase(int status);
 struct HeadOptions {
   std::string_view request_id;
   bool keep_alive = true;
+  bool says_so = false;  // to clients of HTTP/1.0, which take it for granted that it is not
 };
 // Status line and header fields, up to the empty line.
 void append_head(const Response& response, const HeadOptions& options, std::string& out);

@@ -35,11 +35,12 @@ Result<Page> read_page(const Context& context, const Call& call, const Collectio
   return page;
 }
 
-Result<std::string> page_json(const Collection& collection, const Page& page) {
+Result<std::string> page_json(const Collection& collection, const Page& page, Deadline deadline) {
   ROX_ASSIGN_OR_RETURN(PointScan scan, collection.scan({.order = ScanOrder::kKey,
                                                         .after = page.after,
                                                         .with_vector = page.with.vector,
-                                                        .with_payload = page.with.payload}));
+                                                        .with_payload = page.with.payload,
+                                                        .deadline = deadline}));
   ROX_ASSIGN_OR_RETURN(const std::vector<Point> points, scan.next(page.limit));
   std::string body = "{\"points\":[";
   for (size_t i = 0; i < points.size(); ++i) {
@@ -63,8 +64,8 @@ Response scroll_points(const Context& context, const Call& call) {
   if (!collection) return problem(collection.status());
   const auto page = read_page(context, call, *collection);
   if (!page) return problem(page.status());
-  auto body = page_json(*collection, *page);
-  if (!body) return problem(body.status());
+  auto body = page_json(*collection, *page, deadline_of(context.limits));
+  if (!body) return read_problem(body.status(), context.limits);
   return {.body = std::move(body).value()};
 }
 

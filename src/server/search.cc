@@ -114,23 +114,11 @@ bool is_short(const Query& query) {
          query.options.search_list_size <= kShortListSizeMax;
 }
 
-// Like the point of a key, which is itself left out.
-Result<std::vector<Neighbor>> search_key(const Collection& collection, const Query& query) {
-  ROX_ASSIGN_OR_RETURN(const Point point, collection.get(*query.key, {.with_payload = false}));
-  SearchOptions options = query.options;
-  options.k = std::min(options.k + 1, kSearchKMax);
-  ROX_ASSIGN_OR_RETURN(auto neighbors, collection.search(point.vector.view(), options));
-  const auto is_self = [&](const Neighbor& neighbor) { return neighbor.key == *query.key; };
-  neighbors.erase(std::remove_if(neighbors.begin(), neighbors.end(), is_self), neighbors.end());
-  if (neighbors.size() > query.options.k) neighbors.resize(query.options.k);
-  return neighbors;
-}
-
 Result<Answers> run(const Collection& collection, const Query& query) {
   if (query.is_batch) return collection.search(*query.rows, query.options);
   Answers answers;
   if (query.key.has_value()) {
-    ROX_ASSIGN_OR_RETURN(answers.emplace_back(), search_key(collection, query));
+    ROX_ASSIGN_OR_RETURN(answers.emplace_back(), collection.search_like(*query.key, query.options));
   } else {
     const MatrixView& rows = *query.rows;
     ROX_ASSIGN_OR_RETURN(
@@ -172,8 +160,9 @@ Response search_points(const Context& context, const Call& call) {
   if (call.is_here && !is_short(query)) return {.status = kElsewhere};
   SearchStats cost;
   query.options.stats = &cost;
+  if (!call.is_here) query.options.deadline = deadline_of(context.limits);
   const auto answers = run(*collection, query);
-  if (!answers) return problem(answers.status());
+  if (!answers) return read_problem(answers.status(), context.limits);
   context.metrics.add_search(cost);
   context.quick_searches.note(call.collection, cost.latency_us);
   Response response;

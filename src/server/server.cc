@@ -47,12 +47,12 @@ Status load_tls(const Config& config, asio::ssl::context& tls) {
 
 class Server::Impl {
  public:
-  Impl(Database& database, const Config& config, KeyRing keys)
+  Impl(Database& database, const Config& config, KeyRing keys, Hosts hosts)
       : config_(config),
         log_(config.log_level),
         tls_(asio::ssl::context::tls_server),
         app_({database, config_.limits, metrics_, quick_searches_, config.snapshot_folder},
-             std::move(keys)),
+             std::move(keys), std::move(hosts)),
         searches_({thread_count(config.search_threads), config.limits.search_queue_max,
                    metrics_.search_queue}),
         writes_({config.write_threads, config.limits.write_queue_max, metrics_.write_queue}),
@@ -181,7 +181,8 @@ Result<std::unique_ptr<Server>> Server::start(Database& database, const Config& 
   if (!config.keys.empty()) {
     ROX_ASSIGN_OR_RETURN(keys, KeyRing::load(config.keys));
   }
-  auto impl = std::make_unique<Impl>(database, config, std::move(keys));
+  ROX_ASSIGN_OR_RETURN(Hosts hosts, answers_to(config));
+  auto impl = std::make_unique<Impl>(database, config, std::move(keys), std::move(hosts));
   ROX_RETURN_IF_ERROR(impl->listen(address));
   if (const std::string warning = key_file_warning(config.keys); !warning.empty()) {
     impl->log().write(LogLevel::kWarning, "key file", json::Object().add("detail", warning));

@@ -16,6 +16,8 @@ constexpr size_t kBufferBytesMore = 8u << 10;
 // A refused request's body up to this size is read and thrown away, so that its connection can go
 // on.
 constexpr uint64_t kThrownAwayBytesMax = 64u << 10;
+// Smaller answers are not counted: as many as there may be connections take little.
+constexpr uint64_t kCountedAnswerBytesMin = 16u << 10;
 constexpr size_t kLingerBytesMax = 4u << 20;
 constexpr auto kLingerTime = std::chrono::seconds(2);
 
@@ -38,6 +40,7 @@ Session::Session(Shared& shared, std::string peer)
 
 Session::~Session() {
   shared_.metrics.body_bytes_in_flight.fetch_sub(body_bytes_counted_);
+  shared_.metrics.answer_bytes_in_flight.fetch_sub(answer_bytes_counted_);
   shared_.metrics.connections.fetch_sub(1);
 }
 
@@ -143,6 +146,27 @@ bool Session::count_body() {
   return false;
 }
 
+// Answers of all connections together are bounded: one that would be too many is put away. Answers
+// to writes are too small to be.
+void Session::count_answer() {
+  const uint64_t bytes = response_.body.size();
+  if (bytes < kCountedAnswerBytesMin) return;
+  const uint64_t most = shared_.limits.answer_bytes_in_flight_max;
+  const uint64_t before = shared_.metrics.answer_bytes_in_flight.fetch_add(bytes);
+  answer_bytes_counted_ = bytes;
+  if (before + bytes <= most) return;
+  shared_.metrics.answer_bytes_in_flight.fetch_sub(std::exchange(answer_bytes_counted_, 0));
+  response_ =
+      bytes > most
+          ? problem(ProblemCode::kInvalidArgument,
+                    "the answer would have " + std::to_string(bytes) + " bytes, more than " +
+                        std::to_string(most) +
+                        " (--answer-bytes-in-flight-max): ask for less at a time")
+          : problem(ProblemCode::kOverloaded,
+                    "the answers to all requests together take too much memory: clients are slow "
+                    "to take them (--answer-bytes-in-flight-max)");
+}
+
 bool Session::on_head() {
   const RequestHead& head = reader_.request().head;
   admission_ = shared_.app.admit(head);
@@ -184,11 +208,14 @@ void Session::run() noexcept {
 bool Session::answer(Response response) {
   const RequestHead& head = reader_.request().head;
   response_ = std::move(response);
+  count_answer();
   keeps_alive_ = head.keep_alive && !response_.close && !shared_.is_draining;
   sends_body_ = head.method != Method::kHead;
   request_id_ = is_request_id(head.request_id) ? head.request_id : new_request_id();
   out_.clear();
-  append_head(response_, {.request_id = request_id_, .keep_alive = keeps_alive_}, out_);
+  append_head(response_,
+              {.request_id = request_id_, .keep_alive = keeps_alive_, .says_so = head.is_http_1_0},
+              out_);
   const bool was_answering = phase_ == Phase::kAnswering;
   const double seconds = was_answering ? seconds_since(received_) : 0;
   shared_.metrics.add_response(admission_.route, response_.status);
@@ -221,6 +248,9 @@ bool Session::after_answer() {
   response_ = Response();  // with its memory: connections may be idle for long
   admission_ = Admission();
   shared_.metrics.body_bytes_in_flight.fetch_sub(std::exchange(body_bytes_counted_, 0));
+  if (answer_bytes_counted_ > 0) {
+    shared_.metrics.answer_bytes_in_flight.fetch_sub(std::exchange(answer_bytes_counted_, 0));
+  }
   if (!keeps_alive_) {
     begin_ = end_ = 0;  // all of the buffer is free for what is thrown away
     enter(Phase::kLingering);

@@ -89,6 +89,7 @@ class Session : public Job, public std::enable_shared_from_this<Session> {
   bool after_answer();
   bool wait_for_bytes();
   bool count_body();
+  void count_answer();
   void log_answer(double seconds);
 
   const std::string peer_;
@@ -98,6 +99,7 @@ class Session : public Job, public std::enable_shared_from_this<Session> {
   const size_t capacity_;
   size_t begin_ = 0, end_ = 0;  // bytes of it that are not taken yet
   uint64_t body_bytes_counted_ = 0;
+  uint64_t answer_bytes_counted_ = 0;
   size_t lingered_bytes_ = 0;
   bool keeps_alive_ = true;
   std::string request_id_;

@@ -122,18 +122,32 @@ class TlsSession final : public Session {
 
   bool write_all() override {
     boost::asio::post(stream_.get_executor(), [self = self()] {
-      const std::array<const_buffer, 2> all = {
-          boost::asio::buffer(self->out_),
-          const_buffer(self->response_.body.data(),
-                       self->sends_body_ ? self->response_.body.size() : 0)};
-      boost::asio::async_write(
-          self->stream_, all, [self](const error_code& error, size_t) { self->on_written(error); });
+      // A stream writes one thing at a time.
+      self->answer_waits_ = self->writes_interim_;
+      if (!self->answer_waits_) self->write_answer();
     });
     return false;
   }
 
-  // Part of the answer's bytes would be sent out of turn: clients that wait for it do not for long.
-  void write_now(std::string_view) override {}
+  void write_now(std::string_view text) override {
+    if (std::exchange(writes_interim_, true)) return;
+    interim_ = text;
+    boost::asio::async_write(stream_, boost::asio::buffer(interim_),
+                             [self = self()](const error_code&, size_t) {
+                               self->writes_interim_ = false;
+                               // Where that failed, so does this, and says so.
+                               if (std::exchange(self->answer_waits_, false)) self->write_answer();
+                             });
+  }
+
+  void write_answer() {
+    const std::array<const_buffer, 2> all = {
+        boost::asio::buffer(out_),
+        const_buffer(response_.body.data(), sends_body_ ? response_.body.size() : 0)};
+    boost::asio::async_write(stream_, all, [self = self()](const error_code& error, size_t) {
+      self->on_written(error);
+    });
+  }
 
   void end_sending() override {
     stream_.async_shutdown([self = self()](const error_code& error) {
@@ -153,6 +167,9 @@ class TlsSession final : public Session {
   }
 
   boost::asio::ssl::stream<Socket> stream_;
+  std::string interim_;          // "100 Continue"
+  bool writes_interim_ = false;  // it is under way
+  bool answer_waits_ = false;    // for that
 };
 
 }  // namespace
