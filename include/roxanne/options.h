@@ -148,6 +148,13 @@ struct ScanOptions {
   bool with_payload = true;
 };
 
+// What computes a graph when it is built; the graph is the same. Searches never need any.
+enum class Accelerator : uint8_t {
+  kAuto = 0,  // devices where there are any that can be used, else the processor
+  kCpu = 1,   // the processor
+  kCuda = 2,  // CUDA devices, or an error
+};
+
 struct IndexOptions {
   // Builds the graph anew where anything waits to be taken in, however little; still nothing where
   // nothing does.

@@ -81,6 +81,7 @@ class EmulatedEngine final : public Engine {
                std::span<const uint32_t>& kept) override {
     ROX_RETURN_IF_ERROR(may_go_on());
     ROX_CHECK(row_count <= shape_.batch_rows);
+    ROX_CHECK(nodes.size() <= kPruneNodesMax);
     kept_.assign(nodes.size() * rule.max_degree, 0xabababab);
     for (size_t i = 0; i < nodes.size(); ++i) {
       ROX_CHECK(nodes[i].first + nodes[i].count < row_count);

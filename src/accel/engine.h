@@ -31,6 +31,7 @@ struct EngineShape {
 };
 // As graph::NearestRows::kMostNeighbours.
 inline constexpr size_t kNearestMax = 16;
+inline constexpr size_t kPruneNodesMax = 8192;  // of one call
 
 // Host memory that the next call sends: the caller fills rows [0, n) of it.
 struct Stage {
@@ -74,8 +75,8 @@ class Engine {
   // Puts at most shape().edges_max() edges in ascending order, each once.
   virtual Status sort_edges(std::vector<uint64_t>& edges) = 0;
 
-  // For every node, of staged codes, rule.max_degree candidates' numbers, best first, then kNoRow.
-  // `kept` lives until the next call.
+  // For every node (at most kPruneNodesMax), of staged codes, rule.max_degree candidates' numbers,
+  // best first, then kNoRow. `kept` lives until the next call.
   virtual Status prune(size_t row_count, std::span<const PruneNode> nodes, const PruneRule& rule,
                        std::span<const uint32_t>& kept) = 0;
 };

@@ -53,6 +53,34 @@ struct NearList {
       rows[0] = row;
     }
   }
+  // Takes the nearest of both lists: of the i-th nearest here and the i-th farthest there, the
+  // nearer one is among them, and what is left is sorted by a bitonic merge.
+  ROX_DEVICE void merge(const NearList& other) {
+    static_assert((K & (K - 1)) == 0);
+    ROX_UNROLL
+    for (int i = 0; i < K; ++i) {
+      const int j = K - 1 - i;
+      if (precedes(other.distances[j], other.rows[j], i)) {
+        distances[i] = other.distances[j];
+        rows[i] = other.rows[j];
+      }
+    }
+    ROX_UNROLL
+    for (int step = K / 2; step > 0; step /= 2) {
+      ROX_UNROLL
+      for (int i = 0; i < K; ++i) {
+        if ((i & step) == 0 && precedes(distances[i + step], rows[i + step], i)) swap(i, i + step);
+      }
+    }
+  }
+  ROX_DEVICE void swap(int i, int j) {
+    const int32_t distance = distances[i];
+    const uint32_t row = rows[i];
+    distances[i] = distances[j];
+    rows[i] = rows[j];
+    distances[j] = distance;
+    rows[j] = row;
+  }
 };
 
 struct ColumnSums {
@@ -210,12 +238,7 @@ class NearestTile {
     for (int which = 0; which < 2; ++which) {
       exec_.each([&](int thread) { mine_[thread] = lists_[thread].of[which]; });
       exec_.exchange(mine_, others_, mask);
-      exec_.each([&](int thread) {
-        ROX_UNROLL
-        for (int i = 0; i < K; ++i) {
-          lists_[thread].of[which].insert(others_[thread].distances[i], others_[thread].rows[i]);
-        }
-      });
+      exec_.each([&](int thread) { lists_[thread].of[which].merge(others_[thread]); });
     }
   }
 

@@ -23,7 +23,9 @@ Status NodeBatch::add(uint32_t point, std::span<const uint32_t> candidates) {
     set(point, pruner_.prune(point, candidates));
     return Status::ok();
   }
-  if (!pending_.empty() && batch_.room() < rows) ROX_RETURN_IF_ERROR(send());
+  if (!pending_.empty() && (batch_.room() < rows || nodes_.size() == kPruneNodesMax)) {
+    ROX_RETURN_IF_ERROR(send());
+  }
   if (pending_.empty()) batch_.begin(false, {});
   ids_.assign(candidates.begin(), candidates.end());
   ids_.push_back(point);
