@@ -195,7 +195,8 @@ class GraphBuild {
     return Status::ok();
   }
 
-  // What devices read and write of the host's memory is a part of what the build may take.
+  // What devices read and write of the host's memory is beside what the build takes, and a share of
+  // it.
   Status choose_builder() {
     if (is_promotion_) return Status::ok();  // its edges are there
     accel::DeviceOptions device;
