@@ -92,8 +92,10 @@ class DeviceBuild {
     const size_t count = points_.count(), fanout = leaders_.fanout;
     const auto leader_count = static_cast<uint32_t>(leaders_.places.size());
     const graph::Points::Frame frame = points_.frame(leaders_.places, graph::kFrameHeadroom);
-    const size_t block_points =
-        std::min(kBlockPoints, engines_[0]->shape().batch_rows - leader_count);
+    size_t block_points = kBlockPoints;  // that any engine takes: devices may differ
+    for (const auto& engine : engines_) {
+      block_points = std::min(block_points, engine->shape().batch_rows - leader_count);
+    }
     Pieces blocks((count + block_points - 1) / block_points);
     std::atomic<size_t> done{0};
     on_lanes([&](Engine& engine) -> Status {
