@@ -27,6 +27,7 @@ class Command {
 
 std::unique_ptr<Command> make_create_command();
 std::unique_ptr<Command> make_import_command();
+std::unique_ptr<Command> make_index_command();
 std::unique_ptr<Command> make_search_command();
 std::unique_ptr<Command> make_get_command();
 std::unique_ptr<Command> make_delete_command();

@@ -9,6 +9,7 @@
 #include "cli/failure.h"
 #include "cli/import_report.h"
 #include "cli/import_source.h"
+#include "cli/index_run.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "cli/read_ahead.h"
@@ -62,6 +63,7 @@ class ImportCommand final : public Command {
     app.add_flag("--no-index", no_index_, "build no index at the end");
     add_bytes(app, "--serve-memory", serving_memory_bytes_,
               "build an index that a server with this --memory-limit can use");
+    add_accelerator(app, accelerator_);
     add_metric(app, metric_, "of a new collection (default: l2)");
     add_scalar_type(app, type_, "of a new collection from jsonl (default: f32)");
     add_key_type(app, key_type_, "of a new collection (default: as the keys are)");
@@ -81,7 +83,7 @@ class ImportCommand final : public Command {
   void check_existing(const Collection& collection, const eval::VectorFileInfo& info) const;
   static std::optional<ImportBatch> next_batch(ReadAhead<ImportBatch>& reading);
   void load(const Collection& collection);
-  void build_index(Collection collection);
+  void build_index(const Collection& collection);
   void write(const Collection& collection, const ImportBatch& batch);
   [[noreturn]] void fail(const Failure& failure);
 
@@ -95,6 +97,7 @@ class ImportCommand final : public Command {
   // Shared with the thread that reads ahead, which may outlive this where a pipe stays silent.
   std::shared_ptr<ImportSource> rows_;
   bool no_index_ = false;
+  Accelerator accelerator_ = Accelerator::kAuto;
   uint64_t serving_memory_bytes_ = 0;
   bool made_collection_ = false;
   ImportTotals totals_;
@@ -118,6 +121,7 @@ int ImportCommand::run() {
   const uint64_t limit = arguments_.memory_limit_bytes;
   source_.batch_bytes =
       limit == 0 ? kBatchBytes : std::clamp(limit / kMemoryShare, kBatchBytesMin, kBatchBytes);
+  require(accelerator_status(accelerator_));  // not after hours of loading
   catch_interrupts();
   open();
   const Collection collection = open_or_create(*database_, rows_->info());
@@ -131,7 +135,7 @@ int ImportCommand::run() {
     fail(failure);
   }
   report_import(totals_, arguments_.json);
-  return totals_.interrupted || totals_.index_interrupted ? kExitFailure : kExitOk;
+  return totals_.interrupted || totals_.index.interrupted ? kExitFailure : kExitOk;
 }
 
 // Opens the database where it is there, then the files, and only then makes what is missing: a
@@ -242,27 +246,11 @@ void ImportCommand::load(const Collection& collection) {
 }
 
 // What is in stays in, whatever becomes of the graph.
-void ImportCommand::build_index(Collection collection) {
-  const uint64_t indexed_before = take(collection.info()).index.points;
-  Progress progress("index", "");
+void ImportCommand::build_index(const Collection& collection) {
   IndexOptions options;
   options.serving_memory_bytes = serving_memory_bytes_;
-  options.progress = [&](std::string_view phase, double fraction) {
-    progress.relabel("index: " + std::string(phase));
-    progress.update(0, fraction);
-    return !interrupted();
-  };
-  const Status built = collection.build_index(options);
-  totals_.index_seconds = progress.seconds();
-  if (built.code() == StatusCode::kCancelled) {
-    totals_.index_interrupted = true;
-  } else if (built.code() == StatusCode::kUnsupported) {
-    totals_.index_refused = built.message();
-  } else {
-    require(built);
-    const uint64_t indexed = take(collection.info()).index.points;
-    if (indexed != indexed_before) totals_.indexed_points = indexed;
-  }
+  options.accelerator = accelerator_;
+  totals_.index = run_index(collection, options);
 }
 
 void ImportCommand::write(const Collection& collection, const ImportBatch& batch) {

@@ -27,17 +27,12 @@ std::string summary(const ImportTotals& totals) {
 
 // "" where there is nothing to tell.
 std::string index_summary(const ImportTotals& totals) {
-  if (totals.index_interrupted) {
+  if (totals.index.interrupted) {
     return "interrupted: " + kept_text(totals) +
            ", but not all of them in the index; run the same command with --on-duplicate skip to "
            "go on";
   }
-  if (!totals.index_refused.empty()) {
-    return "no index was built, searches compare with every vector: " + totals.index_refused;
-  }
-  if (totals.indexed_points == 0) return "";
-  return "indexed " + format_count(totals.indexed_points) + " points in " +
-         format_duration(totals.index_seconds);
+  return index_text(totals.index);
 }
 
 }  // namespace
@@ -66,8 +61,8 @@ void report_import(const ImportTotals& totals, bool json) {
   object.add("replaced", totals.counts.replaced).add("skipped", totals.counts.skipped);
   object.add("seconds", totals.seconds).add("rows_per_second", rows_per_second(totals));
   object.add("bytes_read", totals.bytes_read).flag("interrupted", totals.interrupted);
-  object.add("index_seconds", totals.index_seconds).add("regime", totals.regime);
-  object.flag("index_interrupted", totals.index_interrupted);
+  object.add("regime", totals.regime);
+  add_index(object, totals.index);
   print_line(object.text());
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/index_run.h"
 #include "roxanne/options.h"
 
 namespace roxanne::cli {
@@ -17,11 +18,8 @@ struct ImportTotals {
   double seconds = 0;  // to load the rows
   bool interrupted = false;
 
-  double index_seconds = 0;
-  bool index_interrupted = false;
-  std::string index_refused;  // why there is no graph; "" where there is one or none is due
-  std::string regime;         // of the collection in the end
-  uint64_t indexed_points = 0;
+  IndexOutcome index;
+  std::string regime;  // of the collection in the end
 };
 
 // Of the whole, 0 to 1: by rows, else by bytes; absent where neither is known. `bytes_total` 0 is

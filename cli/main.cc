@@ -22,6 +22,7 @@ Commands all_commands() {
   Commands commands;
   commands.push_back(make_create_command());
   commands.push_back(make_import_command());
+  commands.push_back(make_index_command());
   commands.push_back(make_search_command());
   commands.push_back(make_get_command());
   commands.push_back(make_delete_command());

@@ -113,7 +113,7 @@ def test_help_and_version(folder):
     general = call("help").out
     equal(call("--help").out, general)
     for verb in ("create", "import", "search", "get", "delete", "eval", "ground-truth", "info",
-                 "verify", "export", "convert", "snapshot", "serve"):
+                 "index", "verify", "export", "convert", "snapshot", "serve"):
         assert f"  {verb} " in general, verb
         text = call(verb, "--help").out
         equal(call("help", verb).out, text)
@@ -135,6 +135,7 @@ def test_usage_mistakes(folder):
     call("info", code=USAGE, says="DB")
     call("info", "a", "b", code=USAGE, says="one argument too many")
     call("import", "x", "y", "--memory-limit", "64 parsecs", code=USAGE, says="64MiB")
+    call("import", "x", "y", "--accelerator", "tpu", code=USAGE, says="cuda|cpu|auto")
     call("import", "x", "y", "--on-duplicate", "maybe", code=USAGE, says="error|replace|skip")
     call("search", "x", code=USAGE, says="--query")
     call("search", "x", "--query", "q", "--key", "1", code=USAGE, says="either")
@@ -486,6 +487,35 @@ def clustered_rows(rows, dim=16, seed=1, clusters=40):
             for _ in range(rows)]
 
 
+def test_accelerators(folder):
+    """What there is depends on the machine and the build; that it is told does not."""
+    base = write_u8bin(folder / "base.u8bin", clustered_rows(12000))
+    db = folder / "db.rox"
+    imported = call("import", db, base, "--accelerator", "cpu", "--json").lines()[0]
+    equal((imported["accelerator"], imported["accelerator_note"]), ("cpu", ""))
+    plain = folder / "plain.rox"
+    call("import", plain, base, "--no-index")
+    tried = subprocess.run([roxanne, "index", plain, "--accelerator", "cuda", "--json"],
+                           capture_output=True, text=True, timeout=TIMEOUT_S)
+    if tried.returncode == OK:
+        equal(json.loads(tried.stdout)["accelerator"], "cuda")
+        return
+    equal(tried.returncode, FAILURE)
+    assert "accelerator cuda cannot be used: " in tried.stderr, tried.stderr
+    assert "auto and cpu build on the processor" in tried.stderr, tried.stderr
+    equal(info(plain)["collections"][0]["regime"], "exact")
+    # Before anything is made of a file.
+    call("import", folder / "none.rox", base, "--accelerator", "cuda", code=FAILURE, says="cuda")
+    assert not (folder / "none.rox").exists()
+    run = call("index", plain, "--accelerator", "auto", "--json", says="indexed 12,000 points")
+    told = run.lines()[0]
+    equal((told["accelerator"], told["regime"], told["indexed_points"]), ("cpu", "resident", 12000))
+    again = call("index", plain, "--json", says="nothing to index").lines()[0]
+    equal((again["accelerator"], again["indexed_points"]), ("", 12000))
+    call("index", folder / "none.rox", code=NOT_FOUND)
+    verify(plain)
+
+
 def test_index(folder):
     rows = 12000
     base = write_u8bin(folder / "base.u8bin", clustered_rows(rows))
@@ -503,6 +533,12 @@ def test_index(folder):
     imported = run.lines()[0]
     equal((imported["rows"], imported["regime"]), (rows, "resident"))
     assert imported["index_seconds"] > 0 and imported["seconds"] > 0, imported
+    phases = {phase["phase"]: phase for phase in imported["index_phases"]}
+    for name in ("partition", "prune", "encode"):
+        assert phases[name]["seconds"] >= 0, phases
+    assert phases["partition"]["points_per_second"] > 0, phases
+    total = sum(phase["seconds"] for phase in phases.values())
+    assert total <= imported["index_seconds"] + 1e-3, (phases, imported)
     told = info(db)["collections"][0]
     equal((told["regime"], told["index"]["points"], told["index_error"]), ("resident", rows, None))
     for name in ("search_list_size", "max_degree", "bytes_on_disk"):

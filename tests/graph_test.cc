@@ -17,6 +17,7 @@ namespace roxanne {
 namespace {
 
 using testing_support::checked_recall;
+using testing_support::info_of;
 using testing_support::numbers;
 using testing_support::RowMaker;
 using testing_support::wait_for;
@@ -47,6 +48,28 @@ class GraphTest : public testing_support::SmallGraphTest {
     return bytes;
   }
 };
+
+TEST_F(GraphTest, AnAcceleratorIsUsedOrRefusedAndToldOf) {
+  Collection collection = make(1000);
+  const Status usable = accelerator_status(Accelerator::kCuda);
+  IndexReport report;
+  IndexOptions options;
+  options.accelerator = Accelerator::kCuda;
+  options.report = &report;
+  const Status built = collection.build_index(options);
+  EXPECT_EQ(built.is_ok(), usable.is_ok());
+  if (!usable.is_ok()) {
+    EXPECT_EQ(built.code(), StatusCode::kInvalidArgument);
+    EXPECT_NE(built.message().find("cuda"), std::string::npos) << built.message();
+    EXPECT_EQ(report.accelerator, "");
+    EXPECT_EQ(info_of(collection).regime, "exact") << "nothing was built";
+    options.accelerator = Accelerator::kAuto;
+    ASSERT_TRUE(collection.build_index(options));
+    EXPECT_EQ(report.accelerator, "cpu");
+  }
+  EXPECT_EQ(info_of(collection).regime, "resident");
+  EXPECT_EQ(accelerator_status(Accelerator::kCpu).code(), StatusCode::kOk);
+}
 
 TEST_F(GraphTest, InfoSaysWhatServes) {
   Collection collection = make(1000);

@@ -92,8 +92,9 @@ class Collection {
   // compare with one by one cost less. With DatabaseOptions::automatic_index nobody needs to call
   // it.
   // kCancelled (by the callback, or the database closes), kReadOnly, kDiskFull, kIoError,
-  // kUnsupported (the memory limit is too small for it). After any error the graph serves as
-  // before, though some points may have been taken in.
+  // kUnsupported (the memory limit is too small for it), kInvalidArgument (an accelerator that is
+  // not there). After any error the graph serves as before, though some points may have been taken
+  // in.
   Status build_index(const IndexOptions& options = {});
 
   Result<CollectionInfo> info() const;

@@ -19,6 +19,9 @@ class DatabaseImpl;
 // The version of this library, "0.1.0".
 std::string_view version();
 
+// Whether IndexOptions::accelerator can be had here: kInvalidArgument says why not, and what to do.
+Status accelerator_status(Accelerator accelerator);
+
 // For programs that are little else than a database, at the beginning of main: the C library keeps
 // less memory that nobody uses, so that the process stays nearer to memory_limit_bytes. The tool
 // and the server do so. Without effect where the C library is not glibc.

@@ -157,6 +157,19 @@ struct ScanOptions {
   Deadline deadline = kNoDeadline;  // of all its next() calls
 };
 
+// What computes a graph when it is built; the graph is the same. Searches never need any.
+enum class Accelerator : uint8_t {
+  kAuto = 0,  // devices where there are any that can be used, else the processor
+  kCpu = 1,   // the processor
+  kCuda = 2,  // CUDA devices, or an error
+};
+
+// How a build went.
+struct IndexReport {
+  std::string accelerator;       // what computed the graph: "cpu", "cuda"; "" where none was built
+  std::string accelerator_note;  // why kAuto is not what was hoped for; "" where it is
+};
+
 struct IndexOptions {
   // Builds the graph anew where anything waits to be taken in, however little; still nothing where
   // nothing does.
@@ -165,6 +178,10 @@ struct IndexOptions {
   // own: the graph is built to fit it. Less than 32 MiB makes the smallest graph that there is, on
   // disk. 0 = this database's.
   uint64_t serving_memory_bytes = 0;
+  // kCuda where it cannot be had is kInvalidArgument, and nothing is built (accelerator_status()).
+  Accelerator accelerator = Accelerator::kAuto;
+  uint64_t device_memory_bytes = 0;  // of each device, that a build may take; 0 = most of it
+  IndexReport* report = nullptr;     // filled in, where given
   // Called now and then, by one thread at a time, with what is being done and the fraction done of
   // the whole; false cancels. May be empty. Must not throw, nor call the database.
   std::function<bool(std::string_view phase, double fraction)> progress;

@@ -1,6 +1,7 @@
 // The public classes: thin handles over what does the work.
 #include "roxanne/database.h"
 
+#include "accel/graph_builder.h"
 #include "base/status_macros.h"
 #include "database/collection_impl.h"
 #include "database/database_copy.h"
@@ -71,6 +72,8 @@ Result<PointScan> Collection::scan(const ScanOptions& options) const {
   ROX_ASSIGN_OR_RETURN(auto scan, database::ScanImpl::start(impl_, options));
   return PointScan(std::move(scan));
 }
+
+Status accelerator_status(Accelerator accelerator) { return accel::check_accelerator(accelerator); }
 
 Status Collection::build_index(const IndexOptions& options) {
   return impl_->database()->index_builder().build(impl_, options);

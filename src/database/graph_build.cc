@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "accel/graph_builder.h"
 #include "base/aligned_buffer.h"
 #include "base/status_macros.h"
 #include "base/stopwatch.h"
@@ -31,6 +32,8 @@ constexpr double kLinkShare = 0.60;
 constexpr double kDiskShare = 0.20;
 // Of taking points in, before a resident form is made.
 constexpr double kDrainShare = 0.5;
+// Of the memory of a build.
+constexpr uint64_t kPinnedShare = 8;
 // How long searches may hold on to a graph that has to make room.
 constexpr int kUnloadTries = 10'000;
 constexpr uint64_t kUnloadWaitUs = 1000;
@@ -70,6 +73,7 @@ class GraphBuild {
       ROX_RETURN_IF_ERROR(collection_.upkeep().checkpoint());
     }
     ROX_RETURN_IF_ERROR(reserve_memory());
+    ROX_RETURN_IF_ERROR(choose_builder());
     if (memory_.is_for_resident) ROX_RETURN_IF_ERROR(gather_rows());
     if (is_promotion_) {
       record_ = *collection_.graph_record();
@@ -191,6 +195,23 @@ class GraphBuild {
     return Status::ok();
   }
 
+  // What devices read and write of the host's memory is beside what the build takes, and a share of
+  // it.
+  Status choose_builder() {
+    if (is_promotion_) return Status::ok();  // its edges are there
+    accel::DeviceOptions device;
+    device.device_memory_bytes = options_.device_memory_bytes;
+    device.pinned_memory_bytes = memory_.build_bytes / kPinnedShare;
+    ROX_ASSIGN_OR_RETURN(builder_, accel::make_graph_builder(options_.accelerator, device));
+    return Status::ok();
+  }
+
+  void tell_builder() const {
+    if (options_.report == nullptr || builder_ == nullptr) return;
+    options_.report->accelerator = builder_->accelerator();
+    options_.report->accelerator_note = builder_->note();
+  }
+
   // Copies the version's rows: the file's blocks hold dead slots too.
   Status gather_rows() {
     const storage::RowLayout& layout = vectors_->file().layout();
@@ -217,6 +238,7 @@ class GraphBuild {
 
   Status write_and_serve() {
     ROX_RETURN_IF_ERROR(memory_.is_for_resident ? write_resident() : write_disk());
+    tell_builder();
     // The files and their names are on disk before the store names them. Keeps D8.
     ROX_RETURN_IF_ERROR(database_.file_system().sync_directory(
         database_.files().collection_path(collection_.id())));
@@ -255,6 +277,7 @@ class GraphBuild {
     build.thread_count = database_.options().thread_count;
     double done = kReadShare;  // what the phases before came to
     double share = kLinkShare;
+    build.builder = builder_.get();
     build.progress = [&](const index::BuildProgress& progress) {
       return goes_on(progress.phase, done + share * progress.fraction);
     };
@@ -330,6 +353,7 @@ class GraphBuild {
     build.serving_bytes = memory_.disk_bytes;
     build.scratch_prefix = paths_.resident + ".";
     build.thread_count = database_.options().thread_count;
+    build.builder = builder_.get();
     // It outlives this build: the index keeps it.
     build.is_unread_elsewhere = [&database = database_] { return database.no_readers_elsewhere(); };
     build.progress = [this, done, share](const index::BuildProgress& progress) {
@@ -369,6 +393,7 @@ class GraphBuild {
   std::shared_ptr<const Version> version_;       // what the graph is built of; shared with readers
   std::shared_ptr<index::VectorStore> vectors_;  // shared with the collection
   GraphBuildMemory memory_;
+  std::unique_ptr<accel::GraphBuilder> builder_;
   base::AlignedBuffer rows_;
   std::vector<uint32_t> slots_;
   std::vector<uint64_t> tags_;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string_view>
 
+#include "roxanne/options.h"
 #include "roxanne/status.h"
 
 namespace roxanne::database {
@@ -16,7 +17,11 @@ struct GraphBuildOptions {
   // Points that wait to be taken into a graph are left to whoever does that in the background.
   bool in_background = false;
   bool rebuild = false;
-  uint64_t serving_memory_bytes = 0;                                      // as in IndexOptions
+  // As in IndexOptions.
+  uint64_t serving_memory_bytes = 0;
+  Accelerator accelerator = Accelerator::kAuto;
+  uint64_t device_memory_bytes = 0;
+  IndexReport* report = nullptr;
   std::function<bool(std::string_view phase, double fraction)> progress;  // may be empty
   const std::atomic<bool>* cancelled = nullptr;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "accel/graph_builder.h"
 #include "base/status_macros.h"
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
@@ -106,6 +107,7 @@ Status IndexBuilder::build_in_turn(CollectionImpl& collection, const IndexOption
                                    Caller caller) {
   ROX_RETURN_IF_ERROR(collection.usable());
   ROX_RETURN_IF_ERROR(database_.check_writable());
+  ROX_RETURN_IF_ERROR(accel::check_accelerator(options.accelerator));
   ROX_RETURN_IF_ERROR(begin(collection, options));
   struct Turn {
     IndexBuilder& builder;
@@ -115,6 +117,9 @@ Status IndexBuilder::build_in_turn(CollectionImpl& collection, const IndexOption
                      {.in_background = caller == Caller::kBackground,
                       .rebuild = options.rebuild,
                       .serving_memory_bytes = options.serving_memory_bytes,
+                      .accelerator = options.accelerator,
+                      .device_memory_bytes = options.device_memory_bytes,
+                      .report = options.report,
                       .progress = options.progress,
                       .cancelled = &cancelled_});
 }

@@ -43,15 +43,34 @@ bool CandidateEdges::spill(size_t bucket, Bucket& target) {
   return is_kept;
 }
 
-bool CandidateEdges::merge(size_t bucket, Merged& merged) {
-  std::vector<std::vector<uint64_t>> chunks = std::move(buckets_[bucket]->chunks);
+size_t CandidateEdges::sources_in(size_t bucket) const {
+  return std::min(kBucketPoints, source_count_ - bucket * kBucketPoints);
+}
+
+bool CandidateEdges::take(size_t bucket, std::vector<std::vector<uint64_t>>& chunks) {
+  chunks = std::move(buckets_[bucket]->chunks);
   buckets_[bucket]->chunks.clear();
-  if (spill_ != nullptr && !spill_->read(bucket, chunks.emplace_back())) {
-    failed_ = true;
-    return false;
-  }
+  if (spill_ != nullptr && !spill_->read(bucket, chunks.emplace_back())) failed_ = true;
+  return !failed_;
+}
+
+void CandidateEdges::group(size_t bucket, std::span<const uint64_t> sorted, Merged& merged) const {
   const size_t first = bucket * kBucketPoints;
-  const size_t sources = std::min(kBucketPoints, source_count_ - first);
+  merged.first_source = static_cast<uint32_t>(first);
+  merged.offsets.assign(sources_in(bucket) + 1, 0);
+  merged.targets.clear();
+  for (const uint64_t edge : sorted) {
+    ++merged.offsets[(edge >> 32) - first + 1];
+    merged.targets.push_back(static_cast<uint32_t>(edge));
+  }
+  for (size_t i = 1; i < merged.offsets.size(); ++i) merged.offsets[i] += merged.offsets[i - 1];
+}
+
+bool CandidateEdges::merge(size_t bucket, Merged& merged) {
+  std::vector<std::vector<uint64_t>> chunks;
+  if (!take(bucket, chunks)) return false;
+  const size_t first = bucket * kBucketPoints;
+  const size_t sources = sources_in(bucket);
   merged.first_source = static_cast<uint32_t>(first);
   merged.offsets.assign(sources + 1, 0);
   for (const auto& chunk : chunks) {

@@ -61,6 +61,12 @@ class CandidateEdges {
   // False where the spill failed. Lets go of the bucket's memory. Buckets may be merged at once.
   bool merge(size_t bucket, Merged& merged);
 
+  // The two halves of merge(), for who sorts elsewhere. All edges of a bucket, source << 32 |
+  // target, in no order, some more than once; false and memory as above.
+  bool take(size_t bucket, std::vector<std::vector<uint64_t>>& chunks);
+  // `sorted`: all edges of a bucket, ascending, each once.
+  void group(size_t bucket, std::span<const uint64_t> sorted, Merged& merged) const;
+
   bool failed() const { return failed_; }
 
  private:
@@ -74,6 +80,7 @@ class CandidateEdges {
   // Empties `pending` into the bucket.
   void append(size_t bucket, std::vector<uint64_t>& pending);
   bool spill(size_t bucket, Bucket& target);
+  size_t sources_in(size_t bucket) const;
 
   size_t source_count_;
   size_t bucket_chunks_max_;

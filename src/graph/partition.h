@@ -11,23 +11,11 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "graph/carving.h"
 #include "graph/nearest_rows.h"
 #include "graph/points.h"
 
 namespace roxanne::graph {
-
-struct PartitionOptions {
-  // Leaders that a point joins at the first and the second level; one at each later level.
-  size_t fanout_first = 10;
-  size_t fanout_second = 3;
-  size_t leaf_points_max = 512;
-  size_t leaf_points_min = 64;  // smaller groups are put together
-  double leader_fraction = 0.005;
-  size_t leaders_max = 1000;
-  // Leaves without a point below it are left out, and what would be carved into such. 0 = none are.
-  size_t source_count = 0;
-  uint64_t seed = 1;
-};
 
 // A leaf: at least two points, ascending, each once; and their codes.
 struct Leaf {

@@ -208,6 +208,32 @@ TEST(CandidateEdgesTest, SpilledOrNotTheSetsAreTheSame) {
   EXPECT_EQ(sources, kPoints);
 }
 
+TEST(CandidateEdgesTest, WhatIsTakenAndSortedElsewhereGroupsToTheSame) {
+  constexpr size_t kPoints = CandidateEdges::kBucketPoints + 100;
+  CandidateEdges merged_here(kPoints, 0, nullptr), sorted_elsewhere(kPoints, 0, nullptr);
+  std::mt19937 random(1);
+  {
+    CandidateEdges::Writer one(merged_here), other(sorted_elsewhere);
+    for (size_t i = 0; i < 100000; ++i) {
+      const uint32_t source = random() % kPoints, target = random() % 50;
+      one.add(source, target);
+      other.add(source, target);
+    }
+  }
+  for (size_t b = 0; b < merged_here.bucket_count(); ++b) {
+    CandidateEdges::Merged expected, grouped;
+    ASSERT_TRUE(merged_here.merge(b, expected));
+    std::vector<std::vector<uint64_t>> chunks;
+    ASSERT_TRUE(sorted_elsewhere.take(b, chunks));
+    std::set<uint64_t> edges;
+    for (const auto& chunk : chunks) edges.insert(chunk.begin(), chunk.end());
+    sorted_elsewhere.group(b, std::vector<uint64_t>(edges.begin(), edges.end()), grouped);
+    EXPECT_EQ(grouped.first_source, expected.first_source);
+    EXPECT_EQ(grouped.offsets, expected.offsets);
+    EXPECT_EQ(grouped.targets, expected.targets);
+  }
+}
+
 TEST(CandidateEdgesTest, AFailedSpillIsKnown) {
   MemorySpill spill;
   spill.fails = true;

@@ -6,8 +6,6 @@
 namespace roxanne::graph {
 namespace {
 
-// A hub of many equal points can have any number of candidates; beyond these it is only work.
-constexpr size_t kCandidatesMax = 256;
 // Kept neighbours that are compared with a candidate in one call: the nearest ones stand in for
 // most, so later calls are rarely needed.
 constexpr size_t kComparedTogether = 8;
@@ -35,7 +33,7 @@ void RobustPrune::order(uint32_t point, std::span<const uint32_t> candidates) {
   for (size_t i = 0; i < count; ++i) ordered_[i] = {distances_[i], static_cast<uint32_t>(i)};
   // Candidates come in ascending order of id, so ties of rows are ties of ids.
   std::sort(ordered_.begin(), ordered_.end());
-  if (count > kCandidatesMax) ordered_.resize(kCandidatesMax);
+  if (count > kPrunedCandidatesMax) ordered_.resize(kPrunedCandidatesMax);
 }
 
 RobustPrune::Occlusion RobustPrune::occlusion(size_t i) {

@@ -24,6 +24,10 @@ struct PruneOptions {
   bool fill = false;
 };
 
+// A hub of many equal points can have any number of candidates; beyond these nearest ones it is
+// only work.
+inline constexpr size_t kPrunedCandidatesMax = 256;
+
 // Scratch of one thread.
 class RobustPrune {
  public:

@@ -325,6 +325,7 @@ class DiskBuild {
     options.metric = collection_.metric;
     options.thread_count = options_.thread_count;
     options.seed = options_.seed;
+    options.builder = options_.builder;
     options.leaf_neighbours = count_ < kFewPoints ? kLeafNeighboursOfFew : kLeafNeighbours;
     options.scratch_prefix = options_.scratch_prefix;
     if (options_.memory_bytes != 0) {

@@ -26,6 +26,7 @@ struct DiskBuildOptions {
   std::string scratch_prefix;  // of paths of files that are gone when the build ends
   size_t thread_count = 1;
   uint64_t seed = 1;
+  accel::GraphBuilder* builder = nullptr;  // of the edges; null = the processor
   // Edges that are known already: node i is the source's row i. Null = they are found.
   const graph::Adjacency* adjacency = nullptr;
   DiskTuning tuning;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "accel/graph_builder.h"
 #include "base/status_macros.h"
 #include "graph/build.h"
 #include "graph/random_ids.h"
@@ -125,7 +126,11 @@ class Build {
       return report(phase, fraction * kGraphShare);
     };
     graph::GraphCounts counts;
-    switch (build_graph(points, pool_, options, entries_, adjacency_, counts)) {
+    const auto processor = accel::make_processor_builder();
+    accel::GraphBuilder& builder = options_.builder != nullptr ? *options_.builder : *processor;
+    ROX_ASSIGN_OR_RETURN(const graph::GraphOutcome outcome,
+                         builder.build(points, pool_, options, entries_, adjacency_, counts));
+    switch (outcome) {
       case graph::GraphOutcome::kDone:
         return Status::ok();
       case graph::GraphOutcome::kStopped:

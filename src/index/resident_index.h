@@ -24,6 +24,9 @@
 #include "roxanne/types.h"
 #include "storage/file_system.h"
 
+namespace roxanne::accel {
+class GraphBuilder;
+}
 namespace roxanne::graph {
 class Adjacency;
 }
@@ -49,6 +52,7 @@ struct BuildOptions {
   uint64_t resident_bytes = 0;  // that the index may take when it serves; 0 = what it wants
   size_t thread_count = 1;
   uint64_t seed = 1;
+  accel::GraphBuilder* builder = nullptr;  // of the edges; null = the processor
   // Called from one thread at a time; false = cancel the build (kCancelled). May be empty.
   std::function<bool(const BuildProgress&)> progress;
   // Fills in the edges where they are known already: node i is row i. Empty: they are found.

@@ -190,10 +190,13 @@ class ShardLinker {
       return advance(begin_ + share_ * fraction).is_ok();
     };
     graph::GraphCounts counts;
-    const auto outcome = build_graph(points, pool_, options, entries_, adjacency, counts);
+    const auto processor = accel::make_processor_builder();
+    accel::GraphBuilder& builder = options_.builder != nullptr ? *options_.builder : *processor;
+    const auto outcome = builder.build(points, pool_, options, entries_, adjacency, counts);
     report_.spilled_bytes += spill.bytes_written();
-    if (outcome == graph::GraphOutcome::kSpillFailed) return spill.status();
-    if (outcome == graph::GraphOutcome::kDone) return Status::ok();
+    ROX_RETURN_IF_ERROR(outcome.status());
+    if (*outcome == graph::GraphOutcome::kSpillFailed) return spill.status();
+    if (*outcome == graph::GraphOutcome::kDone) return Status::ok();
     return Status::cancelled("linking the graph was cancelled");
   }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "accel/graph_builder.h"
 #include "base/thread_pool.h"
 #include "index/cells_view.h"
 #include "index/edge_file.h"
@@ -22,7 +23,8 @@ struct LinkOptions {
   size_t thread_count = 1;
   uint64_t seed = 1;
   size_t leaf_neighbours = 2;
-  std::string scratch_prefix;  // of paths of files that are gone when linking ends
+  accel::GraphBuilder* builder = nullptr;  // null = the processor
+  std::string scratch_prefix;              // of paths of files that are gone when linking ends
   // Hears of the fraction done; one thread at a time. False = stop (kCancelled). May be empty.
   std::function<bool(double fraction)> progress;
 };
