@@ -82,11 +82,8 @@ std::unique_ptr<GraphBuilder> make_device_builder(EngineMaker make_engines,
 
 Result<std::unique_ptr<GraphBuilder>> make_graph_builder(Accelerator wanted,
                                                          const DeviceOptions& options) {
-  if (wanted == Accelerator::kCpu || !has_devices_built_in()) {
-    ROX_RETURN_IF_ERROR(check_accelerator(wanted));
-    return make_processor_builder();
-  }
   ROX_RETURN_IF_ERROR(check_accelerator(wanted));
+  if (wanted == Accelerator::kCpu || !has_devices_built_in()) return make_processor_builder();
   const bool is_auto = wanted == Accelerator::kAuto;
   const Status usable = is_auto ? device_status() : Status::ok();
   if (!usable.is_ok()) {
