@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/ascii.h"
 #include "base/key_text.h"
 
 namespace roxanne::cli {
@@ -33,14 +34,6 @@ constexpr std::array<Unit, 14> kUnits = {{{"", 1},
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
 }  // namespace
 
 std::optional<uint64_t> parse_bytes(std::string_view text) {
@@ -49,7 +42,7 @@ std::optional<uint64_t> parse_bytes(std::string_view text) {
   const std::string_view digits = text.substr(0, static_cast<size_t>(number_end - text.begin()));
   std::string_view rest = text.substr(digits.size());
   while (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
-  const std::string name = lower(rest);
+  const std::string name = base::lower(rest);
   const auto unit = std::find_if(kUnits.begin(), kUnits.end(),
                                  [&](const Unit& candidate) { return candidate.name == name; });
   if (digits.empty() || unit == kUnits.end()) return std::nullopt;

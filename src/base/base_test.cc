@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/aligned_buffer.h"
+#include "base/ascii.h"
 #include "base/checksum.h"
 #include "base/coding.h"
 #include "base/f16.h"
@@ -136,6 +137,17 @@ TEST(KeyText, KeysAreParsedByType) {
   EXPECT_FALSE(parse_key(KeyType::kString, "").is_ok());
   EXPECT_TRUE(parse_key(KeyType::kString, std::string(kKeyBytesMax, 'k')).is_ok());
   EXPECT_FALSE(parse_key(KeyType::kString, std::string(kKeyBytesMax + 1, 'k')).is_ok());
+}
+
+TEST(Ascii, CaseAndBlanksMeanNothing) {
+  EXPECT_EQ(lower(std::string_view("A-Zaz@[\xC4")), "a-zaz@[\xC4");
+  EXPECT_TRUE(same_word("GZip", "gzip"));
+  EXPECT_FALSE(same_word("gzi", "gzip"));
+  EXPECT_FALSE(same_word("gzipp", "gzip"));
+  EXPECT_EQ(trim(" \ta b\r"), "a b");
+  EXPECT_EQ(trim("ab"), "ab");
+  EXPECT_EQ(trim(" \r\t"), "");
+  EXPECT_EQ(trim(""), "");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/status_macros.h"
 #include "eval/file_formats.h"
 
@@ -23,20 +24,12 @@ constexpr FormatName kFormats[] = {
 constexpr FormatName kOtherSuffixes[] = {
     {"h5", FileFormat::kHdf5}, {"hdf", FileFormat::kHdf5}, {"ndjson", FileFormat::kJsonl}};
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 // What follows the last dot of the file's name, in lower case; empty where there is none.
 std::string suffix_of(std::string_view path) {
   const size_t slash = path.rfind('/');
   const std::string_view name = slash == std::string_view::npos ? path : path.substr(slash + 1);
   const size_t dot = name.rfind('.');
-  return dot == std::string_view::npos ? std::string() : lower_case(name.substr(dot + 1));
+  return dot == std::string_view::npos ? std::string() : base::lower(name.substr(dot + 1));
 }
 
 std::string why_unknown(const std::string& suffix) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include "base/ascii.h"
 #include "base/key_text.h"
 #include "server/gzip.h"
 #include "server/metrics.h"
@@ -16,19 +17,11 @@ constexpr size_t kTargetBytesMax = 4096;
 // What is read where it arrived: a query of 16,384 numbers and more.
 constexpr size_t kQuickBodyBytesMax = 256u << 10;
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
 // "application/json; charset=utf-8" without what is behind the semicolon.
 std::string media_type(std::string_view text) {
   text = text.substr(0, text.find(';'));
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return lower(text);
+  return base::lower(text);
 }
 
 std::optional<Response> refuse_body(const Route& route, const RequestHead& head,
@@ -39,7 +32,7 @@ std::optional<Response> refuse_body(const Route& route, const RequestHead& head,
   if (route.body == Body::kNone) {
     return problem(ProblemCode::kInvalidArgument, "this route takes no body");
   }
-  const std::string coding = lower(head.content_encoding);
+  const std::string coding = base::lower(head.content_encoding);
   admission.has_gzip_body = coding == "gzip" || coding == "x-gzip";
   if (!admission.has_gzip_body && !coding.empty() && coding != "identity") {
     Response refusal =

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/ascii.h"
 #include "base/status_macros.h"
 
 namespace roxanne::server {
@@ -17,14 +18,6 @@ namespace {
 
 constexpr std::string_view kScheme = "bearer ";
 constexpr size_t kKeyFileBytesMax = 1u << 20;
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) {
-    text.remove_suffix(1);
-  }
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  return text;
-}
 
 bool is_key_text(std::string_view key) {
   return std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 0x7f; });
@@ -72,14 +65,14 @@ Result<KeyRing> KeyRing::parse(std::string_view text) {
   KeyRing ring;
   for (size_t number = 1; !text.empty(); ++number) {
     const size_t end = text.find('\n');
-    const std::string_view line = trim(text.substr(0, end));
+    const std::string_view line = base::trim(text.substr(0, end));
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
     if (line.empty() || line.front() == '#') continue;
     const std::string where = "line " + std::to_string(number) + ": ";
     const size_t space = line.find_first_of(" \t");
     const std::string_view access = line.substr(0, space);
     const std::string_view key =
-        space == std::string_view::npos ? std::string_view() : trim(line.substr(space));
+        space == std::string_view::npos ? std::string_view() : base::trim(line.substr(space));
     if (access != "read-write" && access != "read-only") {
       return Status::invalid_argument(where + "expected \"read-write KEY\" or \"read-only KEY\"");
     }
@@ -98,7 +91,7 @@ Result<KeyRing> KeyRing::parse(std::string_view text) {
 std::optional<Access> KeyRing::allowed(std::string_view authorization) const {
   if (keys_.empty()) return Access::kWrite;
   if (!has_scheme(authorization)) return std::nullopt;
-  const Hash hash = hash_of(trim(authorization.substr(kScheme.size())));
+  const Hash hash = hash_of(base::trim(authorization.substr(kScheme.size())));
   std::optional<Access> found;
   for (const Entry& entry : keys_) {
     if (CRYPTO_memcmp(hash.data(), entry.hash.data(), hash.size()) == 0) found = entry.access;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
+
 namespace roxanne::server {
 namespace {
 
@@ -16,22 +18,10 @@ Bytef* bytes_of(const char* text) {  // zlib reads what it takes as not const
   return reinterpret_cast<Bytef*>(const_cast<char*>(text));
 }
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-bool same_word(std::string_view a, std::string_view lower) {
-  return std::equal(a.begin(), a.end(), lower.begin(), lower.end(), [](char x, char y) {
-    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x - 'A' + 'a') : x) == y;
-  });
-}
-
 // ";q=0", ";q=0.000": not at all.
 bool is_zero(std::string_view weight) {
-  weight = trim(weight);
-  if (weight.size() < 3 || !same_word(weight.substr(0, 2), "q=")) return false;
+  weight = base::trim(weight);
+  if (weight.size() < 3 || !base::same_word(weight.substr(0, 2), "q=")) return false;
   return std::all_of(weight.begin() + 2, weight.end(), [](char c) { return c == '0' || c == '.'; });
 }
 
@@ -58,10 +48,10 @@ bool accepts_gzip(std::string_view field) {
   while (!field.empty()) {
     std::string_view item = field.substr(0, field.find(','));
     field.remove_prefix(std::min(item.size() + 1, field.size()));
-    const std::string_view name = trim(item.substr(0, item.find(';')));
+    const std::string_view name = base::trim(item.substr(0, item.find(';')));
     item.remove_prefix(std::min(item.find(';'), item.size()));
     if (!item.empty()) item.remove_prefix(1);
-    if (same_word(name, "gzip") || same_word(name, "x-gzip")) return !is_zero(item);
+    if (base::same_word(name, "gzip") || base::same_word(name, "x-gzip")) return !is_zero(item);
     if (name == "*") any = !is_zero(item);
   }
   return any;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
 
+#include "base/ascii.h"
 #include "base/key_text.h"
 
 namespace roxanne::server {
@@ -11,14 +12,6 @@ namespace {
 constexpr size_t kHostBytesMax = 253;  // of a name (RFC 1035)
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
 
 bool is_name(std::string_view text) {
   const auto is_fine = [](char c) {
@@ -62,7 +55,7 @@ Result<Hosts> Hosts::parse(std::string_view others) {
   hosts.allows_all_ = false;
   while (!others.empty()) {
     const size_t end = std::min(others.find(','), others.size());
-    const std::string name = lower(others.substr(0, end));
+    const std::string name = base::lower(others.substr(0, end));
     others.remove_prefix(std::min(end + 1, others.size()));
     if (!is_name(name) && !is_v6(name)) {
       return Status::invalid_argument("allowed-hosts: " + base::quoted(name) +
@@ -78,7 +71,7 @@ bool Hosts::allow(std::string_view host) const {
   if (allows_all_) return true;
   // Browsers always name one.
   if (host.empty()) return true;
-  const std::string name = lower(without_port(host));
+  const std::string name = base::lower(without_port(host));
   return is_of_this_machine(name) ||
          std::find(others_.begin(), others_.end(), name) != others_.end();
 }

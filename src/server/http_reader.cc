@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/ascii.h"
 #include "server/gzip.h"
 
 namespace roxanne::server {
@@ -20,12 +21,6 @@ constexpr size_t kChunkHeaderBytesMax = 1024;
 constexpr size_t kBodyReserveBytesMax = 1u << 20;
 
 std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
-
-bool same_word(std::string_view a, std::string_view lower) {
-  return std::equal(a.begin(), a.end(), lower.begin(), lower.end(), [](char x, char y) {
-    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x - 'A' + 'a') : x) == y;
-  });
-}
 
 Method method_of(http::verb verb) {
   switch (verb) {
@@ -149,7 +144,7 @@ bool HttpReader::take_field(http::field name, std::string_view name_text, std::s
       return take_transfer_encoding(value);
     case http::field::expect:
       // Older clients do not know what it is that comes then (RFC 9110, section 10.1.1).
-      head.expects_continue = version_ >= 11 && same_word(value, "100-continue");
+      head.expects_continue = version_ >= 11 && base::same_word(value, "100-continue");
       return true;
     case http::field::accept_encoding:
       head.accepts_gzip = head.accepts_gzip || accepts_gzip(value);
@@ -167,8 +162,8 @@ bool HttpReader::take_field(http::field name, std::string_view name_text, std::s
       kept = &head.content_type;
       break;
     case http::field::unknown:
-      if (same_word(name_text, "x-request-id")) kept = &head.request_id;
-      if (same_word(name_text, "traceparent")) kept = &head.traceparent;
+      if (base::same_word(name_text, "x-request-id")) kept = &head.request_id;
+      if (base::same_word(name_text, "traceparent")) kept = &head.traceparent;
       break;
     default:
       break;
@@ -196,7 +191,7 @@ bool HttpReader::take_length(std::string_view value) {
 }
 
 bool HttpReader::take_transfer_encoding(std::string_view value) {
-  if (std::exchange(has_transfer_encoding_, true) || !same_word(value, "chunked")) {
+  if (std::exchange(has_transfer_encoding_, true) || !base::same_word(value, "chunked")) {
     broken(ProblemCode::kMalformedRequest,
            "the only Transfer-Encoding that is read is \"chunked\"");
     return false;
