@@ -289,7 +289,7 @@ class DiskUpdater::Impl {
   Status insert(Piece& piece) {
     editor_.begin(piece.pages);
     for (size_t i = 0; i < piece.nodes.size(); ++i) {
-      editor_.insert(piece.nodes[i], piece.near[i]);
+      editor_.insert(piece.nodes[i], piece.near[i], is_growing_);
       std::this_thread::yield();  // to searches: the system may let who runs go on for milliseconds
     }
     ROX_RETURN_IF_ERROR(end_piece(piece.pages));

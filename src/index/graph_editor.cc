@@ -14,7 +14,8 @@ constexpr uint32_t kAlpha1000 = 1200;
 // A new node is led to by so many of its nearest neighbours at the least.
 constexpr size_t kLinksBackLeast = 4;
 // Farther neighbours than so many nearest are offered an edge back only where that costs no page
-// more to be written.
+// more to be written: not in a graph that outgrows what it was built of, whose nodes are led to by
+// such edges alone.
 constexpr size_t kLinksBackWorth = 12;
 // Points that came just before in the piece, which no search finds: those to come are in the order
 // of their cells.
@@ -115,18 +116,19 @@ bool GraphEditor::is_dirty(uint32_t slot) {
   return page != nullptr && page->is_dirty();
 }
 
-void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near) {
+void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near, bool is_growing) {
   space_.of_row(node.row, point_.data());
   choose_candidates(near);
   std::vector<uint32_t> slots;
   for (const Candidate& candidate : candidates_) slots.push_back(candidate.slot);
-  const std::vector<uint32_t> neighbours = prune(point_.data(), slots);
+  const std::vector<uint32_t> neighbours = prune(point_.data(), slots, /*fills=*/true);
   put(choose_page(), node, neighbours);
   new_slots_.push_back(node.slot);
+  const size_t offers_most = is_growing ? neighbours.size() : kLinksBackWorth;
   for (size_t i = 0; i < neighbours.size(); ++i) {
     const auto of = std::find_if(candidates_.begin(), candidates_.end(),
                                  [&](const Candidate& c) { return c.slot == neighbours[i]; });
-    if (i >= kLinksBackWorth && !is_dirty(neighbours[i])) continue;
+    if (i >= offers_most && !is_dirty(neighbours[i])) continue;
     link_back(neighbours[i], node.slot, of->distance, i < kLinksBackLeast);
   }
 }
@@ -157,8 +159,9 @@ void GraphEditor::choose_candidates(std::vector<NearPoint>& near) {
   if (candidates_.size() > kCandidates) candidates_.resize(kCandidates);
 }
 
-// The neighbours of a point among `slots`, best first.
-std::vector<uint32_t> GraphEditor::prune(const float* point, std::span<const uint32_t> slots) {
+// The neighbours of a point among `slots`, best first; where it `fills`, as many as a list takes.
+std::vector<uint32_t> GraphEditor::prune(const float* point, std::span<const uint32_t> slots,
+                                         bool fills) {
   const size_t dim = space_.dim();
   prune_rows_.resize((slots.size() + 1) * dim);
   std::copy_n(point, dim, prune_rows_.data() + slots.size() * dim);
@@ -168,7 +171,7 @@ std::vector<uint32_t> GraphEditor::prune(const float* point, std::span<const uin
   const graph::Points points(MatrixView::f32(prune_rows_.data(), slots.size() + 1, dim),
                              Metric::kL2);
   graph::RobustPrune pruner(
-      points, {.max_degree = graph_.layout.max_degree, .alpha_1000 = kAlpha1000, .fill = false});
+      points, {.max_degree = graph_.layout.max_degree, .alpha_1000 = kAlpha1000, .fill = fills});
   std::vector<uint32_t> ids(slots.size());
   std::iota(ids.begin(), ids.end(), 0);
   std::vector<uint32_t> kept;
@@ -295,9 +298,9 @@ std::vector<uint32_t> GraphEditor::neighbours_of(uint32_t slot) {
   return slots;
 }
 
-// Offers a node an edge to a new one, which it has to take where it `must`. One step of
-// RobustPrune: where the list is full, the new neighbour takes the place of the farthest that it
-// stands for, or of the farthest of all.
+// Offers a node an edge to a new one, which it has to take where it `must`. A full list is pruned
+// anew, unless one of its nodes stands for the new one: what goes then is what others stand for,
+// and not merely what is far, which is led to by few.
 void GraphEditor::link_back(uint32_t from, uint32_t slot, float distance, bool must) {
   const Where at = where(from);
   if (at.page == nullptr) return;
@@ -311,31 +314,27 @@ void GraphEditor::link_back(uint32_t from, uint32_t slot, float distance, bool m
   }
   const float* const own = floats_of(from);
   own_.assign(own, own + space_.dim());
-  distance_computations_ += 2 * slots.size();
-  size_t farthest = 0, stood_for = slots.size();
-  float farthest_distance = 0, stood_for_distance = 0;
-  for (size_t i = 0; i < slots.size(); ++i) {
-    const float* const other = floats_of(slots[i]);
-    const float to_own = space_.distance(own_.data(), other);
-    const float stands_for = kAlpha1000 * space_.distance(point_.data(), other);
-    if (to_own <= distance && stands_for <= 1000 * distance && !must) return;
-    if (to_own > distance && stands_for <= 1000 * to_own && to_own > stood_for_distance) {
-      stood_for = i;
-      stood_for_distance = to_own;
-    }
-    if (to_own >= farthest_distance) {
-      farthest = i;
-      farthest_distance = to_own;
-    }
+  if (!must && is_stood_for(slots, distance)) return;
+  slots.push_back(slot);
+  std::vector<uint32_t> kept = prune(own_.data(), slots, /*fills=*/false);
+  if (must && std::find(kept.begin(), kept.end(), slot) == kept.end()) {
+    if (kept.size() == graph_.layout.max_degree) kept.pop_back();
+    kept.push_back(slot);
   }
-  if (stood_for < slots.size()) {
-    slots[stood_for] = slot;
-  } else if (must || distance < farthest_distance) {
-    slots[farthest] = slot;
-  } else {
-    return;
+  at.page->set_neighbours(at.place, kept);
+}
+
+// Whether one of them, nearer to own_ than the node at hand is, stands for it there by the rule of
+// RobustPrune.
+bool GraphEditor::is_stood_for(std::span<const uint32_t> slots, float distance) {
+  for (const uint32_t slot : slots) {
+    const float* const other = floats_of(slot);
+    ++distance_computations_;
+    if (kAlpha1000 * space_.distance(point_.data(), other) > 1000 * distance) continue;
+    ++distance_computations_;
+    if (space_.distance(own_.data(), other) <= distance) return true;
   }
-  at.page->set_neighbours(at.place, slots);
+  return false;
 }
 
 void GraphEditor::remove(uint32_t slot) {

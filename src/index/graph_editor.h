@@ -59,8 +59,9 @@ class GraphEditor {
   uint32_t node_of(uint32_t slot) const;
   uint32_t page_of(uint32_t slot) const { return node_of(slot) / graph_.layout.nodes; }
 
-  // The pages of `near` points are at hand. Reorders `near`.
-  void insert(const NewNode& node, std::vector<NearPoint>& near);
+  // The pages of `near` points are at hand. Reorders `near`. In a graph that is growing all of its
+  // neighbours are offered an edge back.
+  void insert(const NewNode& node, std::vector<NearPoint>& near, bool is_growing);
   // Its page is at hand, as are those of its neighbours; others that led to it are not mended.
   void remove(uint32_t slot);
   // Slots of a node's neighbours that are there. Its page is at hand.
@@ -89,11 +90,13 @@ class GraphEditor {
   bool is_dirty(uint32_t slot);
   const float* floats_of(uint32_t slot);
   void choose_candidates(std::vector<NearPoint>& near);
-  std::vector<uint32_t> prune(const float* point, std::span<const uint32_t> slots);
+  std::vector<uint32_t> prune(const float* point, std::span<const uint32_t> slots,
+                              bool fill = false);
   PageEdit& choose_page();
   PageEdit& split(PageEdit& page);
   void put(PageEdit& page, const NewNode& node, const std::vector<uint32_t>& neighbours);
   void link_back(uint32_t from, uint32_t slot, float distance, bool must);
+  bool is_stood_for(std::span<const uint32_t> slots, float distance);
   void list_of(const Where& at, std::vector<uint32_t>& slots);
   void mend(const Where& at, uint32_t gone, std::span<const uint32_t> instead);
 

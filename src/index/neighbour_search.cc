@@ -18,8 +18,10 @@ constexpr size_t kScanCodes = 2500;
 // Of a graph that outgrows what it was built of. Its points are linked by such searches alone: what
 // these miss, nobody finds, and edges that cross cells become few.
 constexpr size_t kScanCodesOfGrowing = 8000;
-// Edges are followed of points that are nearer than the k-th best by so much: of few.
-constexpr float kExpandMargin = -0.3f;
+// Edges are followed of points that are at most so much farther than the k-th best. Without,
+// points that lie in cells that are not scanned are found by nobody who comes, and led to by ever
+// fewer.
+constexpr float kExpandMargin = 0.05f;
 
 void note_points(const NodePageLayout& layout, const std::byte* bytes, const float* distances,
                  std::vector<NearPoint>& near) {
