@@ -15,8 +15,8 @@ namespace {
 constexpr size_t kRowsMost = 3 * CellSorter::kCellRows / 2;
 // A cell is sorted anew when so many percent of its points came or went, but not before so many
 // did.
-constexpr size_t kChangedPercent = 6;
-constexpr uint32_t kChangesLeast = 20;
+constexpr size_t kChangedPercent = 10;
+constexpr uint32_t kChangesLeast = 30;
 constexpr size_t kIterations = 8;
 // Either half has at least one point in so many.
 constexpr size_t kLeastShare = 4;

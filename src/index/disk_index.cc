@@ -75,15 +75,22 @@ DiskIndex::Facts DiskIndex::facts() const {
 Status DiskIndex::write_pages(std::span<const storage::PageImage> images,
                               std::span<const uint32_t> gone) {
   const storage::PageSnapshot old = pages_->snapshot();
-  ROX_RETURN_IF_ERROR(pages_->write(images));
-  if (!gone.empty()) ROX_RETURN_IF_ERROR(pages_->remove(gone));
-  if (cache_ == nullptr) return Status::ok();
-  const storage::PageSnapshot now = pages_->snapshot();
-  for (const storage::PageImage& image : images) {
-    cache_->move(old->physical_page(image.logical_page), now->physical_page(image.logical_page),
-                 {image.bytes, graph_->layout.page_bytes});
+  if (cache_ == nullptr) {
+    ROX_RETURN_IF_ERROR(pages_->write(images));
+    return gone.empty() ? Status::ok() : pages_->remove(gone);
   }
-  return Status::ok();
+  const auto for_each_move = [&](const storage::PageMap& next, const auto& move) {
+    for (const storage::PageImage& image : images) {
+      move(old->physical_page(image.logical_page), next.physical_page(image.logical_page),
+           std::span<const std::byte>(image.bytes, graph_->layout.page_bytes));
+    }
+  };
+  // Before searches see the new places: else they would wait for the disk, for what was in memory.
+  ROX_RETURN_IF_ERROR(pages_->write(images, [&](const storage::PageMap& next) {
+    for_each_move(next, [&](auto... move) { cache_->begin_move(move...); });
+  }));
+  for_each_move(*pages_->snapshot(), [&](auto... move) { cache_->end_move(move...); });
+  return gone.empty() ? Status::ok() : pages_->remove(gone);
 }
 
 void DiskIndex::note_changed(std::optional<LiveSet> slots, uint64_t codes_file_bytes) {

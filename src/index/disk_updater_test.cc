@@ -9,6 +9,7 @@
 #include <set>
 #include <thread>
 
+#include "base/aligned_buffer.h"
 #include "base/status_macros.h"
 #include "index/test_disk_index.h"
 #include "storage/test_directory.h"
@@ -122,6 +123,28 @@ class ChangedIndex {
       wanted += truth[q].size();
     }
     return wanted == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(wanted);
+  }
+
+  // The share of points that fewer than `edges` edges lead to: those that searches pass by.
+  double share_led_to_by_fewer_than(size_t edges) const {
+    const NodePageLayout& layout = index_->graph().layout;
+    const auto snapshot = index_->pages().snapshot();
+    base::AlignedBuffer page(layout.page_bytes);
+    std::map<uint32_t, size_t> led_to;
+    for (uint32_t number = 0; number < snapshot->logical_page_count(); ++number) {
+      if (snapshot->physical_page(number) == storage::kNoPage) continue;
+      const Status read = index_->pages().read_page(*snapshot, number, page.span());
+      EXPECT_TRUE(read.is_ok()) << read.to_string();
+      const uint64_t taken = storage::load_page_header(page.data()).record_bitmap;
+      for (uint32_t place = 0; place < layout.nodes; ++place) {
+        if (((taken >> place) & 1) == 0) continue;
+        const uint32_t* neighbours = layout.neighbours(page.data(), place);
+        for (size_t i = 0; i < layout.max_degree; ++i) ++led_to[neighbours[i]];
+      }
+    }
+    const auto few = std::ranges::count_if(
+        row_of_, [&](const auto& point) { return led_to[point.first] < edges; });
+    return static_cast<double>(few) / static_cast<double>(row_of_.size());
   }
 
   // As it was at the last checkpoint.
@@ -268,6 +291,13 @@ TEST(DiskUpdaterTest, GrowsFromFewToManyAndSplitsItsCells) {
   EXPECT_FALSE(std::ranges::equal(codebook, changed.index().graph().code.codebook()));
   EXPECT_GT(changed.index().graph().cells.cell_count(), 4 * cells);
   EXPECT_GE(changed.recall(40), 0.95);
+}
+
+// Whoever comes later takes edges, but not from those that have few.
+TEST(DiskUpdaterTest, PointsStayLedToWhileOthersCome) {
+  ChangedIndex changed({.rows = 6000, .first = 600, .dim = 32, .seed = 8});
+  while (changed.outside() > 0) ASSERT_TRUE(changed.change(0, 600).is_ok());
+  EXPECT_LE(changed.share_led_to_by_fewer_than(8), 0.005);
 }
 
 TEST(DiskUpdaterTest, ShrinksToNothingAndGrowsAgain) {

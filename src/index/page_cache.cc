@@ -62,17 +62,28 @@ void PageCache::put(Shard& shard, uint32_t page, std::span<const std::byte> byte
   shard.places[page] = static_cast<uint32_t>(place);
 }
 
-void PageCache::move(uint32_t page, uint32_t next, std::span<const std::byte> bytes) {
-  drop(next);  // what was there before
-  Forgotten before;
-  {
-    Shard& shard = shard_of(page);
-    std::lock_guard lock(shard.mutex);
-    before = forget(shard, page);
-  }
+PageCache::Use PageCache::use_of(uint32_t page) {
+  Shard& shard = shard_of(page);
+  std::lock_guard lock(shard.mutex);
+  const auto found = shard.places.find(page);
+  if (found == shard.places.end()) return {};
+  return {.is_here = true, .was_used = shard.was_used[found->second]};
+}
+
+void PageCache::begin_move(uint32_t page, uint32_t next, std::span<const std::byte> bytes) {
+  const Use use = use_of(page);
   Shard& shard = shard_of(next);
   std::lock_guard lock(shard.mutex);
-  if (before.was_here || !is_full(shard)) put(shard, next, bytes, before.was_used);
+  forget(shard, next);  // what was there before
+  if (!is_full(shard)) put(shard, next, bytes, use.was_used);
+}
+
+void PageCache::end_move(uint32_t page, uint32_t next, std::span<const std::byte> bytes) {
+  const Use use = use_of(page);
+  drop(page);
+  Shard& shard = shard_of(next);
+  std::lock_guard lock(shard.mutex);
+  if (use.is_here && !shard.places.contains(next)) put(shard, next, bytes, use.was_used);
 }
 
 void PageCache::drop(uint32_t page) {
@@ -81,16 +92,14 @@ void PageCache::drop(uint32_t page) {
   forget(shard, page);
 }
 
-PageCache::Forgotten PageCache::forget(Shard& shard, uint32_t page) {
+void PageCache::forget(Shard& shard, uint32_t page) {
   const auto found = shard.places.find(page);
-  if (found == shard.places.end()) return {};
+  if (found == shard.places.end()) return;
   const uint32_t place = found->second;
-  const bool was_used = shard.was_used[place];
   shard.page_of[place] = kNone;
   shard.was_used[place] = false;
   shard.vacant.push_back(place);
   shard.places.erase(found);
-  return {.was_here = true, .was_used = was_used};
 }
 
 // A vacant place, or that of the first page that was not used since the hand passed it.

@@ -33,9 +33,11 @@ class PageCache {
   bool find(uint32_t page, std::span<std::byte> out, Reader reader = Reader::kSearch);
   // Tells of a page that was read, and checked.
   void offer(uint32_t page, std::span<const std::byte> bytes, Reader reader = Reader::kSearch);
-  // What a page held is at `next` now, with new bytes: it stays here, as used as it was, if it was
-  // here.
-  void move(uint32_t page, uint32_t next, std::span<const std::byte> bytes);
+  // What a page holds will be at `next`, with new bytes. Before anybody asks for that it may come
+  // in beside, where there is room; once nobody new asks for the other it stays here, as used as
+  // it was, if it was here.
+  void begin_move(uint32_t page, uint32_t next, std::span<const std::byte> bytes);
+  void end_move(uint32_t page, uint32_t next, std::span<const std::byte> bytes);
   // A page has new bytes.
   void drop(uint32_t page);
 
@@ -59,12 +61,13 @@ class PageCache {
     return shard.used == pages_per_shard_ && shard.vacant.empty();
   }
   void put(Shard& shard, uint32_t page, std::span<const std::byte> bytes, bool was_used);
-  // Whether it was here, and was used since the hand passed.
-  struct Forgotten {
-    bool was_here = false;
+  // Whether it is here, and was used since the hand passed.
+  struct Use {
+    bool is_here = false;
     bool was_used = false;
   };
-  Forgotten forget(Shard& shard, uint32_t page);
+  Use use_of(uint32_t page);
+  void forget(Shard& shard, uint32_t page);
   size_t take_place(Shard& shard);
 
   uint32_t page_bytes_;

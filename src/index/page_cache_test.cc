@@ -103,7 +103,8 @@ TEST(PageCache, PagesThatMoveLeaveOthersThere) {
   for (uint32_t round = 0; round < kRounds; ++round) {
     for (uint32_t page = 0; page < kHeld / 2; ++page) {
       const uint32_t from = page + round * kHeld;
-      cache.move(from, from + kHeld, page_of(page, round));
+      cache.begin_move(from, from + kHeld, page_of(page, round));
+      cache.end_move(from, from + kHeld, page_of(page, round));
     }
   }
   for (uint32_t page = 0; page < kHeld; ++page) {
@@ -111,6 +112,23 @@ TEST(PageCache, PagesThatMoveLeaveOthersThere) {
     ASSERT_TRUE(cache.find(has_moved ? page + kRounds * kHeld : page, out)) << page;
     EXPECT_EQ(out, has_moved ? page_of(page, kRounds - 1) : page_of(page));
   }
+}
+
+// Until a move has ended both are here, where there is room: who asks for either need not read.
+TEST(PageCache, PagesThatMoveAreInBothPlacesMeanwhile) {
+  PageCache cache(kBytes, kPageBytes);
+  std::vector<std::byte> out(kPageBytes);
+  cache.offer(7, page_of(7));
+  cache.offer(9, page_of(9));  // what was where the other goes
+  cache.begin_move(7, 9, page_of(7, 1));
+  ASSERT_TRUE(cache.find(7, out));
+  EXPECT_EQ(out, page_of(7));
+  ASSERT_TRUE(cache.find(9, out));
+  EXPECT_EQ(out, page_of(7, 1));
+  cache.end_move(7, 9, page_of(7, 1));
+  EXPECT_FALSE(cache.find(7, out));
+  ASSERT_TRUE(cache.find(9, out));
+  EXPECT_EQ(out, page_of(7, 1));
 }
 
 TEST(PageCache, DroppedPagesAreForgotten) {

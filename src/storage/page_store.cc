@@ -337,7 +337,7 @@ Status PageStore::write_runs(std::span<const PageImage> pages, std::span<const P
   return Status::ok();
 }
 
-Status PageStore::write(std::span<const PageImage> pages) {
+Status PageStore::write(std::span<const PageImage> pages, const BeforeSeen& before_seen) {
   const std::lock_guard lock(write_mutex_);
   ROX_RETURN_IF_ERROR(check_writable());
   if (pages.empty()) return Status::ok();
@@ -365,7 +365,7 @@ Status PageStore::write(std::span<const PageImage> pages) {
     const std::lock_guard stats_lock(publish_mutex_);
     stats_.pages_written += pages.size();
   }
-  publish(editor);
+  publish(editor, before_seen);
   return Status::ok();
 }
 
@@ -387,13 +387,14 @@ void PageStore::retire(uint32_t physical_page, uint64_t version) {
   waiting.push_back({physical_page, version});
 }
 
-void PageStore::publish(PageMapEditor& editor) {
+void PageStore::publish(PageMapEditor& editor, const BeforeSeen& before_seen) {
   const std::vector<uint32_t>& changed = editor.changed_leaves();
   for (const uint32_t leaf : changed) {
     if (leaf >= dirty_leaves_.size()) dirty_leaves_.resize(leaf + 1);
     dirty_leaves_.set(leaf);
   }
   PageSnapshot next = editor.finish();
+  if (before_seen) before_seen(*next);
   const std::lock_guard lock(publish_mutex_);
   newest_.swap(next);
   stats_.used_pages = newest_->used_page_count();

@@ -104,8 +104,10 @@ class PageStore {
   // --- Writing. After a failed sync, or a write that failed for another reason than a full disk,
   // each call is refused with kReadOnly and that reason. kDiskFull leaves all as it was.
   // Adds or replaces pages, in ascending order of logical page: all of them or none. Runs of pages
-  // go to runs of places as far as free places allow.
-  Status write(std::span<const PageImage> pages);
+  // go to runs of places as far as free places allow. `before_seen` hears where they are when they
+  // are written, before any snapshot names them.
+  using BeforeSeen = std::function<void(const PageMap& next)>;
+  Status write(std::span<const PageImage> pages, const BeforeSeen& before_seen = {});
   // Ascending; those that are not there are passed over.
   Status remove(std::span<const uint32_t> logical_pages);
   // On return all that was written before is durable, and places that this frees are given back:
@@ -159,7 +161,7 @@ class PageStore {
   void seal(std::span<const PageImage> pages);
   Status write_run(std::span<const PageImage> pages, uint32_t physical_page);
   Status write_runs(std::span<const PageImage> pages, std::span<const PageRun> runs);
-  void publish(PageMapEditor& editor);
+  void publish(PageMapEditor& editor, const BeforeSeen& before_seen = {});
   void retire(uint32_t physical_page, uint64_t version);
   void reclaim();
 
