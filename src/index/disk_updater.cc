@@ -19,7 +19,7 @@ namespace roxanne::index {
 namespace {
 
 // Nodes of one piece, where memory allows. Of the memory, half is for pages, a quarter for points
-// as floats, the rest for what searches found: so much a node.
+// as floats, an eighth for edges that wait, the rest for what searches found: so much a node.
 constexpr size_t kPieceNodes = 1024;
 constexpr size_t kPieceNodesLeast = 32;
 constexpr size_t kPiecePagesLeast = 64;
@@ -47,7 +47,7 @@ class DiskUpdater::Impl {
         pool_(pool),
         options_(options),
         pieces_{Piece(graph_), Piece(graph_)},
-        editor_(graph_, numbers_, memory_of(options) / 4),
+        editor_(graph_, numbers_, memory_of(options) / 4, memory_of(options) / 8),
         search_(index, pool, {options.search_k, options.search_list_size}),
         fetcher_(graph_, store_, index.cache()),
         repacker_(index, fetcher_, numbers_),
@@ -156,6 +156,7 @@ class DiskUpdater::Impl {
       ROX_RETURN_IF_ERROR(end_piece(pages));
       stats_.removed += count;
     }
+    editor_.forget_waiting(slots);
     return Status::ok();
   }
 
@@ -289,7 +290,7 @@ class DiskUpdater::Impl {
   Status insert(Piece& piece) {
     editor_.begin(piece.pages);
     for (size_t i = 0; i < piece.nodes.size(); ++i) {
-      editor_.insert(piece.nodes[i], piece.near[i], is_growing_);
+      editor_.insert(piece.nodes[i], piece.near[i]);
       std::this_thread::yield();  // to searches: the system may let who runs go on for milliseconds
     }
     ROX_RETURN_IF_ERROR(end_piece(piece.pages));
@@ -350,6 +351,7 @@ class DiskUpdater::Impl {
 
   // Nothing is changed where it fails.
   Status end_piece(PagesUnderWay& pages) {
+    editor_.link_waiting();
     const std::vector<PageEdit*> dirty = pages.dirty_pages();
     std::vector<storage::PageImage> images;
     std::vector<uint32_t> gone;

@@ -11,12 +11,9 @@ namespace roxanne::index {
 namespace {
 
 constexpr uint32_t kAlpha1000 = 1200;
-// A new node is led to by so many of its nearest neighbours at the least.
+// So many of its nearest neighbours lead to a new node from the first. Farther ones are offered an
+// edge when that costs no page more to be written: until then the offer waits.
 constexpr size_t kLinksBackLeast = 4;
-// Farther neighbours than so many nearest are offered an edge back only where that costs no page
-// more to be written: not in a graph that outgrows what it was built of, whose nodes are led to by
-// such edges alone.
-constexpr size_t kLinksBackWorth = 12;
 // Points that came just before in the piece, which no search finds: those to come are in the order
 // of their cells.
 constexpr size_t kNewCompared = 256;
@@ -36,7 +33,8 @@ uint32_t FreePageNumbers::take() {
   return number;
 }
 
-GraphEditor::GraphEditor(const DiskGraph& graph, FreePageNumbers& numbers, uint64_t float_bytes)
+GraphEditor::GraphEditor(const DiskGraph& graph, FreePageNumbers& numbers, uint64_t float_bytes,
+                         uint64_t waiting_bytes)
     : graph_(graph),
       numbers_(numbers),
       floats_most_(std::max<size_t>(
@@ -44,6 +42,7 @@ GraphEditor::GraphEditor(const DiskGraph& graph, FreePageNumbers& numbers, uint6
       space_(graph),
       exact_(graph.shape.options.type, graph.shape.options.metric, graph.shape.options.dim),
       residual_(graph),
+      waiting_(waiting_bytes),
       point_(space_.dim()) {}
 
 void GraphEditor::forget() {
@@ -116,7 +115,7 @@ bool GraphEditor::is_dirty(uint32_t slot) {
   return page != nullptr && page->is_dirty();
 }
 
-void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near, bool is_growing) {
+void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near) {
   space_.of_row(node.row, point_.data());
   choose_candidates(near);
   std::vector<uint32_t> slots;
@@ -124,12 +123,30 @@ void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near, bool
   const std::vector<uint32_t> neighbours = prune(point_.data(), slots, /*fills=*/true);
   put(choose_page(), node, neighbours);
   new_slots_.push_back(node.slot);
-  const size_t offers_most = is_growing ? neighbours.size() : kLinksBackWorth;
   for (size_t i = 0; i < neighbours.size(); ++i) {
     const auto of = std::find_if(candidates_.begin(), candidates_.end(),
                                  [&](const Candidate& c) { return c.slot == neighbours[i]; });
-    if (i >= offers_most && !is_dirty(neighbours[i])) continue;
-    link_back(neighbours[i], node.slot, of->distance, i < kLinksBackLeast);
+    const bool must = i < kLinksBackLeast;
+    if (must || is_dirty(neighbours[i])) {
+      link_back(neighbours[i], node.slot, of->distance, must);
+    } else {
+      waiting_.add(neighbours[i], {node.slot, of->distance});
+    }
+  }
+}
+
+void GraphEditor::link_waiting() {
+  for (PageEdit* const page : pages_->dirty_pages()) {
+    for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
+      if (!page->has(place)) continue;
+      const uint32_t from = page->slot(place);
+      for (const WaitingLinks::Link& link : waiting_.take(from)) {
+        if (link.to == from || node_of(link.to) == kNoNode) continue;
+        const float* const floats = floats_of(link.to);
+        point_.assign(floats, floats + space_.dim());
+        link_back(from, link.to, link.distance, /*must=*/false);
+      }
+    }
   }
 }
 

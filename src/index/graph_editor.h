@@ -20,6 +20,7 @@
 #include "index/number_set.h"
 #include "index/pages_under_way.h"
 #include "index/row_residual.h"
+#include "index/waiting_links.h"
 
 namespace roxanne::index {
 
@@ -46,8 +47,10 @@ class GraphEditor {
  public:
   static constexpr size_t kCandidates = 64;
 
-  // All outlive this. `float_bytes`: for points as floats.
-  GraphEditor(const DiskGraph& graph, FreePageNumbers& numbers, uint64_t float_bytes);
+  // All outlive this. `float_bytes`: for points as floats; `waiting_bytes`: for edges that wait, as
+  // in link_waiting().
+  GraphEditor(const DiskGraph& graph, FreePageNumbers& numbers, uint64_t float_bytes,
+              uint64_t waiting_bytes);
 
   // Changes of another kind begin: nothing is known of points that came or went.
   void forget();
@@ -59,9 +62,12 @@ class GraphEditor {
   uint32_t node_of(uint32_t slot) const;
   uint32_t page_of(uint32_t slot) const { return node_of(slot) / graph_.layout.nodes; }
 
-  // The pages of `near` points are at hand. Reorders `near`. In a graph that is growing all of its
-  // neighbours are offered an edge back.
-  void insert(const NewNode& node, std::vector<NearPoint>& near, bool is_growing);
+  // The pages of `near` points are at hand. Reorders `near`.
+  void insert(const NewNode& node, std::vector<NearPoint>& near);
+  // Takes the edges that waited for pages which this piece has changed. Changes no others.
+  void link_waiting();
+  // Slots that are out of the graph: nothing waits for them any more.
+  void forget_waiting(std::span<const uint32_t> slots) { waiting_.forget(slots); }
   // Its page is at hand, as are those of its neighbours; others that led to it are not mended.
   void remove(uint32_t slot);
   // Slots of a node's neighbours that are there. Its page is at hand.
@@ -110,6 +116,7 @@ class GraphEditor {
   std::vector<Moved> moved_;
   NumberMap<uint32_t> moved_at_;  // by slot: where in moved_
   std::vector<uint32_t> thinned_pages_, made_pages_;
+  WaitingLinks waiting_;
 
   // Points as floats, by slot, as long as they fit.
   NumberMap<uint32_t> float_of_;
