@@ -21,7 +21,7 @@ struct DiskChanges {
 };
 
 inline constexpr uint64_t kUpdateBytesLeast = 2u << 20;
-inline constexpr uint64_t kUpdateBytesWanted = 48u << 20;
+inline constexpr uint64_t kUpdateBytesWanted = 64u << 20;
 
 struct DiskUpdateOptions {
   // How many threads may work now, the caller's included, asked again and again; not set: one.

@@ -14,6 +14,8 @@ constexpr uint32_t kAlpha1000 = 1200;
 // So many of its nearest neighbours lead to a new node from the first. Farther ones are offered an
 // edge when that costs no page more to be written: until then the offer waits.
 constexpr size_t kLinksBackLeast = 4;
+// ... where there is room for it to wait; else so many nearest are offered one at once.
+constexpr size_t kLinksBackWorth = 12;
 // Points that came just before in the piece, which no search finds: those to come are in the order
 // of their cells.
 constexpr size_t kNewCompared = 256;
@@ -127,7 +129,8 @@ void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near) {
     const auto of = std::find_if(candidates_.begin(), candidates_.end(),
                                  [&](const Candidate& c) { return c.slot == neighbours[i]; });
     const bool must = i < kLinksBackLeast;
-    if (must || is_dirty(neighbours[i])) {
+    const bool is_worth_a_page = must || (i < kLinksBackWorth && waiting_.is_full());
+    if (is_worth_a_page || is_dirty(neighbours[i])) {
       link_back(neighbours[i], node.slot, of->distance, must);
     } else {
       waiting_.add(neighbours[i], {node.slot, of->distance});

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 namespace roxanne::index {
@@ -17,10 +16,11 @@ class WaitingLinks {
     float distance;  // between the two, in the link space
   };
 
-  // Takes about so much memory at the most.
-  explicit WaitingLinks(uint64_t bytes) : bytes_most_(bytes) {}
+  // As many as fit `bytes`, at least one; all of that memory is taken at once.
+  explicit WaitingLinks(uint64_t bytes);
 
-  // Where there is no room it is forgotten.
+  // Where it is full nothing is added.
+  bool is_full() const { return free_ == kNone; }
   void add(uint32_t from, const Link& link);
   // All that wait for a slot's page to be written. They wait no more.
   std::vector<Link> take(uint32_t from);
@@ -30,13 +30,21 @@ class WaitingLinks {
   size_t count() const { return count_; }
 
  private:
-  // Of a slot's entry, and of a link in a list that grows.
-  static constexpr uint64_t kEntryBytes = 96;
-  static constexpr uint64_t kLinkBytes = 2 * sizeof(Link);
+  static constexpr uint32_t kNone = UINT32_MAX;
+  struct Entry {
+    uint32_t from;
+    Link link;
+    uint32_t next;  // in its chain, or of those that are free
+  };
+  uint32_t& first_of(uint32_t from);
+  // Frees those of a chain that `is_wanted`, which hears of each once.
+  template <typename IsWanted>
+  void free_where(uint32_t& first, const IsWanted& is_wanted);
 
-  const uint64_t bytes_most_;
+  std::vector<Entry> entries_;
+  std::vector<uint32_t> first_;  // of each chain: a hash table with as many as there are entries
+  uint32_t free_ = kNone;
   size_t count_ = 0;
-  std::unordered_map<uint32_t, std::vector<Link>> links_;  // by the slot that they lead from
 };
 
 }  // namespace roxanne::index
