@@ -117,7 +117,7 @@ class Churn {
     ROX_ASSIGN_OR_RETURN(
         index_, index::build_disk_index(files_, paths_, collection,
                                         index::RowsInMemory(view, slots, tags), pool_, build));
-    if (options_.cache != 0) index_->use_cache(options_.cache << 20);
+    if (options_.cache != 0) index_->resize_cache(options_.cache << 20);
     list_size_ = options_.list_size != 0 ? options_.list_size : index_->default_search_list_size();
     return Status::ok();
   }

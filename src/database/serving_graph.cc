@@ -87,6 +87,13 @@ Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
   return std::shared_ptr<const ServingGraph>(std::move(graph));
 }
 
+uint64_t cache_bytes_wanted(DatabaseImpl& database, const index::DiskIndex& index) {
+  if (!database.options().page_cache) return 0;
+  const uint64_t most = (database.budget().left() + index.cache_bytes()) / kCacheShare;
+  const uint64_t bytes = std::min(index.page_bytes_on_disk(), most);
+  return bytes < kCacheBytesLeast ? 0 : bytes;
+}
+
 Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
     DatabaseImpl& database, std::unique_ptr<index::DiskIndex> index,
     index::MemoryReservation memory) {
@@ -95,10 +102,11 @@ Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
   index->keep_lanes(database.options().thread_count);
   const uint64_t left = memory.bytes();
   if (!memory.resize(bytes)) return too_large(index->node_count(), bytes, left);
-  const uint64_t cache =
-      std::min(index->page_bytes_on_disk(), database.budget().left() / kCacheShare);
-  if (database.options().page_cache && cache >= kCacheBytesLeast && memory.resize(bytes + cache))
-    index->use_cache(cache);
+  const uint64_t cache = cache_bytes_wanted(database, *index);
+  if (memory.resize(bytes + cache)) {
+    index->resize_cache(cache);
+    (void)memory.resize(bytes + index->cache_bytes());  // what it did not take
+  }
   auto graph = std::make_shared<ServingGraph>();
   graph->memory = std::move(memory);
   graph->disk = std::move(index);

@@ -49,6 +49,10 @@ Result<GraphChoice> choose_graph(const CollectionImpl& collection,
 // `memory` is made to fit; kUnsupported where it cannot.
 Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
     std::unique_ptr<index::ResidentIndex> index, index::MemoryReservation memory);
+// What a cache of its pages should take, of what it has and what the memory limit leaves; 0 where a
+// cache is not wanted or would be too small to be worth it.
+uint64_t cache_bytes_wanted(DatabaseImpl& database, const index::DiskIndex& index);
+
 // Takes more memory for a cache of pages, where some is left.
 Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
     DatabaseImpl& database, std::unique_ptr<index::DiskIndex> index,

@@ -27,7 +27,10 @@ constexpr uint32_t kPagesTogether = 256;
 
 DiskIndex::DiskIndex(std::unique_ptr<DiskGraph> graph, std::unique_ptr<storage::PageStore> pages,
                      uint64_t codes_file_bytes)
-    : graph_(std::move(graph)), pages_(std::move(pages)), codes_file_bytes_(codes_file_bytes) {
+    : graph_(std::move(graph)),
+      pages_(std::move(pages)),
+      cache_(graph_->layout.page_bytes),
+      codes_file_bytes_(codes_file_bytes) {
   std::vector<uint32_t> slots;
   for (uint32_t slot = 0; slot < graph_->node_of_slot.size(); ++slot) {
     if (graph_->node_of_slot[slot] != kNoNode) slots.push_back(slot);
@@ -75,7 +78,7 @@ DiskIndex::Facts DiskIndex::facts() const {
 Status DiskIndex::write_pages(std::span<const storage::PageImage> images,
                               std::span<const uint32_t> gone) {
   const storage::PageSnapshot old = pages_->snapshot();
-  if (cache_ == nullptr) {
+  if (cache_.bytes() == 0) {
     ROX_RETURN_IF_ERROR(pages_->write(images));
     return gone.empty() ? Status::ok() : pages_->remove(gone);
   }
@@ -87,9 +90,9 @@ Status DiskIndex::write_pages(std::span<const storage::PageImage> images,
   };
   // Before searches see the new places: else they would wait for the disk, for what was in memory.
   ROX_RETURN_IF_ERROR(pages_->write(images, [&](const storage::PageMap& next) {
-    for_each_move(next, [&](auto... move) { cache_->begin_move(move...); });
+    for_each_move(next, [&](auto... move) { cache_.begin_move(move...); });
   }));
-  for_each_move(*pages_->snapshot(), [&](auto... move) { cache_->end_move(move...); });
+  for_each_move(*pages_->snapshot(), [&](auto... move) { cache_.end_move(move...); });
   return gone.empty() ? Status::ok() : pages_->remove(gone);
 }
 
@@ -122,10 +125,6 @@ uint64_t DiskIndex::lane_bytes() const {
   return DiskLane::bytes_of(graph_->layout.page_bytes, graph_->code.part_count());
 }
 
-void DiskIndex::use_cache(uint64_t bytes) {
-  cache_ = std::make_unique<PageCache>(bytes, graph_->layout.page_bytes);
-}
-
 std::unique_ptr<DiskLane> DiskIndex::take_lane() {
   {
     std::lock_guard lock(lanes_mutex_);
@@ -136,7 +135,7 @@ std::unique_ptr<DiskLane> DiskIndex::take_lane() {
       return lane;
     }
   }
-  return std::make_unique<DiskLane>(*graph_, gate_, *pages_, cache_.get());
+  return std::make_unique<DiskLane>(*graph_, gate_, *pages_, cache_);
 }
 
 void DiskIndex::give_back(std::unique_ptr<DiskLane> lane) {

@@ -94,7 +94,7 @@ class DiskIndex {
   base::ReaderGate& gate() { return gate_; }
   storage::PageStore& pages() { return *pages_; }
   CodesKeeper* codes_keeper() { return codes_keeper_.get(); }
-  PageCache* cache() { return cache_.get(); }
+  PageCache& cache() { return cache_; }
   // Replaces pages, and takes others out, in the file and in the cache. Both ascend.
   Status write_pages(std::span<const storage::PageImage> images, std::span<const uint32_t> gone);
   // The graph's numbers have changed, and its slots, where they are given.
@@ -102,9 +102,9 @@ class DiskIndex {
 
   // Search buffers are kept for so many threads; more threads than that make their own each time.
   void keep_lanes(size_t count) { lanes_kept_ = count; }
-  // Lets pages stay in memory, in so many bytes; once, before searches.
-  void use_cache(uint64_t bytes);
-  uint64_t cache_bytes() const { return cache_ == nullptr ? 0 : cache_->bytes(); }
+  // Lets pages stay in memory, in so many bytes at the most; none before. One call at a time.
+  void resize_cache(uint64_t bytes) { cache_.resize(bytes); }
+  uint64_t cache_bytes() const { return cache_.bytes(); }
 
   // Lanes are kept for the next search; one thread's at a time.
   std::unique_ptr<DiskLane> take_lane();
@@ -147,7 +147,7 @@ class DiskIndex {
   mutable base::ReaderGate gate_;  // to *graph_; before the lanes, which have seats
   const std::unique_ptr<storage::PageStore> pages_;
   std::unique_ptr<CodesKeeper> codes_keeper_;
-  std::unique_ptr<PageCache> cache_;
+  PageCache cache_;
   std::atomic<uint64_t> codes_file_bytes_;
   mutable std::mutex facts_mutex_;  // guards the next two
   Facts facts_;

@@ -56,7 +56,7 @@ TEST_F(DiskIndexTest, ADamagedPageFailsTheQueriesThatWantItAndNoOthers) {
   flip_in_page(pages, 20, (*built)->graph().layout.page_bytes);
   const auto opened = open(rows, Metric::kL2);
   ASSERT_TRUE(opened.is_ok());
-  (*opened)->use_cache(1u << 20);
+  (*opened)->resize_cache(1u << 20);
   for (int round = 0; round < 2; ++round) {
     const auto outcomes = searched.search(**opened, options);
     const size_t failed = expect_failures_alone(outcomes, good, {StatusCode::kCorruption, pages});

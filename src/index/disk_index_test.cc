@@ -141,7 +141,7 @@ TEST_F(DiskIndexTest, ACachedPageIsNotReadAndChangesNoAnswer) {
   const auto outcomes = searched.search(**built, options);
   const auto opened = open(rows, Metric::kCosine);
   ASSERT_TRUE(opened.is_ok());
-  (*opened)->use_cache((*opened)->page_bytes_on_disk() * 2);
+  (*opened)->resize_cache((*opened)->page_bytes_on_disk() * 2);
   EXPECT_GT((*opened)->cache_bytes(), (*opened)->page_bytes_on_disk());
   expect_same(searched.search(**opened, options), outcomes);
   const auto again = searched.search(**opened, options);
@@ -153,7 +153,7 @@ TEST_F(DiskIndexTest, ACachedPageIsNotReadAndChangesNoAnswer) {
   }
   const auto small = open(rows, Metric::kCosine);
   ASSERT_TRUE(small.is_ok());
-  (*small)->use_cache(1u << 18);
+  (*small)->resize_cache(1u << 18);
   for (int round = 0; round < 3; ++round) expect_same(searched.search(**small, options), outcomes);
 }
 
@@ -312,7 +312,7 @@ TEST_F(DiskIndexTest, MemoryIsWhatIsAllocated) {
     EXPECT_LE(buffers, 1.3 * static_cast<double>((*opened)->lane_bytes())) << "k " << k;
   }
   const uint64_t without_cache = allocated_bytes();
-  (*opened)->use_cache(1u << 20);  // larger buffers are not the allocator's
+  (*opened)->resize_cache(1u << 20);  // larger buffers are not the allocator's
   const double cache = static_cast<double>(allocated_bytes() - without_cache);
   EXPECT_NEAR(cache, static_cast<double>((*opened)->cache_bytes()), 0.1 * cache);
 }

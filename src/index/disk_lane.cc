@@ -16,7 +16,7 @@ constexpr size_t kCompletionsAtOnce = 64;
 }  // namespace
 
 DiskLane::DiskLane(const DiskGraph& graph, base::ReaderGate& gate, const storage::PageStore& pages,
-                   PageCache* cache)
+                   PageCache& cache)
     : graph_(graph), seat_(gate), pages_(pages), cache_(cache), running_(kQueriesMax) {
   reader_ = storage::make_async_reader({.depth = kDepth});
 }
@@ -136,7 +136,7 @@ Result<bool> DiskLane::ask(Running& running, size_t place) {
 
 bool DiskLane::is_at_hand(uint32_t page, uint32_t physical, std::span<std::byte> out) {
   if (options_->held && options_->held(page, out)) return true;
-  return cache_ != nullptr && cache_->find(physical, out, options_->reader);
+  return cache_.find(physical, out, options_->reader);
 }
 
 void DiskLane::advance(Running& running) {
@@ -165,9 +165,7 @@ void DiskLane::receive(Running& running, size_t place,
   }
   if (!running.outcome.status.is_ok()) return;
   running.query->take(page, bytes.data());
-  if (cache_ != nullptr) {
-    cache_->offer((*snapshot_)->physical_page(page), bytes, options_->reader);
-  }
+  cache_.offer((*snapshot_)->physical_page(page), bytes, options_->reader);
 }
 
 // A page whose bytes are wrong is read once more: it may have been the way, not the disk.

@@ -37,7 +37,7 @@ class DiskLane {
   // All outlive the lane; `cache` may be null.
   // All that reads the graph is done in a seat of `gate`.
   DiskLane(const DiskGraph& graph, base::ReaderGate& gate, const storage::PageStore& pages,
-           PageCache* cache);
+           PageCache& cache);
   ~DiskLane();
 
   // Gives the next query, until there is none.
@@ -86,7 +86,7 @@ class DiskLane {
   const DiskGraph& graph_;
   base::ReaderGate::Seat seat_;
   const storage::PageStore& pages_;
-  PageCache* const cache_;
+  PageCache& cache_;
   const storage::PageSnapshot* snapshot_ = nullptr;
   const RunOptions* options_ = nullptr;
   const Done* done_ = nullptr;

@@ -4,6 +4,8 @@
 // A page is admitted when it is asked for the second time within a while: most pages of a search
 // are never wanted again, and would push out those that are (2Q, Johnson and Shasha, VLDB 1994,
 // with a table of stamps for its first queue). Among admitted pages the clock chooses.
+//
+// It grows and shrinks in use: a graph that changes grows beyond the cache that it was opened with.
 #pragma once
 
 #include <atomic>
@@ -21,8 +23,13 @@ namespace roxanne::index {
 // All calls may run at once.
 class PageCache {
  public:
-  // As many pages as fit `bytes`, at least one.
-  PageCache(uint64_t bytes, uint32_t page_bytes);
+  // Of no page yet.
+  explicit PageCache(uint32_t page_bytes);
+
+  // About as many pages as fit `bytes`, never more. What comes is added; what goes is what came
+  // last, with the pages it holds. One call at a time, others may run.
+  void resize(uint64_t bytes);
+  uint64_t bytes() const { return bytes_; }
 
   // Who wants a page. Changes to the graph pass through all of it in turn, at many pages a point:
   // they would push out what searches want, and come back to a page when it is gone. So they use
@@ -41,25 +48,30 @@ class PageCache {
   // A page has new bytes.
   void drop(uint32_t page);
 
-  uint64_t bytes() const { return bytes_; }
-
  private:
   static constexpr size_t kShards = 16;
   struct Shard {
-    std::mutex mutex;            // guards all below
-    std::byte* pages = nullptr;  // pages_per_shard_ of them, in memory_
+    std::mutex mutex;  // guards all below
     std::unordered_map<uint32_t, uint32_t> places;
-    std::vector<uint32_t> page_of;  // by place
-    std::vector<bool> was_used;     // since the clock's hand passed
-    std::vector<uint32_t> asked;    // pages asked for once, by hash
-    std::vector<uint32_t> vacant;   // places whose page has gone
-    size_t used = 0;                // places that ever held one
+    std::vector<std::byte*> bytes_at;  // by place
+    std::vector<uint32_t> page_of;     // by place
+    std::vector<bool> was_used;        // since the clock's hand passed
+    std::vector<uint32_t> asked;       // pages asked for once, by hash
+    std::vector<uint32_t> vacant;      // places whose page has gone
+    size_t used = 0;                   // places that ever held one
     size_t hand = 0;
   };
   Shard& shard_of(uint32_t page) { return shards_[page % kShards]; }
-  bool is_full(const Shard& shard) const {
-    return shard.used == pages_per_shard_ && shard.vacant.empty();
+  static bool is_full(const Shard& shard) {
+    return shard.used == shard.bytes_at.size() && shard.vacant.empty();
   }
+  // Memory of every shard's newest places.
+  struct Part {
+    base::AlignedBuffer memory;  // one for all: large buffers are rounded up to huge pages
+    size_t pages_per_shard = 0;
+  };
+  void add_part(size_t pages_per_shard);
+  void take_part_out();
   void put(Shard& shard, uint32_t page, std::span<const std::byte> bytes, bool was_used);
   // Whether it is here, and was used since the hand passed.
   struct Use {
@@ -70,10 +82,9 @@ class PageCache {
   void forget(Shard& shard, uint32_t page);
   size_t take_place(Shard& shard);
 
-  uint32_t page_bytes_;
-  uint64_t bytes_;
-  size_t pages_per_shard_;
-  base::AlignedBuffer memory_;  // one for all: large buffers are rounded up to huge pages
+  const uint32_t page_bytes_;
+  std::atomic<uint64_t> bytes_{0};
+  std::vector<Part> parts_;  // resize()'s own
   std::vector<Shard> shards_;
 };
 

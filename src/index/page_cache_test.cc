@@ -26,7 +26,8 @@ std::vector<std::byte> page_of(uint32_t number, uint32_t version = 0) {
 }
 
 TEST(PageCache, GivesBackWhatItWasGiven) {
-  PageCache cache(kBytes, kPageBytes);
+  PageCache cache(kPageBytes);
+  cache.resize(kBytes);
   EXPECT_LE(cache.bytes(), kBytes);
   EXPECT_GE(cache.bytes(), kBytes / 2);
   std::vector<std::byte> out(kPageBytes);
@@ -41,7 +42,8 @@ TEST(PageCache, GivesBackWhatItWasGiven) {
 
 // A page that is read once, as most are, does not push out one that is wanted again and again.
 TEST(PageCache, PagesReadOnceDoNotPushOutOthers) {
-  PageCache cache(kBytes, kPageBytes);
+  PageCache cache(kPageBytes);
+  cache.resize(kBytes);
   std::vector<std::byte> out(kPageBytes);
   for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page));
   for (uint32_t page = 1000; page < 9000; ++page) cache.offer(page, page_of(page));
@@ -57,7 +59,8 @@ TEST(PageCache, PagesReadOnceDoNotPushOutOthers) {
 
 TEST(PageCache, ChangesFillWhatIsVacantAndPushNobodyOut) {
   constexpr auto kChange = PageCache::Reader::kChange;
-  PageCache cache(kBytes, kPageBytes);
+  PageCache cache(kPageBytes);
+  cache.resize(kBytes);
   std::vector<std::byte> out(kPageBytes);
   for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page), kChange);
   for (int i = 0; i < 2; ++i) {
@@ -76,7 +79,8 @@ TEST(PageCache, ChangesFillWhatIsVacantAndPushNobodyOut) {
 }
 
 TEST(PageCache, UsedPagesOutlastUnusedOnes) {
-  PageCache cache(kBytes, kPageBytes);
+  PageCache cache(kPageBytes);
+  cache.resize(kBytes);
   std::vector<std::byte> out(kPageBytes);
   for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page));
   // Half of the pages of each part are used all the time.
@@ -96,7 +100,8 @@ TEST(PageCache, UsedPagesOutlastUnusedOnes) {
 
 // What moves takes the place that it leaves, and pushes nobody out.
 TEST(PageCache, PagesThatMoveLeaveOthersThere) {
-  PageCache cache(kBytes, kPageBytes);
+  PageCache cache(kPageBytes);
+  cache.resize(kBytes);
   std::vector<std::byte> out(kPageBytes);
   for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page));
   constexpr uint32_t kRounds = 10;
@@ -116,7 +121,8 @@ TEST(PageCache, PagesThatMoveLeaveOthersThere) {
 
 // Until a move has ended both are here, where there is room: who asks for either need not read.
 TEST(PageCache, PagesThatMoveAreInBothPlacesMeanwhile) {
-  PageCache cache(kBytes, kPageBytes);
+  PageCache cache(kPageBytes);
+  cache.resize(kBytes);
   std::vector<std::byte> out(kPageBytes);
   cache.offer(7, page_of(7));
   cache.offer(9, page_of(9));  // what was where the other goes
@@ -132,7 +138,8 @@ TEST(PageCache, PagesThatMoveAreInBothPlacesMeanwhile) {
 }
 
 TEST(PageCache, DroppedPagesAreForgotten) {
-  PageCache cache(kBytes, kPageBytes);
+  PageCache cache(kPageBytes);
+  cache.resize(kBytes);
   std::vector<std::byte> out(kPageBytes);
   cache.offer(7, page_of(7));
   cache.drop(7);
@@ -144,7 +151,8 @@ TEST(PageCache, DroppedPagesAreForgotten) {
 }
 
 TEST(PageCache, TheSmallestHoldsAPageOfEachPart) {
-  PageCache cache(0, kPageBytes);
+  PageCache cache(kPageBytes);
+  cache.resize(16 * (kPageBytes + 64));
   std::vector<std::byte> out(kPageBytes);
   for (uint32_t round = 0; round < 50; ++round) {
     for (int i = 0; i < 2; ++i) cache.offer(round, page_of(round));
@@ -153,8 +161,55 @@ TEST(PageCache, TheSmallestHoldsAPageOfEachPart) {
   }
 }
 
+TEST(PageCache, HoldsNothingUntilItHasASize) {
+  PageCache cache(kPageBytes);
+  std::vector<std::byte> out(kPageBytes);
+  cache.offer(7, page_of(7));
+  cache.begin_move(7, 9, page_of(9));
+  cache.end_move(7, 9, page_of(9));
+  cache.drop(8);
+  EXPECT_FALSE(cache.find(7, out));
+  EXPECT_FALSE(cache.find(9, out));
+  EXPECT_EQ(cache.bytes(), 0u);
+}
+
+TEST(PageCache, KeepsItsPagesWhenItGrowsAndLosesSomeWhenItShrinks) {
+  PageCache cache(kPageBytes);
+  cache.resize(kBytes);
+  std::vector<std::byte> out(kPageBytes);
+  for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page));
+  cache.drop(5);
+  cache.resize(3 * kBytes);
+  EXPECT_EQ(cache.bytes(), 3 * kBytes);
+  for (uint32_t page = kHeld; page < 3 * kHeld; ++page) cache.offer(page, page_of(page));
+  for (uint32_t page = 0; page < 3 * kHeld; ++page) {
+    ASSERT_EQ(cache.find(page, out), page != 5) << page;
+    if (page != 5) {
+      EXPECT_EQ(out, page_of(page));
+    }
+  }
+  cache.resize(2 * kBytes);  // what came with the last step goes
+  EXPECT_EQ(cache.bytes(), 2 * kBytes);
+  uint32_t left = 0;
+  for (uint32_t page = 0; page < 3 * kHeld; ++page) {
+    if (!cache.find(page, out)) continue;
+    ASSERT_EQ(out, page_of(page));
+    ++left;
+  }
+  EXPECT_GE(left, kHeld - 1);
+  EXPECT_LE(left, 2 * kHeld);
+  cache.offer(5000, page_of(5000));
+  cache.offer(5000, page_of(5000));
+  ASSERT_TRUE(cache.find(5000, out));
+  EXPECT_EQ(out, page_of(5000));
+  cache.resize(0);
+  EXPECT_EQ(cache.bytes(), 0u);
+  EXPECT_FALSE(cache.find(5000, out));
+}
+
 TEST(PageCacheThreads, NobodySeesAnotherPagesBytes) {
-  PageCache cache(kBytes, kPageBytes);
+  PageCache cache(kPageBytes);
+  cache.resize(kBytes);
   std::atomic<size_t> found{0};
   std::vector<std::thread> threads;
   for (uint32_t t = 0; t < 4; ++t) {
@@ -173,6 +228,7 @@ TEST(PageCacheThreads, NobodySeesAnotherPagesBytes) {
       }
     });
   }
+  for (uint64_t i = 0; i < 1000; ++i) cache.resize(i % 4 * kBytes);
   for (std::thread& thread : threads) thread.join();
   EXPECT_GT(found, 1000u);
 }

@@ -10,7 +10,7 @@ namespace {
 constexpr size_t kDepth = 64;
 }  // namespace
 
-PageFetcher::PageFetcher(const DiskGraph& graph, const storage::PageStore& pages, PageCache* cache)
+PageFetcher::PageFetcher(const DiskGraph& graph, const storage::PageStore& pages, PageCache& cache)
     : graph_(graph),
       pages_(pages),
       cache_(cache),
@@ -35,8 +35,7 @@ Status PageFetcher::fetch(std::span<const uint32_t> numbers, PagesUnderWay& to) 
     if (idle_buffers_.empty()) status = finish_one(numbers, *snapshot, to);
     if (!status.is_ok()) break;
     const std::span<std::byte> bytes = buffer(idle_buffers_.back());
-    if (cache_ != nullptr &&
-        cache_->find(snapshot->physical_page(numbers[i]), bytes, PageCache::Reader::kChange)) {
+    if (cache_.find(snapshot->physical_page(numbers[i]), bytes, PageCache::Reader::kChange)) {
       to.keep(numbers[i], bytes.data());
       ++cache_hits_;
       continue;
@@ -76,9 +75,7 @@ Status PageFetcher::finish_one(std::span<const uint32_t> numbers, const storage:
     }
     if (read.is_ok()) {
       to.keep(page, bytes.data());
-      if (cache_ != nullptr) {
-        cache_->offer(snapshot.physical_page(page), bytes, PageCache::Reader::kChange);
-      }
+      cache_.offer(snapshot.physical_page(page), bytes, PageCache::Reader::kChange);
     } else if (status.is_ok()) {
       status = read.with_context(pages_.path() + ": page " + std::to_string(page));
     }

@@ -16,8 +16,8 @@ namespace roxanne::index {
 // One thread's.
 class PageFetcher {
  public:
-  // All outlive it; `cache` may be null.
-  PageFetcher(const DiskGraph& graph, const storage::PageStore& pages, PageCache* cache);
+  // All outlive it.
+  PageFetcher(const DiskGraph& graph, const storage::PageStore& pages, PageCache& cache);
   ~PageFetcher();
 
   // Afterwards all of `numbers` are in `to`, as the newest snapshot has them. kIoError,
@@ -34,7 +34,7 @@ class PageFetcher {
 
   const DiskGraph& graph_;
   const storage::PageStore& pages_;
-  PageCache* const cache_;
+  PageCache& cache_;
   base::AlignedBuffer arena_;
   std::vector<size_t> idle_buffers_;
   std::vector<size_t> number_in_;                 // by buffer: index in what is fetched

@@ -1,0 +1,125 @@
+// What a graph that changes in place takes in memory, and gives back.
+#include "database/graph_upkeep.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "database/collection_impl.h"
+#include "database/database_impl.h"
+#include "storage/simulated_file_system.h"
+
+namespace roxanne::database {
+namespace {
+
+constexpr size_t kDim = 512;
+constexpr uint64_t kRowBytes = kDim * sizeof(float);
+constexpr uint64_t kFirstPoints = 2000;
+
+// A collection on disk, and points that come to it.
+class GraphUpkeepTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto database = DatabaseImpl::open("/db.rox", {.create_if_missing = true,
+                                                   .memory_limit_bytes = 256u << 20,
+                                                   .thread_count = 2,
+                                                   .automatic_index = false,
+                                                   .index_points_min = 100,
+                                                   .file_system = &files_});
+    ASSERT_TRUE(database.is_ok()) << database.status().to_string();
+    database_ = *database;
+    auto collection = database_->create_collection("points", {.dim = kDim});
+    ASSERT_TRUE(collection.is_ok()) << collection.status().to_string();
+    collection_ = *collection;
+    upsert(kFirstPoints);
+    const Status built =
+        database_->index_builder().build(collection_, {.rebuild = true, .serving_memory_bytes = 1});
+    ASSERT_TRUE(built.is_ok()) << built.to_string();
+  }
+  void TearDown() override {
+    if (database_ == nullptr) return;
+    const Status closed = database_->close();
+    EXPECT_TRUE(closed.is_ok()) << closed.to_string();
+  }
+
+  void upsert(size_t count) {
+    const std::vector<float> rows = some_rows(count);
+    std::vector<uint64_t> keys(count);
+    std::iota(keys.begin(), keys.end(), points_);
+    points_ += count;
+    const auto counts = collection_->upsert(keys, MatrixView::f32(rows.data(), count, kDim), {});
+    ASSERT_TRUE(counts.is_ok()) << counts.status().to_string();
+  }
+  // In small clusters: a graph finds nearly everything in them.
+  std::vector<float> some_rows(size_t count) {
+    std::uniform_real_distribution<float> some(-1, 1);
+    std::vector<float> rows(count * kDim);
+    for (size_t i = 0; i < count; ++i) {
+      std::mt19937 cluster(random_() % 100);
+      for (size_t j = 0; j < kDim; ++j) rows[i * kDim + j] = some(cluster) + some(random_) / 4;
+    }
+    return rows;
+  }
+  // By inserts, whatever a build would cost.
+  Status take_in(size_t count) {
+    upsert(count);
+    const auto held = collection_->upkeep().hold();
+    return collection_->upkeep().drain({}, false);
+  }
+  index::DiskIndex& graph() const { return *collection_->version()->graph->disk; }
+
+  storage::SimulatedFileSystem files_;
+  std::shared_ptr<DatabaseImpl> database_;
+  std::shared_ptr<CollectionImpl> collection_;
+  std::mt19937 random_{1};
+  uint64_t points_ = 0;
+};
+
+TEST_F(GraphUpkeepTest, TheCacheOfPagesGrowsWithTheGraph) {
+  const uint64_t before = graph().cache_bytes();
+  EXPECT_LE(before, graph().page_bytes_on_disk());
+  const uint64_t used = database_->budget().limit() - database_->budget().left();
+  const Status taken = take_in(3 * kFirstPoints);
+  ASSERT_TRUE(taken.is_ok()) << taken.to_string();
+  EXPECT_EQ(graph().node_count(), 4 * kFirstPoints);
+  EXPECT_GE(graph().cache_bytes(), 4 * kFirstPoints * kRowBytes * 7 / 10);
+  EXPECT_LE(graph().cache_bytes(), graph().page_bytes_on_disk());
+  const uint64_t now = database_->budget().limit() - database_->budget().left();
+  EXPECT_GE(now, used + graph().cache_bytes() - before);
+  // What was searched for is there when it is asked for again.
+  const std::vector<float> queries = some_rows(20);
+  SearchStats stats;
+  for (int i = 0; i < 3; ++i) {
+    stats = {};
+    ASSERT_TRUE(
+        collection_->search(MatrixView::f32(queries.data(), 20, kDim), {.stats = &stats}).is_ok());
+  }
+  EXPECT_GT(stats.cache_hits, 9 * stats.reads);
+}
+
+TEST_F(GraphUpkeepTest, TheCacheOfPagesMakesRoomForTheGraph) {
+  ASSERT_TRUE(take_in(10).is_ok());  // what changing it takes is taken
+  const uint64_t before = graph().cache_bytes();
+  ASSERT_GE(before, 4u << 20);
+  std::vector<std::optional<index::MemoryReservation>> rest;
+  for (uint64_t i = 1; i <= 4; ++i) {
+    rest.push_back(database_->reserve_memory(database_->budget().left()));
+    ASSERT_TRUE(rest.back().has_value());
+    const Status taken = take_in(kFirstPoints / 2);
+    ASSERT_TRUE(taken.is_ok()) << taken.to_string();
+    EXPECT_EQ(graph().node_count(), (2 + i) * kFirstPoints / 2 + 10);
+  }
+  EXPECT_LT(graph().cache_bytes(), before);
+  // And takes it again.
+  rest.clear();
+  ASSERT_TRUE(take_in(10).is_ok());
+  EXPECT_GT(graph().cache_bytes(), before);
+}
+
+}  // namespace
+}  // namespace roxanne::database
