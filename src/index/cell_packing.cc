@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <thread>
 #include <utility>
 
 #include "kernels/distance.h"
@@ -10,6 +11,8 @@ namespace roxanne::index {
 namespace {
 
 constexpr size_t kExchangePasses = 3;
+// Points whose distances to all others take some tens of microseconds.
+constexpr size_t kPointsTogether = 8;
 
 }  // namespace
 
@@ -30,10 +33,15 @@ const std::vector<uint32_t>& CellPacker::pack(const float* points, size_t count,
   return order_;
 }
 
+void CellPacker::let_others() const {
+  if (yields_) std::this_thread::yield();
+}
+
 void CellPacker::measure(const float* points, size_t dim) {
   distances_.resize(count_ * count_);
   totals_.assign(count_, 0);
   for (size_t i = 0; i < count_; ++i) {
+    if (i % kPointsTogether == 0) let_others();
     float* row = distances_.data() + i * count_;
     kernels::kernels().l2_f32(points + i * dim, points, count_, dim, row);
     totals_[i] = std::accumulate(row, row + count_, 0.0f);
@@ -45,7 +53,10 @@ void CellPacker::grow_groups() {
   place_of_.resize(count_);
   std::vector<uint32_t> left(count_);
   std::iota(left.begin(), left.end(), 0u);
-  while (!left.empty()) grow_group(left);
+  while (!left.empty()) {
+    let_others();
+    grow_group(left);
+  }
 }
 
 // Takes one group out of `left`.
@@ -84,7 +95,10 @@ void CellPacker::exchange() {
   }
   for (size_t pass = 0; pass < kExchangePasses; ++pass) {
     bool has_changed = false;
-    for (size_t i = 0; i < count_; ++i) has_changed |= exchange_best(i);
+    for (size_t i = 0; i < count_; ++i) {
+      if (i % (4 * kPointsTogether) == 0) let_others();
+      has_changed |= exchange_best(i);
+    }
     if (!has_changed) break;
   }
 }

@@ -11,6 +11,9 @@ namespace roxanne::index {
 // One thread's; its memory only grows.
 class CellPacker {
  public:
+  // Where it `yields`, other threads get the processor now and then.
+  explicit CellPacker(bool yields = false) : yields_(yields) {}
+
   // An order of `count` points in which each run of group_points (the last one may be shorter)
   // makes a page. Groups grow around the point that is farthest from all others, by the least mean
   // distance; then pairs of points change places as long as that brings group mates nearer.
@@ -27,6 +30,9 @@ class CellPacker {
   float distance(size_t a, size_t b) const { return distances_[a * count_ + b]; }
   float& to_group(size_t point, size_t group) { return to_groups_[point * group_count_ + group]; }
 
+  void let_others() const;
+
+  const bool yields_;
   size_t count_ = 0;
   size_t group_points_ = 0;
   size_t group_count_ = 0;

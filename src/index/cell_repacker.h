@@ -1,12 +1,13 @@
-// Sorts a cell of a changing graph anew, as a build does (cell_sorter.h): near points share a page,
-// pages are full but for a place or so, codes are of what the centroid of now leaves. A cell that
-// has become too large is cut in two. Since edges name slots, moving points is an ordinary write.
+// Sorts cells of a changing graph anew, as a build does: cell_plan.h. Since edges name slots,
+// moving points is an ordinary write.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
-#include "index/cell_packing.h"
+#include "base/thread_pool.h"
+#include "index/cell_plan.h"
 #include "index/disk_index.h"
 #include "index/graph_editor.h"
 #include "index/graph_refresher.h"
@@ -19,7 +20,8 @@ namespace roxanne::index {
 class CellRepacker {
  public:
   // All outlive it.
-  CellRepacker(DiskIndex& index, PageFetcher& fetcher, FreePageNumbers& numbers);
+  CellRepacker(DiskIndex& index, PageFetcher& fetcher, FreePageNumbers& numbers,
+               base::ThreadPool& pool);
 
   // It is told of pages whose nodes moved; outlives this.
   void set_refresher(GraphRefresher* refresher) { refresher_ = refresher; }
@@ -28,50 +30,39 @@ class CellRepacker {
   void note_changes(uint32_t cell, uint32_t count);
   // Whether so much changed that sorting it anew pays.
   bool is_due(uint32_t cell) const;
-  // kIoError, kCorruption, kDiskFull, kReadOnly: nothing is changed then.
-  Status repack(uint32_t cell);
+  // Some at a time, on so many threads at the most. Cells ascend. kIoError, kCorruption, kDiskFull,
+  // kReadOnly: nothing is changed then of those that were under way, nor of those after.
+  Status repack(std::span<const uint32_t> cells, size_t thread_count);
 
   uint64_t cells_packed() const { return cells_packed_; }
 
  private:
-  struct Point {
-    PageEdit* page;
-    uint32_t place;
+  // Whose pages and points are in memory together: a megabyte or so each.
+  static constexpr size_t kCellsAtOnce = 2;
+  // Where a plan's pages go.
+  struct NewPages {
+    std::vector<uint32_t> numbers;
+    std::vector<uint32_t> gone;  // numbers that are not needed any more
+    uint32_t cut_off = kNoCell;  // the new cell
   };
-  // A page to write.
-  struct Page {
-    uint32_t number;
-    uint32_t cell;
-    std::vector<uint32_t> points;
-  };
-  Status load(uint32_t cell);
-  void divide();
-  void centre(size_t half);
-  void fill_pages(uint32_t cell);
-  Status write();
-  bool has_drifted(uint32_t cell) const;
-  void encode(uint8_t* codes) const;
-  void publish(uint32_t cell);
+  Status repack_some(std::span<const uint32_t> cells, size_t thread_count);
+  void number_pages(std::span<const CellPlan> plans);
+  Status write(std::span<const CellPlan> plans);
+  void publish(const CellPlan& plan, const NewPages& pages);
   size_t row_count(uint32_t cell) const;
 
   DiskIndex& index_;
   DiskGraph& graph_;
   PageFetcher& fetcher_;
   FreePageNumbers& numbers_;
+  base::ThreadPool& pool_;
   GraphRefresher* refresher_ = nullptr;
-  CellPacker packer_;
   std::vector<uint32_t> changes_;  // by cell, since it was sorted
 
-  PagesUnderWay pages_;              // of the cell
-  std::vector<uint32_t> old_pages_;  // their numbers
-  std::vector<Point> points_;
-  std::vector<float> places_, offsets_;  // of the points
-  std::vector<uint32_t> halves_[2];      // points; the second empty where nothing is cut
-  std::vector<float> centroids_[2];
-  float centroid_offsets_[2] = {};
-  std::vector<Page> new_pages_;
-  std::vector<uint32_t> gone_;  // numbers of pages that are not needed any more
-  size_t made_ = 0;             // of new_pages_, the last so many have new numbers
+  PagesUnderWay pages_;  // of the cells at hand
+  std::vector<CellPlan> plans_;
+  std::vector<NewPages> new_pages_;  // by plan
+  std::vector<uint32_t> made_, gone_;
   base::AlignedBuffer bytes_;
   std::vector<storage::PageImage> images_;
   uint64_t cells_packed_ = 0;

@@ -48,9 +48,9 @@ class DiskUpdater::Impl {
         options_(options),
         pieces_{Piece(graph_), Piece(graph_)},
         editor_(graph_, numbers_, memory_of(options) / 4, memory_of(options) / 8),
-        search_(index, pool, {options.search_k, options.search_list_size}),
+        search_(index, {options.search_k, options.search_list_size}),
         fetcher_(graph_, store_, index.cache()),
-        repacker_(index, fetcher_, numbers_),
+        repacker_(index, fetcher_, numbers_, pool),
         refresher_(index, fetcher_, pool,
                    {.thread_count = 1 + pool.thread_count(),
                     .pages_most = memory_of(options) / 2 / index.graph().layout.page_bytes,
@@ -243,7 +243,7 @@ class DiskUpdater::Impl {
     std::span<const NewNode> nodes;
   };
 
-  // While a piece is edited and written, other threads search for the next.
+  // While a piece is edited and written other threads search for the next, and then this one too.
   Status add_all(std::span<const NewNode> added) {
     if (added.empty()) return Status::ok();
     const std::vector<NewNode> nodes = by_place(added);
@@ -251,40 +251,40 @@ class DiskUpdater::Impl {
     editor_.forget();
     Piece* piece = &pieces_[0];
     Piece* next = &pieces_[1];
-    const size_t threads = options_.thread_count ? options_.thread_count() : 1;
-    ROX_RETURN_IF_ERROR(search(rest, threads, *piece));
+    const size_t threads = thread_count();
+    begin_search(rest, *piece);
+    pool_.run(threads, [this](size_t) { search_.help(); });
+    ROX_RETURN_IF_ERROR(end_search(*piece));
     while (!piece->nodes.empty()) {
-      const std::span<const NewNode> after = rest.subspan(piece->nodes.size());
-      next->nodes = {};
-      Status edited, searched;
-      // The caller edits; who comes free first searches, the caller too where nobody else does.
-      std::atomic<int> next_task{0};
-      const int tasks = threads > 1 && !after.empty() ? 2 : 1;
-      pool_.run(static_cast<size_t>(tasks), [&](size_t lane) {
+      rest = rest.subspan(piece->nodes.size());
+      Status edited;
+      begin_search(rest, *next);
+      pool_.run(rest.empty() ? 1 : threads, [&](size_t lane) {
         if (lane == 0) edited = insert(*piece);
-        if (next_task++ == 0 && tasks == 2) searched = search(after, threads - 1, *next);
+        search_.help();
       });
+      const Status searched = end_search(*next);
       ROX_RETURN_IF_ERROR(edited);
       ROX_RETURN_IF_ERROR(searched);
-      rest = after;
-      if (!rest.empty() && next->nodes.empty()) {
-        ROX_RETURN_IF_ERROR(search(rest, threads, *next));
-      } else {
-        follow(piece->pages, next->pages);
-      }
+      follow(piece->pages, next->pages);
       std::swap(piece, next);
     }
     return Status::ok();
   }
 
-  // Some of the first.
-  Status search(std::span<const NewNode> nodes, size_t thread_count, Piece& piece) {
+  size_t thread_count() const { return options_.thread_count ? options_.thread_count() : 1; }
+
+  // For some of the first.
+  void begin_search(std::span<const NewNode> nodes, Piece& piece) {
     piece.pages.clear();
     piece.nodes = nodes.first(std::min(nodes.size(), piece_nodes_));
-    const auto searched = search_.run(piece.nodes, thread_count, pages_most_ / 2, is_growing_,
-                                      piece.pages, piece.near);
-    piece.nodes = nodes.first(searched.is_ok() ? *searched : 0);
-    return searched.status();
+    search_.begin({piece.nodes, pages_most_ / 2, is_growing_, &piece.pages, &piece.near});
+  }
+
+  Status end_search(Piece& piece) {
+    ROX_ASSIGN_OR_RETURN(const size_t searched, search_.end());
+    piece.nodes = piece.nodes.first(searched);
+    return Status::ok();
   }
 
   Status insert(Piece& piece) {
@@ -336,6 +336,7 @@ class DiskUpdater::Impl {
     for (uint32_t i = 0; i < added.size(); ++i) {
       const auto [known, is_new] = cell_of_.try_emplace(added[i].slot, 0);
       if (is_new) {
+        std::this_thread::yield();  // to searches
         graph_.space.map_rows(VectorView(options.type, added[i].row, options.dim), place.data(),
                               nullptr);
         graph_.cells.nearest(place.data(), 1, scratch, nearest);
@@ -438,8 +439,7 @@ class DiskUpdater::Impl {
     }
     cell_changes_.clear();
     std::sort(cells.begin(), cells.end());
-    for (const uint32_t cell : cells) ROX_RETURN_IF_ERROR(repacker_.repack(cell));
-    return Status::ok();
+    return repacker_.repack(cells, thread_count());
   }
 
   DiskIndex& index_;

@@ -1,10 +1,6 @@
 #include "index/neighbour_search.h"
 
 #include <algorithm>
-#include <atomic>
-#include <functional>
-#include <mutex>
-#include <optional>
 #include <thread>
 #include <utility>
 
@@ -34,53 +30,61 @@ void note_points(const NodePageLayout& layout, const std::byte* bytes, const flo
 
 }  // namespace
 
-Result<size_t> NeighbourSearch::run(std::span<const NewNode> nodes, size_t thread_count,
-                                    size_t pages_most, bool is_growing, PagesUnderWay& pages,
-                                    std::vector<std::vector<NearPoint>>& near) {
-  if (near.size() < nodes.size()) near.resize(nodes.size());
-  std::vector<std::function<void(uint32_t, const std::byte*, const float*)>> hear(nodes.size());
-  const NodePageLayout& layout = index_.graph().layout;
-  const storage::PageSnapshot snapshot = index_.pages().snapshot();
-  std::atomic<size_t> next_node{0};
-  std::mutex mutex;  // guards what follows
-  Status status;
-  DiskLane::RunOptions run_options;
-  run_options.reader = PageCache::Reader::kChange;
-  run_options.held = [&](uint32_t page, std::span<std::byte> out) { return pages.copy(page, out); };
-  const auto run_lane = [&](size_t) {
-    auto lane = index_.take_lane();
-    const auto next = [&]() -> std::optional<DiskQuery::Request> {
-      if (next_node > 0 && pages.count() >= pages_most) return std::nullopt;
-      const size_t i = next_node++;
-      if (i >= nodes.size()) return std::nullopt;
-      near[i].clear();
-      std::this_thread::yield();  // to searches for others
-      hear[i] = [&, i](uint32_t page, const std::byte* bytes, const float* distances) {
-        pages.keep(page, bytes);
-        note_points(layout, bytes, distances, near[i]);
-      };
-      return DiskQuery::Request{.query = nodes[i].row,
-                                .k = options_.k,
-                                .search_list_size = options_.search_list_size,
-                                .on_page = &hear[i],
-                                .scan_codes = is_growing ? kScanCodesOfGrowing : kScanCodes,
-                                .expand_margin = kExpandMargin};
-    };
-    const auto done = [&](size_t, DiskOutcome outcome) {
-      const std::lock_guard lock(mutex);
-      counts_.reads += outcome.stats.reads;
-      counts_.cache_hits += outcome.stats.cache_hits;
-      counts_.distance_computations += outcome.stats.distance_computations;
-      if (status.is_ok()) status = outcome.status;
-    };
-    const Status ran = lane->run(snapshot, run_options, next, done);
-    if (ran.is_ok()) index_.give_back(std::move(lane));
-    const std::lock_guard lock(mutex);
-    if (status.is_ok()) status = ran;
+void NeighbourSearch::begin(const Job& job) {
+  job_ = job;
+  if (job_.near->size() < job_.nodes.size()) job_.near->resize(job_.nodes.size());
+  hear_.assign(job_.nodes.size(), {});
+  next_node_ = 0;
+  status_ = Status::ok();
+}
+
+void NeighbourSearch::help() {
+  DiskLane::RunOptions options;
+  options.reader = PageCache::Reader::kChange;
+  options.held = [this](uint32_t page, std::span<std::byte> out) {
+    return job_.pages->copy(page, out);
   };
-  pool_.run(std::min(thread_count, nodes.size()), run_lane);
-  ROX_RETURN_IF_ERROR(status);
-  return std::min<size_t>(next_node, nodes.size());
+  // The newest: other threads may have begun before changes that this one sees.
+  const storage::PageSnapshot snapshot = index_.pages().snapshot();
+  auto lane = index_.take_lane();
+  const Status ran = lane->run(
+      snapshot, options, [this] { return next_request(); },
+      [this](size_t, DiskOutcome outcome) { note_done(outcome); });
+  if (ran.is_ok()) index_.give_back(std::move(lane));
+  const std::lock_guard lock(mutex_);
+  if (status_.is_ok()) status_ = ran;
+}
+
+Result<size_t> NeighbourSearch::end() {
+  ROX_RETURN_IF_ERROR(status_);
+  return std::min<size_t>(next_node_, job_.nodes.size());
+}
+
+std::optional<DiskQuery::Request> NeighbourSearch::next_request() {
+  if (next_node_ > 0 && job_.pages->count() >= job_.pages_most) return std::nullopt;
+  const size_t i = next_node_++;
+  if (i >= job_.nodes.size()) return std::nullopt;
+  std::vector<NearPoint>& near = (*job_.near)[i];
+  near.clear();
+  std::this_thread::yield();  // to searches for others
+  hear_[i] = [this, &near](uint32_t page, const std::byte* bytes, const float* distances) {
+    job_.pages->keep(page, bytes);
+    note_points(index_.graph().layout, bytes, distances, near);
+  };
+  return DiskQuery::Request{.query = job_.nodes[i].row,
+                            .k = options_.k,
+                            .search_list_size = options_.search_list_size,
+                            .on_page = &hear_[i],
+                            .scan_codes = job_.is_growing ? kScanCodesOfGrowing : kScanCodes,
+                            .expand_margin = kExpandMargin};
+}
+
+void NeighbourSearch::note_done(const DiskOutcome& outcome) {
+  const std::lock_guard lock(mutex_);
+  counts_.reads += outcome.stats.reads;
+  counts_.cache_hits += outcome.stats.cache_hits;
+  counts_.distance_computations += outcome.stats.distance_computations;
+  if (status_.is_ok()) status_ = outcome.status;
 }
 
 }  // namespace roxanne::index

@@ -4,12 +4,15 @@
 // little. docs/decisions/0011-graphs-that-change.md has the measurement.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
-#include "base/thread_pool.h"
 #include "index/disk_index.h"
 #include "index/graph_editor.h"
 #include "index/pages_under_way.h"
@@ -29,25 +32,39 @@ class NeighbourSearch {
     uint64_t distance_computations = 0;
   };
 
-  // Both outlive it.
-  NeighbourSearch(DiskIndex& index, base::ThreadPool& pool, const Options& options)
-      : index_(index), pool_(pool), options_(options) {}
+  // What is searched for, and where what is found goes; all outlive the search.
+  struct Job {
+    std::span<const NewNode> nodes;
+    size_t pages_most = 0;    // it ends when `pages` holds so many
+    bool is_growing = false;  // the graph has outgrown what it was built of: it looks farther
+    PagesUnderWay* pages = nullptr;
+    std::vector<std::vector<NearPoint>>* near = nullptr;
+  };
 
-  // Searches for nodes, in their order, on so many threads at the most, until `pages` holds
-  // `pages_most` or there are no more. Returns how many it searched for: near[i] has the points
-  // that were compared with nodes[i], and `pages` has their pages. The graph may change meanwhile.
-  // `is_growing`: the graph has outgrown what it was built of; then it looks farther.
-  // kIoError, kCorruption.
-  Result<size_t> run(std::span<const NewNode> nodes, size_t thread_count, size_t pages_most,
-                     bool is_growing, PagesUnderWay& pages,
-                     std::vector<std::vector<NearPoint>>& near);
+  // The index outlives it.
+  NeighbourSearch(DiskIndex& index, const Options& options) : index_(index), options_(options) {}
+
+  // Searches for the nodes of a job in their order, on all threads that help, while the graph may
+  // change. When all have returned end() tells for how many: near[i] has the points that were
+  // compared with nodes[i], and `pages` has their pages. kIoError, kCorruption.
+  void begin(const Job& job);
+  void help();
+  Result<size_t> end();
 
   const Counts& counts() const { return counts_; }  // not while it runs
 
  private:
+  using Hear = std::function<void(uint32_t, const std::byte*, const float*)>;
+  std::optional<DiskQuery::Request> next_request();
+  void note_done(const DiskOutcome& outcome);
+
   DiskIndex& index_;
-  base::ThreadPool& pool_;
   const Options options_;
+  Job job_;
+  std::vector<Hear> hear_;  // by node
+  std::atomic<size_t> next_node_{0};
+  std::mutex mutex_;  // guards the next two while it runs
+  Status status_;
   Counts counts_;
 };
 

@@ -27,8 +27,10 @@ class PagesUnderWay {
   void keep(uint32_t page, const std::byte* bytes);
   size_t count() const;
 
-  // One thread's:
+  // The same, but not while pages are kept:
   PageEdit* find(uint32_t page);
+
+  // One thread's:
   // A page that there was not.
   PageEdit& make(uint32_t page, uint32_t cell);
   // In ascending order.
