@@ -247,7 +247,7 @@ class Churn {
     const auto snapshot = index_->pages().snapshot();
     base::AlignedBuffer page(layout.page_bytes);
     index::LinkSpace space(graph);
-    std::vector<float> exact(space.dim()), coded(space.dim());
+    std::vector<std::byte> exact(space.point_bytes()), coded(space.point_bytes());
     std::vector<uint32_t> led_to(graph.node_of_slot.size());
     double nodes = 0, edges = 0, stale = 0, error = 0, same_page = 0, same_cell = 0;
     for (uint32_t number = 0; number < snapshot->logical_page_count(); ++number) {

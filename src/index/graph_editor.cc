@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <thread>
 
 #include "graph/robust_prune.h"
 #include "kernels/distance.h"
@@ -21,8 +22,8 @@ constexpr size_t kLinksBackWorth = 12;
 constexpr size_t kNewCompared = 256;
 // Where a new node is put is decided by so many of its nearest points.
 constexpr size_t kVoters = 32;
-// A point that is kept as floats takes so much beside them.
-constexpr size_t kFloatEntryBytes = 64;
+// A point that is kept takes so much beside it.
+constexpr size_t kPointEntryBytes = 64;
 // New neighbours of a node that lost one, where it has room for more than one.
 constexpr size_t kInsteadMost = 2;
 
@@ -35,22 +36,22 @@ uint32_t FreePageNumbers::take() {
   return number;
 }
 
-GraphEditor::GraphEditor(const DiskGraph& graph, FreePageNumbers& numbers, uint64_t float_bytes,
+GraphEditor::GraphEditor(const DiskGraph& graph, FreePageNumbers& numbers, uint64_t point_bytes,
                          uint64_t waiting_bytes)
     : graph_(graph),
       numbers_(numbers),
-      floats_most_(std::max<size_t>(
-          256, float_bytes / (graph.shape.options.dim * sizeof(float) + kFloatEntryBytes))),
       space_(graph),
+      known_most_(std::max<size_t>(256, point_bytes / (space_.point_bytes() + kPointEntryBytes))),
       exact_(graph.shape.options.type, graph.shape.options.metric, graph.shape.options.dim),
       residual_(graph),
       waiting_(waiting_bytes),
-      point_(space_.dim()) {}
+      point_(space_.point_bytes()),
+      place_(graph.shape.options.dim) {}
 
 void GraphEditor::forget() {
   new_slots_.clear();
-  float_of_.clear();
-  floats_.clear();
+  known_.clear();
+  known_points_.clear();
 }
 
 void GraphEditor::begin(PagesUnderWay& pages) {
@@ -86,21 +87,21 @@ GraphEditor::Where GraphEditor::where(uint32_t slot) {
   return {pages_->find(node / graph_.layout.nodes), node % graph_.layout.nodes};
 }
 
-// The floats of a node that is there. They stay where they are until the next call.
-const float* GraphEditor::floats_of(uint32_t slot) {
-  const size_t dim = space_.dim();
-  if (const uint32_t* const found = float_of_.find(slot); found != nullptr) {
-    return floats_.data() + *found * dim;
+// A node that is there, in the link space. It stays where it is until the next call.
+const std::byte* GraphEditor::point_of(uint32_t slot) {
+  const size_t point_bytes = space_.point_bytes();
+  if (const uint32_t* const found = known_.find(slot); found != nullptr) {
+    return known_points_.data() + *found * point_bytes;
   }
-  if (float_of_.size() >= floats_most_) {
-    float_of_.clear();
-    floats_.clear();
+  if (known_.size() >= known_most_) {
+    known_.clear();
+    known_points_.clear();
   }
-  const auto number = static_cast<uint32_t>(float_of_.size());
+  const auto number = static_cast<uint32_t>(known_.size());
   bool is_new;
-  float_of_.at(slot, is_new) = number;
-  floats_.resize((number + size_t{1}) * dim);
-  float* out = floats_.data() + number * dim;
+  known_.at(slot, is_new) = number;
+  known_points_.resize((number + size_t{1}) * point_bytes);
+  std::byte* const out = known_points_.data() + number * point_bytes;
   const Where at = where(slot);
   if (at.page != nullptr) {
     space_.of_row(at.page->row(at.place), out);
@@ -119,6 +120,8 @@ bool GraphEditor::is_dirty(uint32_t slot) {
 
 void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near) {
   space_.of_row(node.row, point_.data());
+  const CollectionOptions& options = graph_.shape.options;
+  graph_.space.map_rows(VectorView(options.type, node.row, options.dim), place_.data(), nullptr);
   choose_candidates(near);
   std::vector<uint32_t> slots;
   for (const Candidate& candidate : candidates_) slots.push_back(candidate.slot);
@@ -140,13 +143,14 @@ void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near) {
 
 void GraphEditor::link_waiting() {
   for (PageEdit* const page : pages_->dirty_pages()) {
+    std::this_thread::yield();  // to searches
     for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
       if (!page->has(place)) continue;
       const uint32_t from = page->slot(place);
       for (const WaitingLinks::Link& link : waiting_.take(from)) {
         if (link.to == from || node_of(link.to) == kNoNode) continue;
-        const float* const floats = floats_of(link.to);
-        point_.assign(floats, floats + space_.dim());
+        const std::byte* const point = point_of(link.to);
+        point_.assign(point, point + space_.point_bytes());
         link_back(from, link.to, link.distance, /*must=*/false);
       }
     }
@@ -167,7 +171,7 @@ void GraphEditor::choose_candidates(std::vector<NearPoint>& near) {
   candidates_.clear();
   const auto add = [&](uint32_t slot) {
     if (node_of(slot) == kNoNode) return;
-    candidates_.push_back({space_.distance(point_.data(), floats_of(slot)), slot});
+    candidates_.push_back({space_.distance(point_.data(), point_of(slot)), slot});
   };
   for (const NearPoint& one : near) add(one.slot);
   const size_t new_count = std::min(new_slots_.size(), kNewCompared);
@@ -180,16 +184,16 @@ void GraphEditor::choose_candidates(std::vector<NearPoint>& near) {
 }
 
 // The neighbours of a point among `slots`, best first; where it `fills`, as many as a list takes.
-std::vector<uint32_t> GraphEditor::prune(const float* point, std::span<const uint32_t> slots,
+std::vector<uint32_t> GraphEditor::prune(const std::byte* point, std::span<const uint32_t> slots,
                                          bool fills) {
-  const size_t dim = space_.dim();
-  prune_rows_.resize((slots.size() + 1) * dim);
-  std::copy_n(point, dim, prune_rows_.data() + slots.size() * dim);
+  const size_t point_bytes = space_.point_bytes();
+  prune_rows_.resize((slots.size() + 1) * point_bytes);
+  std::memcpy(prune_rows_.data() + slots.size() * point_bytes, point, point_bytes);
   for (size_t i = 0; i < slots.size(); ++i) {
-    std::copy_n(floats_of(slots[i]), dim, prune_rows_.data() + i * dim);
+    std::memcpy(prune_rows_.data() + i * point_bytes, point_of(slots[i]), point_bytes);
   }
-  const graph::Points points(MatrixView::f32(prune_rows_.data(), slots.size() + 1, dim),
-                             Metric::kL2);
+  const graph::Points points(
+      MatrixView(space_.type(), prune_rows_.data(), slots.size() + 1, space_.dim()), Metric::kL2);
   graph::RobustPrune pruner(
       points, {.max_degree = graph_.layout.max_degree, .alpha_1000 = kAlpha1000, .fill = fills});
   std::vector<uint32_t> ids(slots.size());
@@ -219,7 +223,7 @@ PageEdit& GraphEditor::choose_page() {
                               [&](const Votes& votes) { return votes.page == page; });
     if (found == pages.end()) {
       found = pages.insert(pages.end(), {page, 0});
-      const float distance = graph_.cells.distance(point_.data(), page->cell());
+      const float distance = graph_.cells.distance(place_.data(), page->cell());
       if (nearest_cell == kNoCell || distance < nearest) {
         nearest_cell = page->cell();
         nearest = distance;
@@ -245,13 +249,13 @@ PageEdit& GraphEditor::choose_page() {
 // hand.
 PageEdit& GraphEditor::split(PageEdit& page) {
   const uint32_t count = graph_.layout.nodes;
-  const size_t dim = space_.dim();
-  std::vector<float> rows(count * dim);
+  const size_t point_bytes = space_.point_bytes();
+  std::vector<std::byte> rows(count * point_bytes);
   for (uint32_t place = 0; place < count; ++place) {
-    space_.of_row(page.row(place), rows.data() + place * dim);
+    space_.of_row(page.row(place), rows.data() + place * point_bytes);
   }
   const auto distance = [&](uint32_t a, uint32_t b) {
-    return space_.distance(rows.data() + a * dim, rows.data() + b * dim);
+    return space_.distance(rows.data() + a * point_bytes, rows.data() + b * point_bytes);
   };
   // Two that are far from each other: the farthest from the first, and the farthest from that.
   const auto farthest = [&](uint32_t from) {
@@ -280,8 +284,8 @@ PageEdit& GraphEditor::split(PageEdit& page) {
     set_node(slot, other.node(other.add(page.record(place))));
     page.remove(place);
   }
-  const float to_left = space_.distance(point_.data(), rows.data() + left * dim);
-  const float to_right = space_.distance(point_.data(), rows.data() + right * dim);
+  const float to_left = space_.distance(point_.data(), rows.data() + left * point_bytes);
+  const float to_right = space_.distance(point_.data(), rows.data() + right * point_bytes);
   return to_left <= to_right ? page : other;
 }
 
@@ -332,8 +336,8 @@ void GraphEditor::link_back(uint32_t from, uint32_t slot, float distance, bool m
     at.page->set_neighbours(at.place, slots);
     return;
   }
-  const float* const own = floats_of(from);
-  own_.assign(own, own + space_.dim());
+  const std::byte* const own = point_of(from);
+  own_.assign(own, own + space_.point_bytes());
   if (!must && is_stood_for(slots, distance)) return;
   slots.push_back(slot);
   std::vector<uint32_t> kept = prune(own_.data(), slots, /*fills=*/false);
@@ -348,7 +352,7 @@ void GraphEditor::link_back(uint32_t from, uint32_t slot, float distance, bool m
 // RobustPrune.
 bool GraphEditor::is_stood_for(std::span<const uint32_t> slots, float distance) {
   for (const uint32_t slot : slots) {
-    const float* const other = floats_of(slot);
+    const std::byte* const other = point_of(slot);
     ++distance_computations_;
     if (kAlpha1000 * space_.distance(point_.data(), other) > 1000 * distance) continue;
     ++distance_computations_;
@@ -387,12 +391,12 @@ void GraphEditor::mend(const Where& at, uint32_t gone, std::span<const uint32_t>
   list_of(at, slots);
   std::erase(slots, gone);
   const uint32_t own_slot = at.page->slot(at.place);
-  const float* const own = floats_of(own_slot);
-  own_.assign(own, own + space_.dim());
+  const std::byte* const own = point_of(own_slot);
+  own_.assign(own, own + space_.point_bytes());
   std::vector<Candidate> nearest;
   for (const uint32_t slot : instead) {
     if (slot == own_slot || std::find(slots.begin(), slots.end(), slot) != slots.end()) continue;
-    nearest.push_back({space_.distance(own_.data(), floats_of(slot)), slot});
+    nearest.push_back({space_.distance(own_.data(), point_of(slot)), slot});
   }
   distance_computations_ += nearest.size();
   const size_t room =

@@ -47,9 +47,9 @@ class GraphEditor {
  public:
   static constexpr size_t kCandidates = 64;
 
-  // All outlive this. `float_bytes`: for points as floats; `waiting_bytes`: for edges that wait, as
-  // in link_waiting().
-  GraphEditor(const DiskGraph& graph, FreePageNumbers& numbers, uint64_t float_bytes,
+  // All outlive this. `point_bytes`: for points that were read or decoded; `waiting_bytes`: for
+  // edges that wait, as in link_waiting().
+  GraphEditor(const DiskGraph& graph, FreePageNumbers& numbers, uint64_t point_bytes,
               uint64_t waiting_bytes);
 
   // Changes of another kind begin: nothing is known of points that came or went.
@@ -94,9 +94,9 @@ class GraphEditor {
   Where where(uint32_t slot);
   void set_node(uint32_t slot, uint32_t node);
   bool is_dirty(uint32_t slot);
-  const float* floats_of(uint32_t slot);
+  const std::byte* point_of(uint32_t slot);
   void choose_candidates(std::vector<NearPoint>& near);
-  std::vector<uint32_t> prune(const float* point, std::span<const uint32_t> slots,
+  std::vector<uint32_t> prune(const std::byte* point, std::span<const uint32_t> slots,
                               bool fill = false);
   PageEdit& choose_page();
   PageEdit& split(PageEdit& page);
@@ -109,8 +109,8 @@ class GraphEditor {
   const DiskGraph& graph_;
   PagesUnderWay* pages_ = nullptr;
   FreePageNumbers& numbers_;
-  const size_t floats_most_;  // points
   LinkSpace space_;
+  const size_t known_most_;  // points
   ExactDistance exact_;
   RowResidual residual_;
   std::vector<Moved> moved_;
@@ -118,12 +118,12 @@ class GraphEditor {
   std::vector<uint32_t> thinned_pages_, made_pages_;
   WaitingLinks waiting_;
 
-  // Points as floats, by slot, as long as they fit.
-  NumberMap<uint32_t> float_of_;
-  std::vector<float> floats_;
+  // Points in the link space, by slot, as long as they fit.
+  NumberMap<uint32_t> known_;  // by slot: where in known_points_
+  std::vector<std::byte> known_points_;
 
   std::vector<uint32_t> new_slots_;  // that came in this piece and the one before
-  std::vector<float> point_;         // the node at hand
+  std::vector<std::byte> point_;     // the node at hand
   struct Candidate {
     float distance;  // in the link space
     uint32_t slot;
@@ -133,8 +133,9 @@ class GraphEditor {
   };
   std::vector<Candidate> candidates_;  // nearest first
   std::vector<uint32_t> list_;         // of a node that is changed
-  std::vector<float> own_;             // that node
-  std::vector<float> prune_rows_;
+  std::vector<std::byte> own_;         // that node
+  std::vector<std::byte> prune_rows_;
+  std::vector<float> place_;  // of the node at hand, where cells are
   uint64_t distance_computations_ = 0;
 };
 
