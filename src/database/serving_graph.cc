@@ -10,9 +10,9 @@
 namespace roxanne::database {
 namespace {
 
-// Of what the memory limit leaves, a cache of pages takes one part in so many: exact scans and
+// Of what the memory limit leaves, a cache of pages takes so many parts in four: exact scans and
 // other collections want some too.
-constexpr uint64_t kCacheShare = 2;
+constexpr uint64_t kCacheQuarters = 3;
 // Smaller ones are not worth their tables.
 constexpr uint64_t kCacheBytesLeast = 4u << 20;
 
@@ -89,7 +89,7 @@ Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
 
 uint64_t cache_bytes_wanted(DatabaseImpl& database, const index::DiskIndex& index) {
   if (!database.options().page_cache) return 0;
-  const uint64_t most = (database.budget().left() + index.cache_bytes()) / kCacheShare;
+  const uint64_t most = (database.budget().left() + index.cache_bytes()) / 4 * kCacheQuarters;
   const uint64_t bytes = std::min(index.page_bytes_on_disk(), most);
   return bytes < kCacheBytesLeast ? 0 : bytes;
 }
