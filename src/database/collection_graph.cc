@@ -73,7 +73,7 @@ bool CollectionImpl::may_become_resident(const Version& version) const {
   if (lag.pending() > 0) return false;
   const uint64_t least = resident_build_bytes_least(options(), lag.points);
   // The disk form's cache is given back, but it serves until the other is there.
-  const uint64_t cache = version.graph->disk->cache_bytes();
+  const uint64_t cache = version.graph->cache_bytes();
   return least <= database_->budget().left() + cache;
 }
 

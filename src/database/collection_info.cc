@@ -80,7 +80,8 @@ void CollectionImpl::fill_index_info(const Version& version, CollectionInfo& inf
   info.index.points = lag.points - lag.tail;
   info.index.unindexed_points = lag.tail;
   info.index.dead_nodes = lag.dead;
-  info.index.bytes_in_memory = version.graph->memory.bytes() + upkeep_->bytes_grown();
+  info.index.bytes_in_memory =
+      version.graph->memory.bytes() + version.graph->cache_bytes() + upkeep_->bytes_grown();
 }
 
 // A graph that no search has loaded yet is told from its record.

@@ -11,6 +11,7 @@
 #include "database/recovery.h"
 #include "database/schema.h"
 #include "database/seal.h"
+#include "database/serving_graph.h"
 #include "kernels/distance.h"
 
 namespace roxanne::database {
@@ -200,17 +201,27 @@ std::optional<index::MemoryReservation> DatabaseImpl::reserve_memory(uint64_t by
   if (bytes > budget_->limit()) return std::nullopt;
   if (budget_->take(bytes)) return index::MemoryReservation(*budget_, bytes);
   uint64_t cached = 0;
+  std::vector<std::shared_ptr<index::VectorStore>> stores;
+  std::vector<std::shared_ptr<const ServingGraph>> graphs;
   for (const auto& collection : collections()) {
-    const auto vectors = collection->vectors();
-    if (vectors != nullptr) cached += vectors->bytes_in_memory();
+    if (const auto vectors = collection->vectors(); vectors != nullptr) {
+      cached += vectors->bytes_in_memory();
+      stores.push_back(vectors);
+    }
+    const auto version = collection->version();
+    if (version == nullptr || version->graph == nullptr) continue;
+    cached += version->graph->cache_bytes();
+    graphs.push_back(version->graph);
   }
   if (cached + budget_->left() < bytes) return std::nullopt;
-  // Running scans keep dropped blocks for a moment.
+  // Running scans keep dropped blocks for a moment. Pages go last: searches want them again.
   constexpr int kTries = 100;
   for (int i = 0; i < kTries; ++i) {
-    for (const auto& collection : collections()) {
-      const auto vectors = collection->vectors();
-      if (vectors != nullptr) vectors->drop_cached_blocks();
+    for (const auto& vectors : stores) vectors->drop_cached_blocks();
+    if (budget_->take(bytes)) return index::MemoryReservation(*budget_, bytes);
+    for (size_t g = 0; i > 0 && g < graphs.size(); ++g) {
+      const uint64_t left = budget_->left();
+      if (left < bytes) graphs[g]->shrink_cache(bytes - left);
     }
     if (budget_->take(bytes)) return index::MemoryReservation(*budget_, bytes);
     file_system_.sleep_us(1000);

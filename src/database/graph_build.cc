@@ -159,7 +159,8 @@ class GraphBuild {
   Result<index::MemoryReservation> take_memory(uint64_t least) {
     std::optional<index::MemoryReservation> memory = database_.reserve_memory(least);
     if (!memory.has_value() && version_->graph != nullptr &&
-        least <= database_.budget().left() + version_->graph->memory.bytes()) {
+        least <= database_.budget().left() + version_->graph->memory.bytes() +
+                     version_->graph->cache_bytes()) {
       ROX_RETURN_IF_ERROR(unload_old_graph());
       memory = database_.reserve_memory(least);
     }
@@ -419,13 +420,16 @@ GraphBuildOptions part_of(const GraphBuildOptions& whole, double begin, double s
 
 Status build_and_tell(DatabaseImpl& database, CollectionImpl& collection,
                       const GraphBuildOptions& options) {
-  GraphBuild build(database, collection, options);
-  const Status built = build.run();
-  if (!built.is_ok() && build.unloaded()) collection.let_graph_wait();
+  Status built;
+  {
+    GraphBuild build(database, collection, options);
+    built = build.run();
+    if (!built.is_ok() && build.unloaded()) collection.let_graph_wait();
+  }
   if (!built.is_ok() && built.code() != StatusCode::kCancelled) {
     collection.set_index_error(built.message());
   }
-  database.maintainer().note_graph();
+  database.maintainer().note_graph();  // there is memory again
   return built;
 }
 

@@ -10,6 +10,7 @@
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
 #include "database/graph_upkeep.h"
+#include "database/serving_graph.h"
 
 namespace roxanne::database {
 namespace {
@@ -197,6 +198,9 @@ bool GraphMaintainer::is_able(CollectionImpl& collection, const Watch& watch) co
 GraphMaintainer::Milliseconds GraphMaintainer::look_at(CollectionImpl& collection, Watch& watch) {
   if (collection.graph_waits() && collection.changes_since_open() >= kChangesBeforeLoad) {
     collection.load_waiting_graph();
+  }
+  if (const auto version = collection.version(); version != nullptr && version->graph != nullptr) {
+    fit_cache(database_, *version->graph);  // what took memory may have given it back
   }
   const bool is_able = this->is_able(collection, watch);
   collection.is_maintained = is_able;

@@ -29,10 +29,6 @@ constexpr uint64_t kDrainStep = 512;
 constexpr int kUnloadTries = 10'000;
 constexpr uint64_t kUnloadWaitUs = 1000;
 
-// A cache of pages grows in steps of one part in so many of it, and of so much at the least.
-constexpr uint64_t kCacheStepShare = 4;
-constexpr uint64_t kCacheStepLeast = 4u << 20;
-
 // Points that are put in at once are chosen from so many, near each other.
 constexpr uint64_t kChosenFrom = 32768;
 // Points are taken out so many times as many at once, for the same reason.
@@ -326,43 +322,21 @@ Status GraphUpkeep::stop_writing_after(const Status& status) {
 }
 
 Status GraphUpkeep::follow_growth() {
-  index::DiskIndex& disk = *graph_->disk;
-  if (!take_grown()) {  // the cache of pages makes room
-    const uint64_t lacking = bytes_of_growth() - grown_.bytes();
-    disk.resize_cache(disk.cache_bytes() - std::min(disk.cache_bytes(), lacking));
-    if (!take_grown()) {
-      return Status::unsupported("the graph has grown by " + std::to_string(bytes_of_growth()) +
+  const uint64_t now = graph_->disk->memory().at_rest() +
+                       database_.options().thread_count * graph_->disk->lane_bytes();
+  const uint64_t grown = now - std::min(now, graph_->memory.bytes());
+  if (!grown_.resize(grown)) {
+    // What is cached makes room.
+    const bool has_room = database_.reserve_memory(grown - grown_.bytes()).has_value();
+    if (!has_room || !grown_.resize(grown)) {
+      return Status::unsupported("the graph has grown by " + std::to_string(grown) +
                                  " bytes of memory; the memory limit leaves " +
                                  std::to_string(database_.budget().left()));
     }
   }
-  const uint64_t cache = disk.cache_bytes();
-  const uint64_t wanted = cache_bytes_wanted(database_, disk);
-  if (wanted < cache + std::max(kCacheStepLeast, cache / kCacheStepShare)) return Status::ok();
-  if (grown_.resize(grown_.bytes() + wanted - cache)) {
-    disk.resize_cache(wanted);
-    (void)take_grown();  // what it did not take
-  }
+  grown_bytes_ = grown_.bytes();
+  fit_cache(database_, *graph_);
   return Status::ok();
-}
-
-// What the graph that serves takes now, beyond what was taken for it when it was loaded.
-uint64_t GraphUpkeep::bytes_of_growth() const {
-  const uint64_t now = graph_->disk->memory().at_rest() + graph_->disk->cache_bytes() +
-                       database_.options().thread_count * graph_->disk->lane_bytes();
-  return now - std::min(now, graph_->memory.bytes());
-}
-
-// False where the memory limit does not leave it.
-bool GraphUpkeep::take_grown() {
-  const uint64_t grown = bytes_of_growth();
-  if (!grown_.resize(grown)) {
-    // Blocks of vectors make room.
-    const bool has_room = database_.reserve_memory(grown - grown_.bytes()).has_value();
-    if (!has_room || !grown_.resize(grown)) return false;
-  }
-  grown_bytes_ = grown;
-  return true;
 }
 
 Result<bool> GraphUpkeep::rest(bool is_quiet) {

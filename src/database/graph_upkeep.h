@@ -90,8 +90,6 @@ class GraphUpkeep {
   Status apply(const Work& work);
   Status note_applied(const Work& work);
   Status follow_growth();
-  uint64_t bytes_of_growth() const;
-  bool take_grown();
   Status renew_record();
   bool is_record_far_off() const;
   Status stop_writing_after(const Status& status);

@@ -102,6 +102,19 @@ TEST_F(GraphUpkeepTest, TheCacheOfPagesGrowsWithTheGraph) {
   EXPECT_GT(stats.cache_hits, 9 * stats.reads);
 }
 
+// Changing a graph takes buffers: where nothing else is left the cache has to give them.
+TEST_F(GraphUpkeepTest, TheCacheOfPagesMakesRoomForChanges) {
+  const uint64_t before = graph().cache_bytes();
+  const uint64_t buffers = GraphUpkeep::buffer_bytes_of(database_->budget().limit());
+  ASSERT_GT(before, 4u << 20);
+  auto rest = database_->reserve_memory(database_->budget().left() - buffers + (2u << 20));
+  ASSERT_TRUE(rest.has_value());
+  const Status taken = take_in(100);
+  ASSERT_TRUE(taken.is_ok()) << taken.to_string();
+  EXPECT_EQ(graph().node_count(), kFirstPoints + 100);
+  EXPECT_LT(graph().cache_bytes(), before);
+}
+
 TEST_F(GraphUpkeepTest, TheCacheOfPagesMakesRoomForTheGraph) {
   ASSERT_TRUE(take_in(10).is_ok());  // what changing it takes is taken
   const uint64_t before = graph().cache_bytes();

@@ -13,8 +13,10 @@ namespace {
 // Of what the memory limit leaves, a cache of pages takes so many parts in four: exact scans and
 // other collections want some too.
 constexpr uint64_t kCacheQuarters = 3;
-// Smaller ones are not worth their tables.
-constexpr uint64_t kCacheBytesLeast = 4u << 20;
+// It grows in steps of one part in so many of it, and of so much at the least: smaller ones are not
+// worth their tables.
+constexpr uint64_t kCacheStepShare = 4;
+constexpr uint64_t kCacheStepLeast = 4u << 20;
 
 Status too_large(uint64_t node_count, uint64_t bytes, uint64_t left) {
   return Status::unsupported("the graph of " + std::to_string(node_count) + " points takes " +
@@ -87,11 +89,25 @@ Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
   return std::shared_ptr<const ServingGraph>(std::move(graph));
 }
 
-uint64_t cache_bytes_wanted(DatabaseImpl& database, const index::DiskIndex& index) {
-  if (!database.options().page_cache) return 0;
-  const uint64_t most = (database.budget().left() + index.cache_bytes()) / 4 * kCacheQuarters;
-  const uint64_t bytes = std::min(index.page_bytes_on_disk(), most);
-  return bytes < kCacheBytesLeast ? 0 : bytes;
+void ServingGraph::shrink_cache(uint64_t bytes) const {
+  const std::lock_guard lock(cache_mutex);
+  const uint64_t now = cache_bytes();
+  if (now == 0) return;
+  disk->resize_cache(now - std::min(now, bytes));
+  (void)cache_memory.resize(disk->cache_bytes());
+}
+
+void fit_cache(DatabaseImpl& database, const ServingGraph& graph) {
+  if (graph.disk == nullptr || !database.options().page_cache) return;
+  const std::lock_guard lock(graph.cache_mutex);
+  const uint64_t now = graph.disk->cache_bytes();
+  const uint64_t most = (database.budget().left() + now) / 4 * kCacheQuarters;
+  const uint64_t wanted = std::min(graph.disk->page_bytes_on_disk(), most);
+  if (wanted < now + std::max(kCacheStepLeast, now / kCacheStepShare)) return;
+  if (now == 0) graph.cache_memory = index::MemoryReservation(database.budget(), 0);
+  if (!graph.cache_memory.resize(wanted)) return;
+  graph.disk->resize_cache(wanted);
+  (void)graph.cache_memory.resize(graph.disk->cache_bytes());  // what it did not take
 }
 
 Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
@@ -102,14 +118,10 @@ Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
   index->keep_lanes(database.options().thread_count);
   const uint64_t left = memory.bytes();
   if (!memory.resize(bytes)) return too_large(index->node_count(), bytes, left);
-  const uint64_t cache = cache_bytes_wanted(database, *index);
-  if (memory.resize(bytes + cache)) {
-    index->resize_cache(cache);
-    (void)memory.resize(bytes + index->cache_bytes());  // what it did not take
-  }
   auto graph = std::make_shared<ServingGraph>();
   graph->memory = std::move(memory);
   graph->disk = std::move(index);
+  fit_cache(database, *graph);
   return std::shared_ptr<const ServingGraph>(std::move(graph));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 
 #include "database/schema.h"
 #include "index/disk_index.h"
@@ -17,7 +18,10 @@ class DatabaseImpl;
 
 // One of the two forms serves: the regime of the collection.
 struct ServingGraph {
-  index::MemoryReservation memory;  // first: given back when the index is gone
+  // First: given back when the index is gone. The cache of pages has its own.
+  index::MemoryReservation memory;
+  mutable std::mutex cache_mutex;  // guards the next, and the cache's size
+  mutable index::MemoryReservation cache_memory;
   std::unique_ptr<index::ResidentIndex> resident;
   std::unique_ptr<index::DiskIndex> disk;
 
@@ -26,6 +30,9 @@ struct ServingGraph {
     return resident != nullptr ? index::set_of_slots(resident->slots()) : disk->slots();
   }
   bool can_change() const { return disk != nullptr && disk->can_change(); }
+  uint64_t cache_bytes() const { return disk != nullptr ? disk->cache_bytes() : 0; }
+  // Gives so many bytes of the cache of pages back, or a little more, or all.
+  void shrink_cache(uint64_t bytes) const;
 };
 
 // What a form takes where this database serves it; of a disk form, search buffers of as many
@@ -49,11 +56,11 @@ Result<GraphChoice> choose_graph(const CollectionImpl& collection,
 // `memory` is made to fit; kUnsupported where it cannot.
 Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
     std::unique_ptr<index::ResidentIndex> index, index::MemoryReservation memory);
-// What a cache of its pages should take, of what it has and what the memory limit leaves; 0 where a
-// cache is not wanted or would be too small to be worth it.
-uint64_t cache_bytes_wanted(DatabaseImpl& database, const index::DiskIndex& index);
+// Lets the cache of its pages grow to what it should take, of what it has and what the memory limit
+// leaves, where that is a step worth taking. Nothing for a resident form.
+void fit_cache(DatabaseImpl& database, const ServingGraph& graph);
 
-// Takes more memory for a cache of pages, where some is left.
+// With a cache of pages, where memory is left for it.
 Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
     DatabaseImpl& database, std::unique_ptr<index::DiskIndex> index,
     index::MemoryReservation memory);

@@ -12,7 +12,7 @@ constexpr uint64_t kEntryBytes = 64;
 // A page asked for once is remembered while so many others come, as a multiple of the pages held.
 constexpr size_t kAskedFactor = 4;
 // Memory comes in parts of at most so much, and is given back by the part.
-constexpr uint64_t kPartBytes = 32u << 20;
+constexpr uint64_t kPartBytes = 4u << 20;
 
 size_t hash_of(uint32_t page) { return page * 0x9e3779b97f4a7c15ull >> 32; }
 
