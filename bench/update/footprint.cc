@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -66,7 +67,7 @@ std::map<std::string, uint64_t> disk_bytes(const std::string& folder) {
   return bytes;
 }
 
-MemoryWatch::MemoryWatch() {
+MemoryWatch::MemoryWatch() : own_(resident().anonymous) {
   thread_ = std::thread([this] {
     while (!stops_) {
       look();
@@ -86,15 +87,20 @@ void MemoryWatch::reset() {
   look();
 }
 
-void MemoryWatch::look() {
+MemoryWatch::Resident MemoryWatch::resident() {
   std::ifstream file("/proc/self/statm");
   uint64_t total = 0;
   uint64_t resident = 0;
   uint64_t shared = 0;
-  if (!(file >> total >> resident >> shared)) return;
+  if (!(file >> total >> resident >> shared)) return {};
   static const auto page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  raise(resident_peak_, resident * page_bytes);
-  raise(anonymous_peak_, (resident - shared) * page_bytes);
+  return {resident * page_bytes, (resident - shared) * page_bytes};
+}
+
+void MemoryWatch::look() {
+  const Resident now = resident();
+  raise(resident_peak_, now.all - std::min(now.all, own_));
+  raise(anonymous_peak_, now.anonymous - std::min(now.anonymous, own_));
 }
 
 }  // namespace roxanne::bench

@@ -47,14 +47,15 @@ class UpdateRounds {
     const auto scenario =
         make_scenario(options_.scenario, base_,
                       {.rows = base_.rows(), .rounds = options_.rounds, .share = options_.share});
-    const std::vector<uint32_t> first = scenario->first_rows();
+    std::vector<uint32_t> first = scenario->first_rows();
+    live_count_ = first.size();
     if (!first.empty()) load(first);
+    std::vector<uint32_t>().swap(first);
     malloc_trim(0);  // of clustering, say: what is measured is the engine's
     memory_.emplace();
     open(options_.memory_limit_bytes, true);
-    live_count_ = first.size();
     print_table_head(stdout);
-    if (!first.empty()) {
+    if (live_count_ > 0) {
       search_all(*collection_, queries_, 0);  // loads the graph
       wait_until_settled(*collection_, nullptr, options_.settle_s_max);
       round("first", {}, true);

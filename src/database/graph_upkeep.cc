@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/aligned_buffer.h"
 #include "base/status_macros.h"
 #include "database/collection_impl.h"
 #include "database/committer.h"
@@ -15,7 +16,7 @@ namespace roxanne::database {
 namespace {
 
 // One part in so many of what graphs may take is for changing one.
-constexpr uint64_t kBufferShare = 20;
+constexpr uint64_t kBufferShare = 10;
 // A crash costs no more than doing so many changes again.
 constexpr uint64_t kChangesMax = 100'000;
 // The store's record of a graph may be off by one part in so many.
@@ -28,6 +29,9 @@ constexpr uint64_t kDrainStep = 512;
 // How long searches may hold on to a graph that has to make room.
 constexpr int kUnloadTries = 10'000;
 constexpr uint64_t kUnloadWaitUs = 1000;
+
+// Within such limits what the allocator keeps in its heaps after a step counts.
+constexpr uint64_t kSmallLimit = 256u << 20;
 
 // Points that are put in at once are chosen from so many, near each other.
 constexpr uint64_t kChosenFrom = 32768;
@@ -298,6 +302,7 @@ Status GraphUpkeep::apply(const Work& work) {
   // After an error too: some of it may be done.
   ROX_RETURN_IF_ERROR(note_applied(work));
   ROX_RETURN_IF_ERROR(stop_writing_after(applied));
+  if (database_.budget().limit() <= kSmallLimit) base::give_memory_back();
   return follow_growth();
 }
 

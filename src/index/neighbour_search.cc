@@ -19,6 +19,9 @@ constexpr size_t kScanCodesOfGrowing = 8000;
 // fewer.
 constexpr float kExpandMargin = 0.05f;
 
+// Until it is known.
+constexpr size_t kPagesOfSearch = 32;
+
 void note_points(const NodePageLayout& layout, const std::byte* bytes, const float* distances,
                  std::vector<NearPoint>& near) {
   const uint64_t taken = storage::load_page_header(bytes).record_bitmap;
@@ -35,6 +38,7 @@ void NeighbourSearch::begin(const Job& job) {
   if (job_.near->size() < job_.nodes.size()) job_.near->resize(job_.nodes.size());
   hear_.assign(job_.nodes.size(), {});
   next_node_ = 0;
+  done_ = 0;
   status_ = Status::ok();
 }
 
@@ -60,8 +64,16 @@ Result<size_t> NeighbourSearch::end() {
   return std::min<size_t>(next_node_, job_.nodes.size());
 }
 
+// With those that searches under way will bring.
+size_t NeighbourSearch::pages_expected() const {
+  const size_t here = job_.pages->count();
+  const size_t done = done_;
+  const size_t of_search = done == 0 ? kPagesOfSearch : here / done + 1;
+  return here + (next_node_ - std::min<size_t>(next_node_, done)) * of_search;
+}
+
 std::optional<DiskQuery::Request> NeighbourSearch::next_request() {
-  if (next_node_ > 0 && job_.pages->count() >= job_.pages_most) return std::nullopt;
+  if (next_node_ > 0 && pages_expected() >= job_.pages_most) return std::nullopt;
   const size_t i = next_node_++;
   if (i >= job_.nodes.size()) return std::nullopt;
   std::vector<NearPoint>& near = (*job_.near)[i];
@@ -80,6 +92,7 @@ std::optional<DiskQuery::Request> NeighbourSearch::next_request() {
 }
 
 void NeighbourSearch::note_done(const DiskOutcome& outcome) {
+  ++done_;
   const std::lock_guard lock(mutex_);
   counts_.reads += outcome.stats.reads;
   counts_.cache_hits += outcome.stats.cache_hits;

@@ -55,6 +55,7 @@ class NeighbourSearch {
 
  private:
   using Hear = std::function<void(uint32_t, const std::byte*, const float*)>;
+  size_t pages_expected() const;
   std::optional<DiskQuery::Request> next_request();
   void note_done(const DiskOutcome& outcome);
 
@@ -63,6 +64,7 @@ class NeighbourSearch {
   Job job_;
   std::vector<Hear> hear_;  // by node
   std::atomic<size_t> next_node_{0};
+  std::atomic<size_t> done_{0};
   std::mutex mutex_;  // guards the next two while it runs
   Status status_;
   Counts counts_;
