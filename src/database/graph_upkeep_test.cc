@@ -84,10 +84,10 @@ TEST_F(GraphUpkeepTest, TheCacheOfPagesGrowsWithTheGraph) {
   const uint64_t before = graph().cache_bytes();
   EXPECT_LE(before, graph().page_bytes_on_disk());
   const uint64_t used = database_->budget().limit() - database_->budget().left();
-  const Status taken = take_in(3 * kFirstPoints);
+  const Status taken = take_in(kFirstPoints);
   ASSERT_TRUE(taken.is_ok()) << taken.to_string();
-  EXPECT_EQ(graph().node_count(), 4 * kFirstPoints);
-  EXPECT_GE(graph().cache_bytes(), 4 * kFirstPoints * kRowBytes * 7 / 10);
+  EXPECT_EQ(graph().node_count(), 2 * kFirstPoints);
+  EXPECT_GE(graph().cache_bytes(), 2 * kFirstPoints * kRowBytes * 7 / 10);
   EXPECT_LE(graph().cache_bytes(), graph().page_bytes_on_disk());
   const uint64_t now = database_->budget().limit() - database_->budget().left();
   EXPECT_GE(now, used + graph().cache_bytes() - before);
@@ -120,12 +120,12 @@ TEST_F(GraphUpkeepTest, TheCacheOfPagesMakesRoomForTheGraph) {
   const uint64_t before = graph().cache_bytes();
   ASSERT_GE(before, 4u << 20);
   std::vector<std::optional<index::MemoryReservation>> rest;
-  for (uint64_t i = 1; i <= 4; ++i) {
+  for (uint64_t i = 1; i <= 3; ++i) {
     rest.push_back(database_->reserve_memory(database_->budget().left()));
     ASSERT_TRUE(rest.back().has_value());
-    const Status taken = take_in(kFirstPoints / 2);
+    const Status taken = take_in(200);
     ASSERT_TRUE(taken.is_ok()) << taken.to_string();
-    EXPECT_EQ(graph().node_count(), (2 + i) * kFirstPoints / 2 + 10);
+    EXPECT_EQ(graph().node_count(), kFirstPoints + 10 + 200 * i);
   }
   EXPECT_LT(graph().cache_bytes(), before);
   // And takes it again.
