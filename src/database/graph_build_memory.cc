@@ -18,6 +18,8 @@ namespace {
 constexpr uint64_t kBuildMemoryFactor = 8;
 // One part in so many of what a disk form may take is left to the allocator's own needs.
 constexpr uint64_t kSpareShare = 16;
+// And so much to a graph that changes: its pages are less full than those of a build.
+constexpr uint64_t kChangeShare = 12;
 constexpr uint64_t kTagAndSlotBytes = sizeof(uint64_t) + sizeof(uint32_t);
 
 uint64_t gathered_bytes(const CollectionOptions& options, uint64_t row_count) {
@@ -40,7 +42,8 @@ uint64_t disk_bytes(DatabaseImpl& database, const CollectionOptions& options,
   const uint64_t limit = serving_limit(database, needs) / kSpareShare * (kSpareShare - 1);
   // It is to be changed there, too.
   const uint64_t taken = lanes + GraphUpkeep::buffer_bytes_of(serving_limit(database, needs));
-  return std::clamp(limit - std::min(limit, taken), serving.least, serving.wanted);
+  const uint64_t left = limit - std::min(limit, taken);
+  return std::clamp(left - left / kChangeShare, serving.least, serving.wanted);
 }
 
 Status reserve_for_resident(DatabaseImpl& database, const CollectionOptions& options,

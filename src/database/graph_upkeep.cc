@@ -15,8 +15,10 @@
 namespace roxanne::database {
 namespace {
 
-// One part in so many of what graphs may take is for changing one.
+// One part in so many of what graphs may take is for changing one, but of the first bytes nothing:
+// within small limits longer codes save more reads than larger buffers do.
 constexpr uint64_t kBufferShare = 10;
+constexpr uint64_t kBytesBeforeBuffers = 24u << 20;
 // A crash costs no more than doing so many changes again.
 constexpr uint64_t kChangesMax = 100'000;
 // The store's record of a graph may be off by one part in so many.
@@ -74,8 +76,8 @@ GraphUpkeep::GraphUpkeep(DatabaseImpl& database, CollectionImpl& collection)
 GraphUpkeep::~GraphUpkeep() = default;
 
 uint64_t GraphUpkeep::buffer_bytes_of(uint64_t budget_bytes) {
-  return std::clamp(budget_bytes / kBufferShare, index::kUpdateBytesLeast,
-                    index::kUpdateBytesWanted);
+  const uint64_t beyond = budget_bytes - std::min(budget_bytes, kBytesBeforeBuffers);
+  return std::clamp(beyond / kBufferShare, index::kUpdateBytesLeast, index::kUpdateBytesWanted);
 }
 
 std::unique_lock<std::mutex> GraphUpkeep::hold() {
@@ -189,17 +191,16 @@ Status GraphUpkeep::prepare() {
 Status GraphUpkeep::make_updater() {
   index::DiskUpdateOptions options;
   options.thread_count = [this] { return database_.maintainer().thread_count(is_behind()); };
-  options.memory_bytes = buffer_bytes_of(database_.budget().limit());
   options.take_memory = [this](uint64_t bytes) -> std::shared_ptr<void> {
     auto memory = database_.reserve_memory(bytes);
     if (!memory.has_value()) return nullptr;
     return std::make_shared<index::MemoryReservation>(*std::move(memory));
   };
-  const uint64_t bytes = options.memory_bytes;
-  auto memory = database_.reserve_memory(bytes);
+  options.memory_bytes = buffer_bytes_of(database_.budget().limit());
+  auto memory = database_.reserve_memory(options.memory_bytes);
   if (!memory.has_value()) {
     return Status::unsupported(
-        "keeping the graph up with its points takes " + std::to_string(bytes) +
+        "keeping the graph up with its points takes " + std::to_string(options.memory_bytes) +
         " bytes of memory; the memory limit leaves " + std::to_string(database_.budget().left()));
   }
   buffers_ = *std::move(memory);
