@@ -58,8 +58,8 @@ class DatabaseImpl : public std::enable_shared_from_this<DatabaseImpl> {
   GraphMaintainer& maintainer() { return *maintainer_; }
   // Collections smaller than this get no graph.
   uint64_t index_points_min() const;
-  // Takes memory from the budget, cached blocks where nothing else is left; absent where that is
-  // not enough.
+  // Takes memory from the budget; where not so much is left cached blocks make room, then caches of
+  // pages. Absent where that is not enough.
   std::optional<index::MemoryReservation> reserve_memory(uint64_t bytes);
   // Graph files that the store does not name, and what builds left over.
   Status remove_stale_graphs(const CollectionImpl& collection);

@@ -34,8 +34,7 @@ class DiskLane {
  public:
   static constexpr size_t kQueriesMax = 10;  // under way at once
 
-  // All outlive the lane; `cache` may be null.
-  // All that reads the graph is done in a seat of `gate`.
+  // All outlive the lane. All that reads the graph is done in a seat of `gate`.
   DiskLane(const DiskGraph& graph, base::ReaderGate& gate, const storage::PageStore& pages,
            PageCache& cache);
   ~DiskLane();

@@ -19,7 +19,8 @@ namespace roxanne::index {
 namespace {
 
 // Nodes of one piece, where memory allows. Of the memory, half is for pages, a quarter for points
-// as floats, an eighth for edges that wait, the rest for what searches found: so much a node.
+// that edges are chosen among, an eighth for edges that wait, the rest for what searches found: so
+// much a node.
 constexpr size_t kPieceNodes = 1024;
 constexpr size_t kPieceNodesLeast = 32;
 constexpr size_t kPiecePagesLeast = 64;
