@@ -130,7 +130,7 @@ void CellPlan::fill_pages() {
     }
     const auto& order = packer_.pack(members.data(), points.size(), dim, together);
     for (size_t first = 0; first < points.size(); first += together) {
-      Page& page = pages_.emplace_back(half);
+      Page& page = pages_.emplace_back(Page{.half = half, .points = {}});
       for (size_t i = first; i < std::min(points.size(), first + together); ++i) {
         page.points.push_back(points[order[i]]);
       }
