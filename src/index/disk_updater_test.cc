@@ -125,12 +125,12 @@ class ChangedIndex {
     return wanted == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(wanted);
   }
 
-  // The share of points that fewer than `edges` edges lead to: those that searches pass by.
-  double share_led_to_by_fewer_than(size_t edges) const {
+  // Calls see(slot, neighbours) for each node, as the pages have it.
+  template <typename See>
+  void for_each_node(const See& see) const {
     const NodePageLayout& layout = index_->graph().layout;
     const auto snapshot = index_->pages().snapshot();
     base::AlignedBuffer page(layout.page_bytes);
-    std::map<uint32_t, size_t> led_to;
     for (uint32_t number = 0; number < snapshot->logical_page_count(); ++number) {
       if (snapshot->physical_page(number) == storage::kNoPage) continue;
       const Status read = index_->pages().read_page(*snapshot, number, page.span());
@@ -138,10 +138,30 @@ class ChangedIndex {
       const uint64_t taken = storage::load_page_header(page.data()).record_bitmap;
       for (uint32_t place = 0; place < layout.nodes; ++place) {
         if (((taken >> place) & 1) == 0) continue;
-        const uint32_t* neighbours = layout.neighbours(page.data(), place);
-        for (size_t i = 0; i < layout.max_degree; ++i) ++led_to[neighbours[i]];
+        see(layout.slot(page.data(), place),
+            std::span(layout.neighbours(page.data(), place), layout.max_degree));
       }
     }
+  }
+
+  // The share of edges that name a slot where no point is.
+  double share_of_dead_edges() const {
+    size_t dead = 0, all = 0;
+    for_each_node([&](uint32_t, std::span<const uint32_t> neighbours) {
+      for (const uint32_t slot : neighbours) {
+        all += slot != kNoNode ? 1 : 0;
+        dead += slot != kNoNode && !row_of_.contains(slot) ? 1 : 0;
+      }
+    });
+    return static_cast<double>(dead) / static_cast<double>(all);
+  }
+
+  // The share of points that fewer than `edges` edges lead to: those that searches pass by.
+  double share_led_to_by_fewer_than(size_t edges) const {
+    std::map<uint32_t, size_t> led_to;
+    for_each_node([&](uint32_t, std::span<const uint32_t> neighbours) {
+      for (const uint32_t slot : neighbours) ++led_to[slot];
+    });
     const auto few = std::ranges::count_if(
         row_of_, [&](const auto& point) { return led_to[point.first] < edges; });
     return static_cast<double>(few) / static_cast<double>(row_of_.size());
@@ -298,6 +318,13 @@ TEST(DiskUpdaterTest, PointsStayLedToWhileOthersCome) {
   ChangedIndex changed({.rows = 6000, .first = 600, .dim = 32, .seed = 8});
   while (changed.outside() > 0) ASSERT_TRUE(changed.change(0, 600).is_ok());
   EXPECT_LE(changed.share_led_to_by_fewer_than(8), 0.005);
+}
+
+// Others who come to their slots may lie anywhere.
+TEST(DiskUpdaterTest, PagesThatAreWrittenLeadToNobodyWhoIsGone) {
+  ChangedIndex changed({.rows = 7000, .first = 7000});
+  ASSERT_TRUE(changed.change(700, 0).is_ok());
+  EXPECT_LE(changed.share_of_dead_edges(), 0.001);
 }
 
 TEST(DiskUpdaterTest, ShrinksToNothingAndGrowsAgain) {

@@ -64,7 +64,8 @@ class GraphEditor {
 
   // The pages of `near` points are at hand. Reorders `near`.
   void insert(const NewNode& node, std::vector<NearPoint>& near);
-  // Takes the edges that waited for pages which this piece has changed. Changes no others.
+  // On pages which this piece has changed takes the edges that waited for that, and lets go of
+  // those that lead to nobody. Changes no others.
   void link_waiting();
   // Slots that are out of the graph: nothing waits for them any more.
   void forget_waiting(std::span<const uint32_t> slots) { waiting_.forget(slots); }
@@ -103,6 +104,7 @@ class GraphEditor {
   void put(PageEdit& page, const NewNode& node, const std::vector<uint32_t>& neighbours);
   void link_back(uint32_t from, uint32_t slot, float distance, bool must);
   bool is_stood_for(std::span<const uint32_t> slots, float distance);
+  void drop_dead_links(const Where& at);
   void list_of(const Where& at, std::vector<uint32_t>& slots);
   void mend(const Where& at, uint32_t gone, std::span<const uint32_t> instead);
 
