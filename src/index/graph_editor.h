@@ -98,7 +98,7 @@ class GraphEditor {
   const std::byte* point_of(uint32_t slot);
   void choose_candidates(std::vector<NearPoint>& near);
   std::vector<uint32_t> prune(const std::byte* point, std::span<const uint32_t> slots,
-                              bool fill = false);
+                              uint32_t most);
   PageEdit& choose_page();
   PageEdit& split(PageEdit& page);
   void put(PageEdit& page, const NewNode& node, const std::vector<uint32_t>& neighbours);
