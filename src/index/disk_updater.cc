@@ -353,7 +353,7 @@ class DiskUpdater::Impl {
 
   // Nothing is changed where it fails.
   Status end_piece(PagesUnderWay& pages) {
-    editor_.link_waiting();
+    editor_.update_links();
     const std::vector<PageEdit*> dirty = pages.dirty_pages();
     std::vector<storage::PageImage> images;
     std::vector<uint32_t> gone;

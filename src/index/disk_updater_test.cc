@@ -125,9 +125,9 @@ class ChangedIndex {
     return wanted == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(wanted);
   }
 
-  // Calls see(slot, neighbours) for each node, as the pages have it.
+  // Calls see(neighbours) for each node's list, as the pages have it.
   template <typename See>
-  void for_each_node(const See& see) const {
+  void for_each_list(const See& see) const {
     const NodePageLayout& layout = index_->graph().layout;
     const auto snapshot = index_->pages().snapshot();
     base::AlignedBuffer page(layout.page_bytes);
@@ -138,8 +138,7 @@ class ChangedIndex {
       const uint64_t taken = storage::load_page_header(page.data()).record_bitmap;
       for (uint32_t place = 0; place < layout.nodes; ++place) {
         if (((taken >> place) & 1) == 0) continue;
-        see(layout.slot(page.data(), place),
-            std::span(layout.neighbours(page.data(), place), layout.max_degree));
+        see(std::span(layout.neighbours(page.data(), place), layout.max_degree));
       }
     }
   }
@@ -147,7 +146,7 @@ class ChangedIndex {
   // The share of edges that name a slot where no point is.
   double share_of_dead_edges() const {
     size_t dead = 0, all = 0;
-    for_each_node([&](uint32_t, std::span<const uint32_t> neighbours) {
+    for_each_list([&](std::span<const uint32_t> neighbours) {
       for (const uint32_t slot : neighbours) {
         all += slot != kNoNode ? 1 : 0;
         dead += slot != kNoNode && !row_of_.contains(slot) ? 1 : 0;
@@ -159,7 +158,7 @@ class ChangedIndex {
   // The share of points that fewer than `edges` edges lead to: those that searches pass by.
   double share_led_to_by_fewer_than(size_t edges) const {
     std::map<uint32_t, size_t> led_to;
-    for_each_node([&](uint32_t, std::span<const uint32_t> neighbours) {
+    for_each_list([&](std::span<const uint32_t> neighbours) {
       for (const uint32_t slot : neighbours) ++led_to[slot];
     });
     const auto few = std::ranges::count_if(

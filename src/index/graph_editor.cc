@@ -145,7 +145,7 @@ void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near) {
   }
 }
 
-void GraphEditor::link_waiting() {
+void GraphEditor::update_links() {
   for (PageEdit* const page : pages_->dirty_pages()) {
     std::this_thread::yield();  // to searches
     for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {

@@ -48,7 +48,7 @@ class GraphEditor {
   static constexpr size_t kCandidates = 64;
 
   // All outlive this. `point_bytes`: for points that were read or decoded; `waiting_bytes`: for
-  // edges that wait, as in link_waiting().
+  // edges that wait, as in update_links().
   GraphEditor(const DiskGraph& graph, FreePageNumbers& numbers, uint64_t point_bytes,
               uint64_t waiting_bytes);
 
@@ -66,7 +66,7 @@ class GraphEditor {
   void insert(const NewNode& node, std::vector<NearPoint>& near);
   // On pages which this piece has changed takes the edges that waited for that, and lets go of
   // those that lead to nobody. Changes no others.
-  void link_waiting();
+  void update_links();
   // Slots that are out of the graph: nothing waits for them any more.
   void forget_waiting(std::span<const uint32_t> slots) { waiting_.forget(slots); }
   // Its page is at hand, as are those of its neighbours; others that led to it are not mended.
