@@ -25,9 +25,8 @@ constexpr size_t kVoters = 32;
 // A point that is kept takes so much beside it.
 constexpr size_t kPointEntryBytes = 64;
 // A list that is pruned anew keeps so many places free, for those that come next and would be
-// stood for: without, points of even density come to be led to by few (of 6,000 that grew from 600
-// 1.4 % by fewer than 8).
-constexpr uint32_t kPlacesLeft = 2;
+// stood for: where all are as far from each other, full lists turn away whoever comes.
+constexpr uint32_t kPlacesLeft = 3;
 // New neighbours of a node that lost one, where it has room for more than one.
 constexpr size_t kInsteadMost = 2;
 
