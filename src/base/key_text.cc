@@ -21,11 +21,11 @@ std::string quoted(std::string_view text) {
 Result<Key> parse_key(KeyType type, std::string_view text) {
   if (type == KeyType::kU64) {
     if (const auto number = parse_u64(text)) return Key(*number);
-    return Status::invalid_argument(quoted(text) +
+    return Status::invalid_argument(base::quoted(text) +
                                     " is no key: the collection's keys are u64 numbers");
   }
   if (!text.empty() && text.size() <= kKeyBytesMax) return Key(text);
-  return Status::invalid_argument(quoted(text) + " is no key: string keys are 1 to " +
+  return Status::invalid_argument(base::quoted(text) + " is no key: string keys are 1 to " +
                                   std::to_string(kKeyBytesMax) + " bytes");
 }
 

@@ -46,7 +46,7 @@ std::string collection_json(const CollectionInfo& info) {
   object.add("bytes_in_memory", info.bytes_in_memory).raw("memory", memory_json(info.memory));
   object.add("slots", info.slots);
   object.raw("index", index_json(info.index));
-  object.raw("index_error", info.index_error.empty() ? "null" : quoted(info.index_error));
+  object.raw("index_error", info.index_error.empty() ? "null" : json::quoted(info.index_error));
   return object.text();
 }
 

@@ -28,7 +28,7 @@ std::string number(double value) { return shortest(value); }
 std::string number(float value) { return shortest(value); }
 
 std::string key_text(const Key& key) {
-  return key.type() == KeyType::kU64 ? std::to_string(key.u64()) : quoted(key.str());
+  return key.type() == KeyType::kU64 ? std::to_string(key.u64()) : json::quoted(key.str());
 }
 
 std::string vector_text(const VectorView& vector) {
@@ -62,7 +62,7 @@ std::string payload_text(std::string_view payload) {
 
 Object& Object::raw(std::string_view name, std::string_view json) {
   if (!fields_.empty()) fields_ += ',';
-  fields_ += quoted(name);
+  fields_ += json::quoted(name);
   fields_ += ':';
   fields_ += json;
   return *this;

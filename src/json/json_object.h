@@ -25,7 +25,9 @@ class Object {
   Object& add(std::string_view name, uint64_t value) { return raw(name, std::to_string(value)); }
   Object& add(std::string_view name, double value) { return raw(name, number(value)); }
   Object& add(std::string_view name, float value) { return raw(name, number(value)); }
-  Object& add(std::string_view name, std::string_view value) { return raw(name, quoted(value)); }
+  Object& add(std::string_view name, std::string_view value) {
+    return raw(name, json::quoted(value));
+  }
   Object& flag(std::string_view name, bool value) { return raw(name, value ? "true" : "false"); }
   Object& raw(std::string_view name, std::string_view json);
   std::string text() const { return "{" + fields_ + "}"; }
