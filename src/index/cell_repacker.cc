@@ -152,12 +152,14 @@ void CellRepacker::publish(const CellPlan& plan, const NewPages& pages) {
     graph_.cell_pages[cell].clear();
     for (const uint32_t page : pages.gone) {
       graph_.page_cells[page] = kNoCell;
+      --graph_.used_pages;
       for (uint32_t i = 0; i < nodes; ++i) set_vacant(page * nodes + i);
     }
     for (size_t p = 0; p < pages.numbers.size(); ++p) {
       const uint32_t number = pages.numbers[p];
       const CellPlan::Page& page = plan.pages()[p];
       const uint32_t to = page.half == 0 ? cell : pages.cut_off;
+      graph_.used_pages += graph_.page_cells[number] == kNoCell ? 1 : 0;
       graph_.page_cells[number] = to;
       graph_.cell_pages[to].push_back(number);
       for (uint32_t i = 0; i < nodes; ++i) {

@@ -74,13 +74,19 @@ void DiskCheck::check_cells() {
       report("cell " + std::to_string(cell) + ": its centroid is not finite");
     }
   }
+  uint32_t used_pages = 0;
   for (uint32_t page = 0; page < page_count && goes_on_; ++page) {
+    used_pages += graph_.page_cells[page] != kNoCell ? 1 : 0;
     const bool is_there = snapshot->physical_page(page) != storage::kNoPage;
     const bool is_in_cell = graph_.page_cells[page] != kNoCell;
     if (is_in_cell && listed[page] == 0) report("no cell lists page " + std::to_string(page));
     if (is_there != is_in_cell) {
       report("page " + std::to_string(page) + (is_there ? " is in no cell" : " is not there"));
     }
+  }
+  if (goes_on_ && used_pages != graph_.used_pages) {
+    report(std::to_string(used_pages) + " pages are in cells, counted were " +
+           std::to_string(graph_.used_pages));
   }
 }
 

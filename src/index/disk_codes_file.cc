@@ -275,9 +275,12 @@ bool has_finite_numbers(const DiskGraph& graph) {
 
 void list_cell_pages(DiskGraph& graph) {
   graph.cell_pages.assign(graph.cells.cell_count(), {});
+  graph.used_pages = 0;
   for (uint32_t page = 0; page < graph.page_cells.size(); ++page) {
     const uint32_t cell = graph.page_cells[page];
-    if (cell != kNoCell) graph.cell_pages[cell].push_back(page);
+    if (cell == kNoCell) continue;
+    graph.cell_pages[cell].push_back(page);
+    ++graph.used_pages;
   }
   for (auto& pages : graph.cell_pages) pages.shrink_to_fit();
 }

@@ -56,7 +56,7 @@ struct DiskGraphBytes {
   uint64_t slots = 0;
 };
 DiskGraphBytes bytes_of(const DiskGraph& graph);
-// Fills graph.cell_pages from graph.page_cells.
+// Fills graph.cell_pages, and counts graph.used_pages, from graph.page_cells.
 void list_cell_pages(DiskGraph& graph);
 
 // A whole file in one go, synced.

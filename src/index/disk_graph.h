@@ -52,6 +52,7 @@ struct DiskGraph {
   Cells cells;
   std::vector<std::vector<uint32_t>> cell_pages;  // of each cell
   base::GrowingArray<uint32_t> page_cells;        // cell of each page; kNoCell where it is free
+  uint32_t used_pages = 0;                        // those that have a cell
   base::GrowingArray<uint32_t> node_of_slot;      // kNoNode where the graph has no such slot
   base::AlignedBuffer codes;                      // code_bytes() a place
 
@@ -73,6 +74,11 @@ struct DiskGraph {
   // Where an edge leads; kNoNode where what it led to is gone.
   uint32_t node_of(uint32_t slot) const {
     return slot < node_of_slot.size() ? node_of_slot[slot] : kNoNode;
+  }
+  // Of the places in pages that have points, the share that is taken.
+  double fullness() const {
+    const double places = static_cast<double>(used_pages) * layout.nodes;
+    return places == 0 ? 1 : shape.node_count / places;
   }
   uint32_t place_count() const { return shape.page_count * layout.nodes; }
   const uint8_t* code_of(uint32_t node) const {

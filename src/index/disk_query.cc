@@ -28,6 +28,11 @@ constexpr size_t kWideningsMax = 8;
 // A page is read when it promises (k / search_list_size) ^ this many answers: recall then grows
 // with search_list_size much as it does in memory.
 constexpr float kGainExponent = 1.7f;
+// Pages of a graph that changes are less full than a build leaves them, so that an answer more lies
+// on a page of its own: the search goes on as if search_list_size were larger by the square of
+// that, at most so much. It still compares fewer points.
+constexpr double kFullnessOfBuild = 0.965;
+constexpr double kListGrowthMost = 1.5;
 constexpr size_t kPagesAtOnceLeast = 8;
 // Where pages promised so many answers together and brought none, but so many points as far away as
 // the k-th best, what is left is more of these: copies, say.
@@ -94,7 +99,9 @@ void DiskQuery::start(const Request& request) {
   code_.prepare(graph_.code, place_.place());
   const float list_share =
       static_cast<float>(request.search_list_size) / static_cast<float>(request.k);
-  gain_least_ = std::pow(list_share, -kGainExponent);
+  const double looseness = kFullnessOfBuild / graph_.fullness();
+  const auto growth = static_cast<float>(std::clamp(looseness * looseness, 1.0, kListGrowthMost));
+  gain_least_ = std::pow(list_share * growth, -kGainExponent);
   const DiskTuning& tuning = graph_.tuning;
   expand_margin_ =
       std::min(tuning.expand_margin + tuning.expand_margin_a_doubling * std::log2(list_share),

@@ -416,8 +416,14 @@ class DiskUpdater::Impl {
     std::memcpy(graph_.code_of(page.number() * graph_.layout.nodes), page.codes().data(),
                 page.codes().size());
     if (cell == page.cell()) return;
-    if (cell != kNoCell) std::erase(graph_.cell_pages[cell], page.number());
-    if (page.cell() != kNoCell) graph_.cell_pages[page.cell()].push_back(page.number());
+    if (cell != kNoCell) {
+      std::erase(graph_.cell_pages[cell], page.number());
+      --graph_.used_pages;
+    }
+    if (page.cell() != kNoCell) {
+      graph_.cell_pages[page.cell()].push_back(page.number());
+      ++graph_.used_pages;
+    }
     cell = page.cell();
   }
 

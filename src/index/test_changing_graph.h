@@ -188,6 +188,7 @@ class ChangingGraph {
     const auto cell = static_cast<uint32_t>(random.below(graph.shape.cell_count));
     graph.page_cells[page] = cell;
     graph.cell_pages[cell].push_back(page);
+    ++graph.used_pages;
     note_page(page);
   }
   void free_page(storage::SimulatedRandom& random) {
@@ -197,6 +198,7 @@ class ChangingGraph {
     for (uint32_t node = page * nodes(); node < (page + 1) * nodes(); ++node) vacate(node);
     std::erase(graph.cell_pages[graph.page_cells[page]], page);
     graph.page_cells[page] = kNoCell;
+    --graph.used_pages;
     note_page(page);
   }
 
