@@ -36,6 +36,11 @@ constexpr const char* kSectionNames[] = {
     "origin",       "codebook",   "group centroids", "cell groups", "cell centroids",
     "cell offsets", "page cells", "slots",           "checksums",   "codes"};
 
+// Slots of places are found by looking through all slots: for so many places at once, and so often
+// at the most.
+constexpr uint32_t kPlacesTogetherLeast = 1u << 16;
+constexpr uint32_t kSlotPartsMost = 16;
+
 // As it lies in page 0; no padding between the fields.
 struct Header {
   uint64_t magic;
@@ -88,14 +93,14 @@ Layout layout_of(const DiskShape& shape) {
   return layout;
 }
 
-// The slot of each place; kNoNode where it is vacant.
-std::vector<uint32_t> slots_by_place(const DiskGraph& graph) {
-  std::vector<uint32_t> slots(graph.place_count(), kNoNode);
+// The slots of places from `first` on; kNoNode where one is vacant.
+void find_slots(const DiskGraph& graph, uint32_t first, std::span<uint32_t> slots) {
+  std::fill(slots.begin(), slots.end(), kNoNode);
   for (size_t slot = 0; slot < graph.node_of_slot.size(); ++slot) {
     const uint32_t node = graph.node_of_slot[slot];
-    if (node != kNoNode) slots[node] = static_cast<uint32_t>(slot);
+    if (node == kNoNode || node < first || node - first >= slots.size()) continue;
+    slots[node - first] = static_cast<uint32_t>(slot);
   }
-  return slots;
 }
 
 bool are_finite(std::initializer_list<float> numbers) {
@@ -313,7 +318,6 @@ Status DiskCodesWriter::finish(const DiskGraph& graph) {
   }
   const DiskShape& shape = graph.shape;
   const Layout layout = layout_of(shape);
-  const std::vector<uint32_t> slots = slots_by_place(graph);
   const Cells::Parts cells = graph.cells.parts();
   const std::span<const std::byte> sections[kCodes] = {
       bytes_of_vector(graph.space.origin()),
@@ -323,7 +327,7 @@ Status DiskCodesWriter::finish(const DiskGraph& graph) {
       bytes_of_vector(cells.centroids),
       bytes_of_vector(cells.offsets),
       std::as_bytes(std::span(graph.page_cells.data(), shape.page_count)),
-      bytes_of_vector(slots),
+      {},  // kSlots: below
       bytes_of_vector(checksums_)};
   Header header = {};
   header.magic = kMagic;
@@ -347,6 +351,10 @@ Status DiskCodesWriter::finish(const DiskGraph& graph) {
   header.error_spread = graph.error.spread;
   header.generation = generation_;
   for (size_t s = 0; s < kCodes; ++s) {
+    if (s == kSlots) {
+      ROX_ASSIGN_OR_RETURN(header.section_checksums[s], write_slots(graph, layout.offsets[s]));
+      continue;
+    }
     ROX_CHECK(sections[s].size() == layout.sizes[s]);
     header.section_checksums[s] = piece_checksum(sections[s], s);
     ROX_RETURN_IF_ERROR(file_->write(layout.offsets[s], sections[s]));
@@ -357,6 +365,23 @@ Status DiskCodesWriter::finish(const DiskGraph& graph) {
   std::memcpy(page.data(), &header, sizeof header);
   ROX_RETURN_IF_ERROR(file_->write(0, page));
   return file_->sync();
+}
+
+// A part at a time: all slots at once would be 4 bytes a point, when there may be no memory left.
+Result<uint64_t> DiskCodesWriter::write_slots(const DiskGraph& graph, uint64_t offset) {
+  const uint32_t all = graph.place_count();
+  const uint32_t together = std::max(kPlacesTogetherLeast, all / kSlotPartsMost + 1);
+  std::vector<uint32_t> slots;
+  base::Checksum64 sum(kSlots);
+  for (uint32_t first = 0; first < all; first += together) {
+    slots.resize(std::min(together, all - first));
+    find_slots(graph, first, slots);
+    const std::span<const std::byte> bytes = bytes_of_vector(slots);
+    sum.add(bytes.data(), bytes.size());
+    ROX_RETURN_IF_ERROR(file_->write(offset, bytes));
+    offset += bytes.size();
+  }
+  return sum.value();
 }
 
 Result<WrittenCodes> write_disk_codes(storage::FileSystem& file_system, const std::string& path,

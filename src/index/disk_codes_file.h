@@ -37,6 +37,7 @@ class DiskCodesWriter {
   uint64_t checksum() const { return header_checksum_; }
 
  private:
+  Result<uint64_t> write_slots(const DiskGraph& graph, uint64_t offset);  // their checksum
   DiskCodesWriter(std::unique_ptr<storage::File> file, size_t block_places, uint32_t generation)
       : file_(std::move(file)), block_places_(block_places), generation_(generation) {}
 
