@@ -85,23 +85,26 @@ SearchProbe::SearchProbe(const Collection& collection, const MatrixView& queries
 
 SearchProbe::~SearchProbe() { stop(); }
 
-std::vector<double> SearchProbe::stop() {
+SearchTimes SearchProbe::stop() {
   stops_ = true;
   if (thread_.joinable()) thread_.join();
-  return std::move(latencies_us_);
+  return std::move(times_);
 }
 
 void SearchProbe::run(const Collection& collection, const MatrixView& queries, double rate) {
   const auto period = std::chrono::duration_cast<Clock::duration>(Seconds(1 / rate));
   Clock::time_point next = Clock::now();
   for (size_t q = 0; !stops_; ++q) {
+    const double cpu_before = thread_cpu_seconds();
     const Clock::time_point start = Clock::now();
     const MatrixView one = queries.slice(q % queries.rows(), 1);
     const auto found =
         collection.search(VectorView(one.type(), one.data(), one.dim()), {.thread_count = 1});
     if (!found) die("search: " + found.status().to_string());
-    latencies_us_.push_back(seconds_since(start) * 1e6);
-    cpu_seconds_ = thread_cpu_seconds();
+    times_.latencies_us.push_back(seconds_since(start) * 1e6);
+    const double cpu = thread_cpu_seconds();
+    times_.cpu_us.push_back((cpu - cpu_before) * 1e6);
+    cpu_seconds_ = cpu;
     // After a slow search it does not hurry to catch up.
     next = std::max(next + period, Clock::now());
     std::this_thread::sleep_until(next);

@@ -25,6 +25,13 @@ double insert_rows(Collection& collection, const VectorFile& base,
 double erase_rows(Collection& collection, const std::vector<uint32_t>& rows,
                   const ClientOptions& options);
 
+// Of each search, in microseconds: how long it took, and how long its thread had a processor. What
+// the machine makes slow is in both; what it waited for only in the first.
+struct SearchTimes {
+  std::vector<double> latencies_us;
+  std::vector<double> cpu_us;
+};
+
 // Searches at a steady rate by one thread, from its making until stop().
 class SearchProbe {
  public:
@@ -33,7 +40,7 @@ class SearchProbe {
   SearchProbe(const SearchProbe&) = delete;
   SearchProbe& operator=(const SearchProbe&) = delete;
 
-  std::vector<double> stop();  // latencies, in microseconds
+  SearchTimes stop();
   double cpu_seconds() const { return cpu_seconds_; }
 
  private:
@@ -41,7 +48,7 @@ class SearchProbe {
 
   std::atomic<bool> stops_{false};
   std::atomic<double> cpu_seconds_{0};
-  std::vector<double> latencies_us_;
+  SearchTimes times_;
   std::thread thread_;
 };
 

@@ -133,7 +133,7 @@ class UpdateRounds {
       phase.indexed_s = phase.acknowledged_s + settled.indexed_s;
       phase.rest_s = phase.acknowledged_s + settled.rest_s;
     }
-    phase.latencies_us = probe.stop();
+    phase.search = probe.stop();
     const WrittenBytes after = written_bytes();
     phase.bytes_to_disk = after.to_disk - before.to_disk;
     phase.bytes_by_calls = after.by_calls - before.by_calls;
@@ -149,7 +149,7 @@ class UpdateRounds {
     if (live_count_ > 0) {
       SearchProbe probe(*collection_, queries_, options_.search_rate);
       if (waits) std::this_thread::sleep_for(std::chrono::duration<double>(options_.idle_s));
-      report.idle_latencies_us = probe.stop();
+      report.idle_search = probe.stop();
     }
     malloc_trim(0);  // exact searches were the benchmark's wish
     memory_->reset();

@@ -50,11 +50,13 @@ JsonObject json_of(const Quality& quality) {
       .add("cache_hits_per_query", quality.cache_hits);
 }
 
-JsonObject json_of(std::vector<double>& latencies_us) {
+JsonObject json_of(SearchTimes& search) {
   return JsonObject()
-      .add("searches", latencies_us.size())
-      .add("latency_us_p50", eval::percentile(latencies_us, 0.5))
-      .add("latency_us_p99", eval::percentile(latencies_us, 0.99));
+      .add("searches", search.latencies_us.size())
+      .add("latency_us_p50", eval::percentile(search.latencies_us, 0.5))
+      .add("latency_us_p99", eval::percentile(search.latencies_us, 0.99))
+      .add("cpu_us_p50", eval::percentile(search.cpu_us, 0.5))
+      .add("cpu_us_p99", eval::percentile(search.cpu_us, 0.99));
 }
 
 JsonObject json_of(PhaseReport& phase) {
@@ -70,7 +72,7 @@ JsonObject json_of(PhaseReport& phase) {
       .add("bytes_written_per_point", phase.bytes_per_point())
       .add("bytes_to_disk", phase.bytes_to_disk)
       .add("bytes_by_calls", phase.bytes_by_calls)
-      .add("search", json_of(phase.latencies_us));
+      .add("search", json_of(phase.search));
 }
 
 JsonObject json_of(const RoundReport& report, const std::vector<MemoryPart>& parts) {
@@ -98,7 +100,7 @@ std::string to_json(RoundReport& report) {
       .add("isa", report.database.isa);
   if (report.erase.points > 0) object.add("erase", json_of(report.erase));
   if (report.insert.points > 0) object.add("insert", json_of(report.insert));
-  object.add("idle_search", json_of(report.idle_latencies_us));
+  object.add("idle_search", json_of(report.idle_search));
   if (report.unsettled) object.add("unsettled", json_of(*report.unsettled));
   object.add("fixed", json_of(report.fixed)).add("automatic", json_of(report.automatic));
   if (report.at_target) object.add("at_recall_95", json_of(*report.at_target));
@@ -123,8 +125,9 @@ void print_table_head(std::FILE* out) {
 void print_table_row(std::FILE* out, RoundReport& report) {
   double disk = 0;
   for (const auto& [kind, bytes] : report.disk_bytes) disk += static_cast<double>(bytes);
-  std::vector<double> busy = report.insert.latencies_us;
-  busy.insert(busy.end(), report.erase.latencies_us.begin(), report.erase.latencies_us.end());
+  std::vector<double> busy = report.insert.search.latencies_us;
+  const std::vector<double>& erasing = report.erase.search.latencies_us;
+  busy.insert(busy.end(), erasing.begin(), erasing.end());
   const auto milliseconds = [](std::vector<double>& values, double share) {
     return eval::percentile(values, share) / 1000;
   };
@@ -142,9 +145,9 @@ void print_table_row(std::FILE* out, RoundReport& report) {
       report.automatic.cache_hits, target, report.insert.acknowledged_rate(),
       report.insert.indexed_rate(), report.insert.bytes_per_point() / 1024, report.insert.rest_s,
       report.erase.acknowledged_rate(), report.erase.bytes_per_point() / 1024, report.erase.rest_s,
-      milliseconds(report.idle_latencies_us, 0.5), milliseconds(report.idle_latencies_us, 0.99),
-      milliseconds(busy, 0.5), milliseconds(busy, 0.99), disk / kMib,
-      static_cast<double>(report.resident_peak) / kMib);
+      milliseconds(report.idle_search.latencies_us, 0.5),
+      milliseconds(report.idle_search.latencies_us, 0.99), milliseconds(busy, 0.5),
+      milliseconds(busy, 0.99), disk / kMib, static_cast<double>(report.resident_peak) / kMib);
   std::fflush(out);
 }
 

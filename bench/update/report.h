@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/update/load.h"
 #include "bench/update/quality.h"
 #include "roxanne/roxanne.h"
 
@@ -23,7 +24,7 @@ struct PhaseReport {
   uint64_t tail = 0;
   uint64_t bytes_to_disk = 0;
   uint64_t bytes_by_calls = 0;
-  std::vector<double> latencies_us;  // of searches meanwhile
+  SearchTimes search;  // meanwhile
 
   double acknowledged_rate() const { return rate(acknowledged_s); }
   // 0 where points were left that searches compare with one by one.
@@ -41,7 +42,7 @@ struct PhaseReport {
 struct RoundReport {
   std::string scenario;
   std::string round;  // "first", a number, or "rebuilt"
-  std::vector<double> idle_latencies_us;
+  SearchTimes idle_search;
   PhaseReport erase;
   PhaseReport insert;
   std::optional<Quality> unsettled;  // automatic list size, as soon as writes were acknowledged
