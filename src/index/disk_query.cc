@@ -29,8 +29,8 @@ constexpr size_t kWideningsMax = 8;
 // with search_list_size much as it does in memory.
 constexpr float kGainExponent = 1.7f;
 // Pages of a graph that changes are less full than a build leaves them, so that an answer more lies
-// on a page of its own: the search goes on as if search_list_size were larger by the square of
-// that, at most so much. It still compares fewer points.
+// on a page of its own: the search goes on as if search_list_size were larger by the cube of
+// that, at most so much. It then compares about as many points as after a build.
 constexpr double kFullnessOfBuild = 0.965;
 constexpr double kListGrowthMost = 1.5;
 constexpr size_t kPagesAtOnceLeast = 8;
@@ -100,7 +100,8 @@ void DiskQuery::start(const Request& request) {
   const float list_share =
       static_cast<float>(request.search_list_size) / static_cast<float>(request.k);
   const double looseness = kFullnessOfBuild / graph_.fullness();
-  const auto growth = static_cast<float>(std::clamp(looseness * looseness, 1.0, kListGrowthMost));
+  const auto growth =
+      static_cast<float>(std::clamp(looseness * looseness * looseness, 1.0, kListGrowthMost));
   gain_least_ = std::pow(list_share * growth, -kGainExponent);
   const DiskTuning& tuning = graph_.tuning;
   expand_margin_ =
