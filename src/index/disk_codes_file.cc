@@ -38,8 +38,8 @@ constexpr const char* kSectionNames[] = {
 
 // Slots of places are found by looking through all slots: for so many places at once, and so often
 // at the most.
-constexpr uint32_t kPlacesTogetherLeast = 1u << 16;
-constexpr uint32_t kSlotPartsMost = 16;
+constexpr size_t kPlacesTogetherLeast = 1u << 16;
+constexpr size_t kSlotPartsMost = 16;
 
 // As it lies in page 0; no padding between the fields.
 struct Header {
@@ -94,7 +94,7 @@ Layout layout_of(const DiskShape& shape) {
 }
 
 // The slots of places from `first` on; kNoNode where one is vacant.
-void find_slots(const DiskGraph& graph, uint32_t first, std::span<uint32_t> slots) {
+void find_slots(const DiskGraph& graph, size_t first, std::span<uint32_t> slots) {
   std::fill(slots.begin(), slots.end(), kNoNode);
   for (size_t slot = 0; slot < graph.node_of_slot.size(); ++slot) {
     const uint32_t node = graph.node_of_slot[slot];
@@ -369,11 +369,11 @@ Status DiskCodesWriter::finish(const DiskGraph& graph) {
 
 // A part at a time: all slots at once would be 4 bytes a point, when there may be no memory left.
 Result<uint64_t> DiskCodesWriter::write_slots(const DiskGraph& graph, uint64_t offset) {
-  const uint32_t all = graph.place_count();
-  const uint32_t together = std::max(kPlacesTogetherLeast, all / kSlotPartsMost + 1);
+  const size_t all = graph.place_count();
+  const size_t together = std::max(kPlacesTogetherLeast, all / kSlotPartsMost + 1);
   std::vector<uint32_t> slots;
   base::Checksum64 sum(kSlots);
-  for (uint32_t first = 0; first < all; first += together) {
+  for (size_t first = 0; first < all; first += together) {
     slots.resize(std::min(together, all - first));
     find_slots(graph, first, slots);
     const std::span<const std::byte> bytes = bytes_of_vector(slots);

@@ -8,6 +8,7 @@
 #include <random>
 #include <string>
 
+#include "index/test_changing_graph.h"
 #include "index/test_disk_index.h"
 #include "storage/simulated_file_system.h"
 
@@ -76,6 +77,18 @@ TEST_F(DiskCodesFileTest, AllOfAGraphComesBack) {
   EXPECT_TRUE(std::ranges::equal(got.node_of_slot, want.node_of_slot));
   EXPECT_TRUE(std::ranges::equal(got.codes.span(), want.codes.span()));
   EXPECT_EQ(slots_of(built_->slots()), rows_.slots);
+}
+
+// Slots are written a part at a time: of 65,536 places and more.
+TEST(DiskCodesFileOfManyPlaces, EverySlotComesBack) {
+  storage::SimulatedFileSystem file_system;
+  storage::SimulatedRandom random(3);
+  ChangingGraph changing = ChangingGraph::make(12'000, random);
+  ASSERT_GT(changing.graph().place_count(), 140'000u);
+  ASSERT_TRUE(write_disk_codes(file_system, "codes", changing.graph(), 0).is_ok());
+  const auto read = read_disk_codes(file_system, "codes", changing_options());
+  ASSERT_TRUE(read.is_ok()) << read.status().to_string();
+  EXPECT_EQ(digest_of(**read), changing.digest());
 }
 
 TEST_F(DiskCodesFileTest, EveryByteOfTheHeaderCounts) {

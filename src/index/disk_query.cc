@@ -7,6 +7,8 @@
 #include <limits>
 #include <utility>
 
+#include "index/cell_sorter.h"
+
 namespace roxanne::index {
 namespace {
 
@@ -28,10 +30,9 @@ constexpr size_t kWideningsMax = 8;
 // A page is read when it promises (k / search_list_size) ^ this many answers: recall then grows
 // with search_list_size much as it does in memory.
 constexpr float kGainExponent = 1.7f;
-// Pages of a graph that changes are less full than a build leaves them, so that an answer more lies
-// on a page of its own: the search goes on as if search_list_size were larger by the cube of
-// that, at most so much. It then compares about as many points as after a build.
-constexpr double kFullnessOfBuild = 0.965;
+// Pages of a graph that changes are less full than a build leaves them: the search goes on as if
+// search_list_size were larger by the cube of that, at most so much. It then compares about as many
+// points as after a build.
 constexpr double kListGrowthMost = 1.5;
 constexpr size_t kPagesAtOnceLeast = 8;
 // Where pages promised so many answers together and brought none, but so many points as far away as
@@ -99,10 +100,7 @@ void DiskQuery::start(const Request& request) {
   code_.prepare(graph_.code, place_.place());
   const float list_share =
       static_cast<float>(request.search_list_size) / static_cast<float>(request.k);
-  const double looseness = kFullnessOfBuild / graph_.fullness();
-  const auto growth =
-      static_cast<float>(std::clamp(looseness * looseness * looseness, 1.0, kListGrowthMost));
-  gain_least_ = std::pow(list_share * growth, -kGainExponent);
+  gain_least_ = std::pow(list_share * list_growth(), -kGainExponent);
   const DiskTuning& tuning = graph_.tuning;
   expand_margin_ =
       std::min(tuning.expand_margin + tuning.expand_margin_a_doubling * std::log2(list_share),
@@ -127,6 +125,13 @@ void DiskQuery::start(const Request& request) {
   counts_ = {};
   scan_again();
   choose_pages();
+}
+
+float DiskQuery::list_growth() const {
+  // Of a cell's pages a build leaves the last one half full.
+  const double of_build = 1 - graph_.layout.nodes / (2.0 * CellSorter::kCellRows);
+  return static_cast<float>(
+      std::clamp(std::pow(of_build / graph_.fullness(), 3), 1.0, kListGrowthMost));
 }
 
 void DiskQuery::take(uint32_t page, const std::byte* bytes) {

@@ -105,6 +105,7 @@ class DiskQuery {
   uint64_t code_bytes() const {
     return graph_.code.part_count() * kernels::kCodebookEntries * sizeof(float);
   }
+  float list_growth() const;
   size_t scan_codes() const;
   void scan_again();
   bool widen();
