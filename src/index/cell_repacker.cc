@@ -35,11 +35,7 @@ void CellRepacker::note_changes(uint32_t cell, uint32_t count) {
 
 size_t CellRepacker::row_count(uint32_t cell) const {
   size_t rows = 0;
-  for (const uint32_t page : graph_.cell_pages[cell]) {
-    for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
-      rows += graph_.is_vacant(page * graph_.layout.nodes + place) ? 0 : 1;
-    }
-  }
+  for (const uint32_t page : graph_.cell_pages[cell]) rows += graph_.count_on(page);
   return rows;
 }
 

@@ -100,6 +100,14 @@ struct DiskGraph {
   // Whether no point is at a place.
   bool is_vacant(uint32_t node) const { return code.is_vacant(code_of(node)); }
   uint32_t page_of(uint32_t node) const { return node / layout.nodes; }
+  // Points on a page.
+  uint32_t count_on(uint32_t page) const {
+    uint32_t count = 0;
+    for (uint32_t place = 0; place < layout.nodes; ++place) {
+      count += is_vacant(page * layout.nodes + place) ? 0 : 1;
+    }
+    return count;
+  }
 };
 
 }  // namespace roxanne::index

@@ -18,15 +18,16 @@
 namespace roxanne::index {
 namespace {
 
-// Nodes of one piece, where memory allows. Of the memory, half is for pages, a quarter for points
-// that edges are chosen among, an eighth for edges that wait, the rest for what searches found: so
-// much a node.
-constexpr size_t kPieceNodes = 1024;
-constexpr size_t kPieceNodesLeast = 32;
+// Nodes of one piece, where memory allows: more share what is written, but are not found by each
+// other's searches, and the next piece is searched for meanwhile. Of the memory, half is for pages,
+// an eighth for points that edges are chosen among, an eighth for edges that wait, the rest for
+// what searches found.
+constexpr size_t kPieceNodes = 256;
+constexpr size_t kPieceNodesLeast = 8;
 constexpr size_t kPiecePagesLeast = 64;
-constexpr uint64_t kFoundBytes = 6144;
 // A deleted node and its neighbours of the same cell lie on about so many pages.
 constexpr size_t kPagesOfRemoved = 5;
+constexpr size_t kRemovedTogether = 1024;
 // A checkpoint is due when pages that only the last one needs come to one part in so many of the
 // file, and to so many at the least.
 constexpr uint64_t kRetiredShare = 24;
@@ -48,7 +49,7 @@ class DiskUpdater::Impl {
         pool_(pool),
         options_(options),
         pieces_{Piece(graph_), Piece(graph_)},
-        editor_(graph_, numbers_, memory_of(options) / 4, memory_of(options) / 8),
+        editor_(graph_, numbers_, memory_of(options) / 8, memory_of(options) / 8),
         search_(index, {options.search_k, options.search_list_size}),
         fetcher_(graph_, store_, index.cache()),
         repacker_(index, fetcher_, numbers_, pool),
@@ -60,7 +61,9 @@ class DiskUpdater::Impl {
     repacker_.set_refresher(&refresher_);
     const uint64_t bytes = memory_of(options);
     pages_most_ = std::max<size_t>(kPiecePagesLeast, bytes / 2 / graph_.layout.page_bytes);
-    piece_nodes_ = std::clamp<size_t>(bytes / 8 / kFoundBytes, kPieceNodesLeast, kPieceNodes);
+    const size_t found_bytes =
+        GraphEditor::near_most(graph_) * (graph_.layout.row_bytes + sizeof(NearPoints::Point));
+    piece_nodes_ = std::clamp<size_t>(bytes / 8 / found_bytes, kPieceNodesLeast, kPieceNodes);
     numbers_.end = graph_.shape.page_count;
     for (uint32_t page = graph_.shape.page_count; page-- > 0;) {
       if (graph_.page_cells[page] == kNoCell) numbers_.free.push_back(page);
@@ -146,7 +149,7 @@ class DiskUpdater::Impl {
     }
     std::sort(nodes.begin(), nodes.end());
     nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
-    const size_t together = std::clamp<size_t>(pages_most_ / kPagesOfRemoved, 1, piece_nodes_);
+    const size_t together = std::clamp<size_t>(pages_most_ / kPagesOfRemoved, 1, kRemovedTogether);
     editor_.forget();
     for (size_t first = 0; first < nodes.size(); first += together) {
       const size_t count = std::min(together, nodes.size() - first);
@@ -211,11 +214,7 @@ class DiskUpdater::Impl {
 
   uint32_t count_of(uint32_t number, PagesUnderWay& pages) {
     if (PageEdit* const page = pages.find(number); page != nullptr) return page->count();
-    uint32_t count = 0;
-    for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
-      count += graph_.is_vacant(number * graph_.layout.nodes + place) ? 0 : 1;
-    }
-    return count;
+    return graph_.count_on(number);
   }
 
   // The fullest page of the cell that has room for all of a page's nodes; kNoCell where none has.
@@ -240,7 +239,7 @@ class DiskUpdater::Impl {
   struct Piece {
     explicit Piece(const DiskGraph& graph) : pages(graph) {}
     PagesUnderWay pages;
-    std::vector<std::vector<NearPoint>> near;  // by node
+    std::vector<NearPoints> near;  // by node
     std::span<const NewNode> nodes;
   };
 
@@ -278,6 +277,7 @@ class DiskUpdater::Impl {
   // For some of the first.
   void begin_search(std::span<const NewNode> nodes, Piece& piece) {
     piece.pages.clear();
+    piece.pages.set_room(pages_most_ / 2);
     piece.nodes = nodes.first(std::min(nodes.size(), piece_nodes_));
     search_.begin({piece.nodes, pages_most_ / 2, is_growing_, &piece.pages, &piece.near});
   }
@@ -290,6 +290,9 @@ class DiskUpdater::Impl {
 
   Status insert(Piece& piece) {
     editor_.begin(piece.pages);
+    std::vector<uint32_t> more =
+        editor_.pages_with_room(piece.nodes, std::span(piece.near).first(piece.nodes.size()));
+    ROX_RETURN_IF_ERROR(fetch(more, piece.pages));
     for (size_t i = 0; i < piece.nodes.size(); ++i) {
       editor_.insert(piece.nodes[i], piece.near[i]);
       std::this_thread::yield();  // to searches: the system may let who runs go on for milliseconds

@@ -319,6 +319,15 @@ TEST(DiskUpdaterTest, PointsStayLedToWhileOthersCome) {
   EXPECT_LE(changed.share_led_to_by_fewer_than(8), 0.005);
 }
 
+// Where a page near a new point is full it goes to another of its cell, before pages are split:
+// here of those that little memory has room for few are at hand.
+TEST(DiskUpdaterTest, NewPointsGoToTheRoomThatThereIs) {
+  ChangedIndex changed({.rows = 8000, .first = 6000, .dim = 32, .seed = 6});
+  const double before = changed.index().graph().fullness();
+  for (int round = 0; round < 4; ++round) ASSERT_TRUE(changed.change(120, 120).is_ok());
+  EXPECT_GE(changed.index().graph().fullness(), before - 0.05);
+}
+
 // Others who come to their slots may lie anywhere.
 TEST(DiskUpdaterTest, PagesThatAreWrittenLeadToNobodyWhoIsGone) {
   ChangedIndex changed({.rows = 7000, .first = 7000});

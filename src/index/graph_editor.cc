@@ -4,6 +4,8 @@
 #include <cstring>
 #include <numeric>
 #include <thread>
+#include <unordered_map>
+#include <utility>
 
 #include "graph/robust_prune.h"
 #include "kernels/distance.h"
@@ -90,8 +92,9 @@ GraphEditor::Where GraphEditor::where(uint32_t slot) {
   return {pages_->find(node / graph_.layout.nodes), node % graph_.layout.nodes};
 }
 
-// A node that is there, in the link space. It stays where it is until the next call.
-const std::byte* GraphEditor::point_of(uint32_t slot) {
+// A node that is there, in the link space, given its row where that is known. It stays where it is
+// until the next call.
+const std::byte* GraphEditor::point_of(uint32_t slot, const std::byte* row) {
   const size_t point_bytes = space_.point_bytes();
   if (const uint32_t* const found = known_.find(slot); found != nullptr) {
     return known_points_.data() + *found * point_bytes;
@@ -106,8 +109,9 @@ const std::byte* GraphEditor::point_of(uint32_t slot) {
   known_points_.resize((number + size_t{1}) * point_bytes);
   std::byte* const out = known_points_.data() + number * point_bytes;
   const Where at = where(slot);
-  if (at.page != nullptr) {
-    space_.of_row(at.page->row(at.place), out);
+  if (row == nullptr && at.page != nullptr) row = at.page->row(at.place);
+  if (row != nullptr) {
+    space_.of_row(row, out);
   } else {
     // It did not move in this piece, or its page were here.
     const uint32_t node = graph_.node_of(slot);
@@ -116,15 +120,14 @@ const std::byte* GraphEditor::point_of(uint32_t slot) {
   return out;
 }
 
-bool GraphEditor::is_dirty(uint32_t slot) {
-  const PageEdit* const page = where(slot).page;
-  return page != nullptr && page->is_dirty();
+// By inner products the nearest are others than in the link space.
+size_t GraphEditor::near_most(const DiskGraph& graph) {
+  return graph.shape.options.metric == Metric::kInnerProduct ? 2 * kCandidates : kCandidates;
 }
 
-void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near) {
+void GraphEditor::insert(const NewNode& node, const NearPoints& near) {
   space_.of_row(node.row, point_.data());
-  const CollectionOptions& options = graph_.shape.options;
-  graph_.space.map_rows(VectorView(options.type, node.row, options.dim), place_.data(), nullptr);
+  set_place(node);
   choose_candidates(near);
   std::vector<uint32_t> slots;
   for (const Candidate& candidate : candidates_) slots.push_back(candidate.slot);
@@ -136,7 +139,8 @@ void GraphEditor::insert(const NewNode& node, std::vector<NearPoint>& near) {
                                  [&](const Candidate& c) { return c.slot == neighbours[i]; });
     const bool must = i < kLinksBackLeast;
     const bool is_worth_a_page = must || (i < kLinksBackWorth && waiting_.is_full());
-    if (is_worth_a_page || is_dirty(neighbours[i])) {
+    const PageEdit* const page = where(neighbours[i]).page;
+    if (page != nullptr && (is_worth_a_page || page->is_dirty())) {
       link_back(neighbours[i], node.slot, of->distance, must);
     } else {
       waiting_.add(neighbours[i], {node.slot, of->distance});
@@ -162,24 +166,15 @@ void GraphEditor::update_links() {
 }
 
 // Of the points compared, and of those that came before in this piece, the nearest.
-void GraphEditor::choose_candidates(std::vector<NearPoint>& near) {
-  // By inner products the nearest are others than in the link space.
-  const bool is_alike = graph_.shape.options.metric != Metric::kInnerProduct;
-  const size_t read = is_alike ? kCandidates : 2 * kCandidates;
-  if (near.size() > read) {
-    std::nth_element(
-        near.begin(), near.begin() + static_cast<ptrdiff_t>(read), near.end(),
-        [](const NearPoint& a, const NearPoint& b) { return a.distance < b.distance; });
-    near.resize(read);
-  }
+void GraphEditor::choose_candidates(const NearPoints& near) {
   candidates_.clear();
-  const auto add = [&](uint32_t slot) {
+  const auto add = [&](uint32_t slot, const std::byte* row) {
     if (node_of(slot) == kNoNode) return;
-    candidates_.push_back({space_.distance(point_.data(), point_of(slot)), slot});
+    candidates_.push_back({space_.distance(point_.data(), point_of(slot, row)), slot});
   };
-  for (const NearPoint& one : near) add(one.slot);
+  for (const NearPoints::Point& one : near.points()) add(one.slot, near.row(one));
   const size_t new_count = std::min(new_slots_.size(), kNewCompared);
-  for (const uint32_t slot : std::span(new_slots_).last(new_count)) add(slot);
+  for (const uint32_t slot : std::span(new_slots_).last(new_count)) add(slot, nullptr);
   distance_computations_ += candidates_.size();
   std::sort(candidates_.begin(), candidates_.end());
   const auto same = [](const Candidate& a, const Candidate& b) { return a.slot == b.slot; };
@@ -210,43 +205,116 @@ std::vector<uint32_t> GraphEditor::prune(const std::byte* point, std::span<const
   return kept;
 }
 
-// In the cell whose centroid is nearest, so that cells stay what they are; there, each of the
-// nearest points votes for its page, the nearer the more.
+// The cell whose centroid is nearest, of those on whose pages the nearest points are: so cells stay
+// what they are. kNoCell where there is none.
+uint32_t GraphEditor::choose_cell(std::span<const uint32_t> slots) const {
+  uint32_t best = kNoCell;
+  float best_distance = 0;
+  for (const uint32_t slot : slots) {
+    const uint32_t node = node_of(slot);
+    if (node == kNoNode) continue;
+    const PageEdit* const page = pages_->find(node / graph_.layout.nodes);
+    if (page == nullptr || page->cell() == best) continue;
+    const float distance = graph_.cells.distance(place_.data(), page->cell());
+    if (best != kNoCell && distance >= best_distance) continue;
+    best = page->cell();
+    best_distance = distance;
+  }
+  return best;
+}
+
+void GraphEditor::set_place(const NewNode& node) {
+  const CollectionOptions& options = graph_.shape.options;
+  graph_.space.map_rows(VectorView(options.type, node.row, options.dim), place_.data(), nullptr);
+}
+
+std::vector<uint32_t> GraphEditor::pages_with_room(std::span<const NewNode> nodes,
+                                                   std::span<const NearPoints> near) {
+  std::unordered_map<uint32_t, size_t> coming;  // nodes, by cell
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    set_place(nodes[i]);
+    std::vector<uint32_t> slots;
+    for (const NearPoints::Point& point : near[i].points()) {
+      if (slots.size() < kVoters) slots.push_back(point.slot);
+    }
+    const uint32_t cell = choose_cell(slots);
+    if (cell != kNoCell) ++coming[cell];
+  }
+  std::vector<uint32_t> wanted;
+  for (const auto& [cell, count] : coming) {
+    size_t room = 0;  // at hand
+    std::vector<std::pair<uint32_t, uint32_t>> others;
+    for (const uint32_t number : graph_.cell_pages[cell]) {
+      const uint32_t free = graph_.layout.nodes - graph_.count_on(number);
+      if (pages_->find(number) != nullptr) {
+        room += free;
+      } else if (free > 0) {
+        others.push_back({free, number});
+      }
+    }
+    std::sort(others.rbegin(), others.rend());
+    for (size_t i = 0; i < others.size() && room < count; ++i) {
+      wanted.push_back(others[i].second);
+      room += others[i].first;
+    }
+  }
+  return wanted;
+}
+
+// In the cell whose centroid is nearest; there, each of the nearest points votes for its page, the
+// nearer the more.
 PageEdit& GraphEditor::choose_page() {
   struct Votes {
     PageEdit* page;
     float votes;
   };
-  std::vector<Votes> pages;
-  uint32_t nearest_cell = kNoCell;
-  float nearest = 0;
+  std::vector<uint32_t> voters;
   for (size_t i = 0; i < std::min(kVoters, candidates_.size()); ++i) {
-    PageEdit* const page = where(candidates_[i].slot).page;
-    if (page == nullptr) continue;
-    auto found = std::find_if(pages.begin(), pages.end(),
-                              [&](const Votes& votes) { return votes.page == page; });
-    if (found == pages.end()) {
-      found = pages.insert(pages.end(), {page, 0});
-      const float distance = graph_.cells.distance(place_.data(), page->cell());
-      if (nearest_cell == kNoCell || distance < nearest) {
-        nearest_cell = page->cell();
-        nearest = distance;
-      }
-    }
-    found->votes += 1.0f / static_cast<float>(i + 2);
+    voters.push_back(candidates_[i].slot);
   }
-  if (pages.empty()) {  // the first node of all
+  const uint32_t cell = choose_cell(voters);
+  if (cell == kNoCell) {  // the first node of all
     const uint32_t number = numbers_.take();
     made_pages_.push_back(number);
     return pages_->make(number, 0);
   }
-  std::erase_if(pages, [&](const Votes& votes) { return votes.page->cell() != nearest_cell; });
+  std::vector<Votes> pages;
+  for (size_t i = 0; i < voters.size(); ++i) {
+    PageEdit* const page = where(voters[i]).page;
+    if (page == nullptr || page->cell() != cell) continue;
+    auto found = std::find_if(pages.begin(), pages.end(),
+                              [&](const Votes& votes) { return votes.page == page; });
+    if (found == pages.end()) found = pages.insert(pages.end(), {page, 0});
+    found->votes += 1.0f / static_cast<float>(i + 2);
+  }
   std::stable_sort(pages.begin(), pages.end(),
                    [](const Votes& a, const Votes& b) { return a.votes > b.votes; });
   for (const Votes& votes : pages) {
     if (!votes.page->is_full()) return *votes.page;
   }
+  if (PageEdit* const page = roomy_page(cell)) return *page;
   return split(*pages.front().page);
+}
+
+// Of the pages of a cell that are at hand and have room the one whose points are nearest to the
+// node at hand, in the mean; null where none has.
+PageEdit* GraphEditor::roomy_page(uint32_t cell) {
+  PageEdit* best = nullptr;
+  float best_mean = 0;
+  for (const uint32_t number : graph_.cell_pages[cell]) {
+    PageEdit* const page = pages_->find(number);
+    if (page == nullptr || page->cell() != cell || page->is_full() || page->count() == 0) continue;
+    float sum = 0;
+    for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
+      if (page->has(place)) sum += space_.distance(point_.data(), point_of(page->slot(place)));
+    }
+    distance_computations_ += page->count();
+    const float mean = sum / static_cast<float>(page->count());
+    if (best != nullptr && mean >= best_mean) continue;
+    best = page;
+    best_mean = mean;
+  }
+  return best;
 }
 
 // Moves about half of a page's nodes to a new page; returns the one that is nearer to the node at

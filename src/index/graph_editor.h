@@ -5,8 +5,8 @@
 // and each neighbour takes an edge back where the same rule has it so (Vamana, Subramanya et al.,
 // NeurIPS 2019). Where a node goes, each that led to it takes one of its neighbours instead
 // (IP-DiskANN, Xu et al. 2025, which looks for them by a search; here they are looked for on the
-// pages of its neighbours). Nodes are put where their neighbours lie; a page without room for a
-// node that belongs there is split in two.
+// pages of its neighbours). Nodes are put where their neighbours lie, or else where their cell has
+// room; where it has none at hand a page is split in two.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,7 @@
 #include "index/disk_graph.h"
 #include "index/exact_distance.h"
 #include "index/link_space.h"
+#include "index/near_points.h"
 #include "index/number_set.h"
 #include "index/pages_under_way.h"
 #include "index/row_residual.h"
@@ -28,12 +29,6 @@ struct NewNode {
   uint32_t slot = 0;
   uint64_t tag = 0;
   const std::byte* row = nullptr;  // of the collection's scalar type and dimension, finite
-};
-
-// A point that was compared with a new node.
-struct NearPoint {
-  float distance;  // of the metric
-  uint32_t slot;
 };
 
 // Numbers of pages that are nobody's.
@@ -62,8 +57,14 @@ class GraphEditor {
   uint32_t node_of(uint32_t slot) const;
   uint32_t page_of(uint32_t slot) const { return node_of(slot) / graph_.layout.nodes; }
 
-  // The pages of `near` points are at hand. Reorders `near`.
-  void insert(const NewNode& node, std::vector<NearPoint>& near);
+  // Of the points that are near a new node, so many are worth to be known.
+  static size_t near_most(const DiskGraph& graph);
+  // Pages that are not at hand and have room for those of the nodes, found near such points, for
+  // whom there is none on pages of their cell that are.
+  std::vector<uint32_t> pages_with_room(std::span<const NewNode> nodes,
+                                        std::span<const NearPoints> near);
+  // The node is put on one of the pages at hand.
+  void insert(const NewNode& node, const NearPoints& near);
   // On pages which this piece has changed takes the edges that waited for that, and lets go of
   // those that lead to nobody. Changes no others.
   void update_links();
@@ -94,12 +95,14 @@ class GraphEditor {
   };
   Where where(uint32_t slot);
   void set_node(uint32_t slot, uint32_t node);
-  bool is_dirty(uint32_t slot);
-  const std::byte* point_of(uint32_t slot);
-  void choose_candidates(std::vector<NearPoint>& near);
+  const std::byte* point_of(uint32_t slot, const std::byte* row = nullptr);
+  void choose_candidates(const NearPoints& near);
   std::vector<uint32_t> prune(const std::byte* point, std::span<const uint32_t> slots,
                               uint32_t most);
+  void set_place(const NewNode& node);
+  uint32_t choose_cell(std::span<const uint32_t> slots) const;
   PageEdit& choose_page();
+  PageEdit* roomy_page(uint32_t cell);
   PageEdit& split(PageEdit& page);
   void put(PageEdit& page, const NewNode& node, const std::vector<uint32_t>& neighbours);
   void link_back(uint32_t from, uint32_t slot, float distance, bool must);

@@ -1,6 +1,7 @@
 #include "index/neighbour_search.h"
 
 #include <algorithm>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -19,24 +20,19 @@ constexpr size_t kScanCodesOfGrowing = 8000;
 // fewer.
 constexpr float kExpandMargin = 0.05f;
 
-// Until it is known.
-constexpr size_t kPagesOfSearch = 32;
+// The pages of so many of the nearest points are held: one of them takes the new node, some take an
+// edge to it.
+constexpr size_t kHeldPoints = 8;
 
-void note_points(const NodePageLayout& layout, const std::byte* bytes, const float* distances,
-                 std::vector<NearPoint>& near) {
-  const uint64_t taken = storage::load_page_header(bytes).record_bitmap;
-  for (uint32_t place = 0; place < layout.nodes; ++place) {
-    if (((taken >> place) & 1) == 0) continue;
-    near.push_back({distances[place], layout.slot(bytes, place)});
-  }
-}
+// Until it is known.
+constexpr size_t kPagesOfSearch = 8;
 
 }  // namespace
 
 void NeighbourSearch::begin(const Job& job) {
   job_ = job;
   if (job_.near->size() < job_.nodes.size()) job_.near->resize(job_.nodes.size());
-  hear_.assign(job_.nodes.size(), {});
+  searches_.resize(job_.nodes.size());
   next_node_ = 0;
   done_ = 0;
   status_ = Status::ok();
@@ -66,7 +62,7 @@ Result<size_t> NeighbourSearch::end() {
 
 // With those that searches under way will bring.
 size_t NeighbourSearch::pages_expected() const {
-  const size_t here = job_.pages->count();
+  const size_t here = job_.pages->held_count();
   const size_t done = done_;
   const size_t of_search = done == 0 ? kPagesOfSearch : here / done + 1;
   return here + (next_node_ - std::min<size_t>(next_node_, done)) * of_search;
@@ -76,19 +72,44 @@ std::optional<DiskQuery::Request> NeighbourSearch::next_request() {
   if (next_node_ > 0 && pages_expected() >= job_.pages_most) return std::nullopt;
   const size_t i = next_node_++;
   if (i >= job_.nodes.size()) return std::nullopt;
-  std::vector<NearPoint>& near = (*job_.near)[i];
-  near.clear();
+  (*job_.near)[i].begin(GraphEditor::near_most(index_.graph()), index_.graph().layout.row_bytes);
   std::this_thread::yield();  // to searches for others
-  hear_[i] = [this, &near](uint32_t page, const std::byte* bytes, const float* distances) {
-    job_.pages->keep(page, bytes);
-    note_points(index_.graph().layout, bytes, distances, near);
+  searches_[i].held.clear();
+  searches_[i].hear = [this, i](uint32_t page, const std::byte* bytes, const float* distances) {
+    take(i, page, bytes, distances);
   };
   return DiskQuery::Request{.query = job_.nodes[i].row,
                             .k = options_.k,
                             .search_list_size = options_.search_list_size,
-                            .on_page = &hear_[i],
+                            .on_page = &searches_[i].hear,
                             .scan_codes = job_.is_growing ? kScanCodesOfGrowing : kScanCodes,
                             .expand_margin = kExpandMargin};
+}
+
+void NeighbourSearch::take(size_t node, uint32_t page, const std::byte* bytes,
+                           const float* distances) {
+  const NodePageLayout& layout = index_.graph().layout;
+  NearPoints& near = (*job_.near)[node];
+  const uint64_t taken = storage::load_page_header(bytes).record_bitmap;
+  for (uint32_t place = 0; place < layout.nodes; ++place) {
+    if (((taken >> place) & 1) == 0) continue;
+    near.add(distances[place], layout.slot(bytes, place), page, layout.row(bytes, place));
+  }
+  std::vector<uint32_t> wanted;
+  for (const NearPoints::Point& point :
+       near.points().first(std::min(kHeldPoints, near.points().size()))) {
+    wanted.push_back(point.page);
+  }
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  std::vector<uint32_t>& held = searches_[node].held;
+  std::vector<uint32_t> more, fewer;
+  std::set_difference(wanted.begin(), wanted.end(), held.begin(), held.end(),
+                      std::back_inserter(more));
+  std::set_difference(held.begin(), held.end(), wanted.begin(), wanted.end(),
+                      std::back_inserter(fewer));
+  job_.pages->show(page, bytes, more, fewer);
+  held = std::move(wanted);
 }
 
 void NeighbourSearch::note_done(const DiskOutcome& outcome) {

@@ -15,6 +15,7 @@
 
 #include "index/disk_index.h"
 #include "index/graph_editor.h"
+#include "index/near_points.h"
 #include "index/pages_under_way.h"
 #include "roxanne/status.h"
 
@@ -35,18 +36,19 @@ class NeighbourSearch {
   // What is searched for, and where what is found goes; all outlive the search.
   struct Job {
     std::span<const NewNode> nodes;
-    size_t pages_most = 0;    // it ends when `pages` holds so many
+    size_t pages_most = 0;    // it ends when so many of `pages` are held
     bool is_growing = false;  // the graph has outgrown what it was built of: it looks farther
     PagesUnderWay* pages = nullptr;
-    std::vector<std::vector<NearPoint>>* near = nullptr;
+    std::vector<NearPoints>* near = nullptr;
   };
 
   // The index outlives it.
   NeighbourSearch(DiskIndex& index, const Options& options) : index_(index), options_(options) {}
 
   // Searches for the nodes of a job in their order, on all threads that help, while the graph may
-  // change. When all have returned end() tells for how many: near[i] has the points that were
-  // compared with nodes[i], and `pages` has their pages. kIoError, kCorruption.
+  // change. When all have returned end() tells for how many: near[i] has the nearest points that
+  // were compared with nodes[i], and `pages` holds the pages of the very nearest. kIoError,
+  // kCorruption.
   void begin(const Job& job);
   void help();
   Result<size_t> end();
@@ -54,7 +56,12 @@ class NeighbourSearch {
   const Counts& counts() const { return counts_; }  // not while it runs
 
  private:
-  using Hear = std::function<void(uint32_t, const std::byte*, const float*)>;
+  // Of a node.
+  struct Search {
+    std::function<void(uint32_t, const std::byte*, const float*)> hear;
+    std::vector<uint32_t> held;  // pages
+  };
+  void take(size_t node, uint32_t page, const std::byte* bytes, const float* distances);
   size_t pages_expected() const;
   std::optional<DiskQuery::Request> next_request();
   void note_done(const DiskOutcome& outcome);
@@ -62,7 +69,7 @@ class NeighbourSearch {
   DiskIndex& index_;
   const Options options_;
   Job job_;
-  std::vector<Hear> hear_;  // by node
+  std::vector<Search> searches_;  // by node
   std::atomic<size_t> next_node_{0};
   std::atomic<size_t> done_{0};
   std::mutex mutex_;  // guards the next two while it runs

@@ -36,12 +36,28 @@ class NumberMap {
     }
     return place.value;
   }
+  // Values of other numbers may move.
+  void erase(uint32_t number) {
+    size_t hole = start(number);
+    while (places_[hole].stamp == stamp_ && places_[hole].number != number) hole = next(hole);
+    if (places_[hole].stamp != stamp_) return;
+    // Those behind that could not be found over the hole go into it.
+    for (size_t i = next(hole); places_[i].stamp == stamp_; i = next(i)) {
+      const size_t mask = places_.size() - 1;
+      const size_t way = (i - start(places_[i].number)) & mask;
+      if (way < ((i - hole) & mask)) continue;
+      places_[hole] = places_[i];
+      hole = i;
+    }
+    places_[hole].stamp = stamp_ - 1;
+    --size_;
+  }
   // Null where it is not there.
   const Value* find(uint32_t number) const {
     size_t i = start(number);
     while (places_[i].stamp == stamp_) {
       if (places_[i].number == number) return &places_[i].value;
-      i = (i + 1) & (places_.size() - 1);
+      i = next(i);
     }
     return nullptr;
   }
@@ -59,10 +75,11 @@ class NumberMap {
     // Fibonacci hashing: neighbouring numbers are the usual case.
     return (number * 0x9e3779b97f4a7c15ull >> 32) & (places_.size() - 1);
   }
+  size_t next(size_t place) const { return (place + 1) & (places_.size() - 1); }
   Place& place_of(uint32_t number) {
     size_t i = start(number);
     while (places_[i].stamp == stamp_ && places_[i].number != number) {
-      i = (i + 1) & (places_.size() - 1);
+      i = next(i);
     }
     return places_[i];
   }
