@@ -21,8 +21,10 @@ void give_memory_back() {
 
 namespace {
 constexpr size_t kHugePageBytes = 2u << 20;
-// A buffer that grows gets one part in so many more than it needs.
+// A buffer that grows gets one part in so many more than it needs; where pages move and none is
+// copied, no more than so many bytes: the huge page at its end would be there as a whole.
 constexpr size_t kReserveShare = 8;
+constexpr size_t kMovedReserveMost = 256u << 10;
 // The sanitizers do not follow memory that moves.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kMovesPages = false;
@@ -59,7 +61,8 @@ AlignedBuffer::AlignedBuffer(size_t size) : size_(size) {
     return;
   }
   // Over-allocates address space by one huge page and cuts the ends off, for the alignment.
-  mapped_bytes_ = round_up(size, kHugePageBytes);
+  // Not of whole huge pages: what is beyond the end of the last is not to take memory.
+  mapped_bytes_ = round_up(size, kPageBytes);
   capacity_ = mapped_bytes_;
   data_ = map_huge(mapped_bytes_);
   madvise(data_, mapped_bytes_, MADV_HUGEPAGE);  // a hint: refusal costs speed only
@@ -70,9 +73,9 @@ void AlignedBuffer::grow(size_t size) {
     size_ = std::max(size_, size);
     return;
   }
-  const size_t wanted = size_ == 0 ? size : size + size / kReserveShare;
+  const size_t reserve = size_ == 0 ? 0 : size / kReserveShare;
   if (mapped_bytes_ != 0 && kMovesPages) {
-    const size_t bytes = round_up(wanted, kHugePageBytes);
+    const size_t bytes = round_up(size + std::min(reserve, kMovedReserveMost), kPageBytes);
     std::byte* place = map_huge(bytes);
     void* moved = mremap(data_, mapped_bytes_, bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
                          static_cast<void*>(place));
@@ -84,7 +87,7 @@ void AlignedBuffer::grow(size_t size) {
     mapped_bytes_ = capacity_ = bytes;
     madvise(data_, mapped_bytes_, MADV_HUGEPAGE);
   } else {
-    AlignedBuffer larger(wanted);
+    AlignedBuffer larger(size + reserve);
     if (size_ > 0) std::memcpy(larger.data_, data_, size_);
     *this = std::move(larger);
   }

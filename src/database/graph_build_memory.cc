@@ -16,10 +16,9 @@ namespace {
 // A build may take this many times the least it goes on with, where the budget has it: what does
 // not fit goes through files.
 constexpr uint64_t kBuildMemoryFactor = 8;
-// One part in so many of what a disk form may take is left to the allocator's own needs.
-constexpr uint64_t kSpareShare = 16;
-// And so much to a graph that changes: its pages are less full than those of a build.
-constexpr uint64_t kChangeShare = 12;
+// One part in so many of what a disk form may take is left to a graph that changes: its pages are
+// less full than those of a build.
+constexpr uint64_t kChangeShare = 14;
 constexpr uint64_t kTagAndSlotBytes = sizeof(uint64_t) + sizeof(uint32_t);
 
 uint64_t gathered_bytes(const CollectionOptions& options, uint64_t row_count) {
@@ -39,9 +38,9 @@ uint64_t disk_bytes(DatabaseImpl& database, const CollectionOptions& options,
                     const GraphBuildNeeds& needs) {
   const index::ResidentBytes serving = index::disk_serving_bytes(options, needs.row_count());
   const uint64_t lanes = database.options().thread_count * index::disk_lane_bytes(options);
-  const uint64_t limit = serving_limit(database, needs) / kSpareShare * (kSpareShare - 1);
+  const uint64_t limit = serving_limit(database, needs);
   // It is to be changed there, too.
-  const uint64_t taken = lanes + GraphUpkeep::buffer_bytes_of(serving_limit(database, needs));
+  const uint64_t taken = lanes + GraphUpkeep::buffer_bytes_of(limit);
   const uint64_t left = limit - std::min(limit, taken);
   return std::clamp(left - left / kChangeShare, serving.least, serving.wanted);
 }

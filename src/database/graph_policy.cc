@@ -10,7 +10,7 @@ namespace {
 // A tail costs every search: at these lengths some hundred microseconds.
 constexpr uint64_t kTailRowsMax = 32768;
 constexpr uint64_t kTailBytesMax = 8u << 20;
-constexpr uint64_t kTailBudgetShare = 16;
+constexpr uint64_t kTailBudgetShare = 24;
 // Writers wait where half of that is taken: a large batch finds room then.
 constexpr uint64_t kThrottleShare = 2;
 constexpr uint64_t kThrottleRowsMin = 16;

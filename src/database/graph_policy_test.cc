@@ -15,7 +15,7 @@ GraphRules rules(uint64_t points_min = 10'000, size_t row_bytes = 128) {
 TEST(GraphPolicy, TailsAreBoundedInRowsAndInBytes) {
   EXPECT_EQ(tail_limits(128, kBudget).rows, 32768u);
   EXPECT_EQ(tail_limits(4096, kBudget).rows, 2048u);
-  EXPECT_EQ(tail_limits(128, 12u << 20).rows, 6144u) << "a sixteenth of a small budget";
+  EXPECT_EQ(tail_limits(128, 12u << 20).rows, 4096u) << "a part of a small budget";
   EXPECT_EQ(tail_rows_max(rules()), 16384u);
   EXPECT_GE(tail_rows_max({10'000, 65536, tail_limits(65536, 1u << 20)}), 16u);
 }

@@ -52,10 +52,11 @@ void keep_heap_small() {
 }
 
 MemoryShares share_memory(uint64_t limit_bytes) {
-  constexpr uint64_t kOwnShare = 6;
-  constexpr uint64_t kOwnLeast = 16u << 20, kOwnMost = 32u << 20;
+  // The program's file, threads, free space in the heap, what RocksDB takes beside its blocks.
+  constexpr uint64_t kOwnLeast = 16u << 20, kOwnWanted = 21u << 20, kOwnMost = 32u << 20;
   const uint64_t limit = std::max(limit_bytes, kMemoryLimitMin);
-  const uint64_t own = std::clamp(limit / kOwnShare, kOwnLeast, kOwnMost);
+  const uint64_t own =
+      std::max(std::clamp(limit / 3, kOwnLeast, kOwnWanted), std::min(limit / 6, kOwnMost));
   const uint64_t store = std::clamp<uint64_t>(limit / 16, 4u << 20, 128u << 20);
   return {store, limit - own - store};
 }

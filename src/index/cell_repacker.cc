@@ -18,14 +18,14 @@ constexpr uint32_t kChangesLeast = 30;
 }  // namespace
 
 CellRepacker::CellRepacker(DiskIndex& index, PageFetcher& fetcher, FreePageNumbers& numbers,
-                           base::ThreadPool& pool)
+                           base::ThreadPool& pool, size_t cells_at_once)
     : index_(index),
       graph_(index.graph()),
       fetcher_(fetcher),
       numbers_(numbers),
       pool_(pool),
       pages_(index.graph()) {
-  for (size_t i = 0; i < kCellsAtOnce; ++i) plans_.emplace_back(graph_);
+  for (size_t i = 0; i < cells_at_once; ++i) plans_.emplace_back(graph_);
 }
 
 void CellRepacker::note_changes(uint32_t cell, uint32_t count) {
@@ -47,9 +47,9 @@ bool CellRepacker::is_due(uint32_t cell) const {
 }
 
 Status CellRepacker::repack(std::span<const uint32_t> cells, size_t thread_count) {
-  for (size_t first = 0; first < cells.size(); first += kCellsAtOnce) {
+  for (size_t first = 0; first < cells.size(); first += plans_.size()) {
     ROX_RETURN_IF_ERROR(repack_some(
-        cells.subspan(first, std::min(kCellsAtOnce, cells.size() - first)), thread_count));
+        cells.subspan(first, std::min(plans_.size(), cells.size() - first)), thread_count));
   }
   return Status::ok();
 }

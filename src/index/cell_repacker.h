@@ -19,9 +19,10 @@ namespace roxanne::index {
 // Of the one thread that changes the index.
 class CellRepacker {
  public:
-  // All outlive it.
+  // All outlive it. Cells at once: their pages and points are in memory together, a megabyte or so
+  // each.
   CellRepacker(DiskIndex& index, PageFetcher& fetcher, FreePageNumbers& numbers,
-               base::ThreadPool& pool);
+               base::ThreadPool& pool, size_t cells_at_once);
 
   // It is told of pages whose nodes moved; outlives this.
   void set_refresher(GraphRefresher* refresher) { refresher_ = refresher; }
@@ -37,8 +38,6 @@ class CellRepacker {
   uint64_t cells_packed() const { return cells_packed_; }
 
  private:
-  // Whose pages and points are in memory together: a megabyte or so each.
-  static constexpr size_t kCellsAtOnce = 2;
   // Where a plan's pages go.
   struct NewPages {
     std::vector<uint32_t> numbers;
@@ -59,8 +58,8 @@ class CellRepacker {
   GraphRefresher* refresher_ = nullptr;
   std::vector<uint32_t> changes_;  // by cell, since it was sorted
 
-  PagesUnderWay pages_;  // of the cells at hand
-  std::vector<CellPlan> plans_;
+  PagesUnderWay pages_;              // of the cells at hand
+  std::vector<CellPlan> plans_;      // as many as are made at once
   std::vector<NewPages> new_pages_;  // by plan
   std::vector<uint32_t> made_, gone_;
   base::AlignedBuffer bytes_;

@@ -15,6 +15,8 @@ namespace {
 constexpr uint32_t kMagic = 0x474f4c43;  // "CLOG"
 constexpr uint32_t kVersion = 1;
 constexpr size_t kBlockBytesMax = 1u << 20;
+// Blocks that are written: smaller, as they are put together in memory.
+constexpr size_t kBlockBytesWritten = 256u << 10;
 
 // As it lies in the file; no padding between the fields.
 struct BlockHeader {
@@ -182,7 +184,7 @@ uint64_t codes_log_bytes(const DiskGraph& graph, size_t cell_count, size_t page_
   const uint64_t page_bytes = page_bytes_of(graph);
   const uint64_t records = cell_count * cell_bytes + page_count * page_bytes;
   const uint64_t taken_least =
-      kBlockBytesMax - sizeof(BlockHeader) - std::max(cell_bytes, page_bytes);
+      kBlockBytesWritten - sizeof(BlockHeader) - std::max(cell_bytes, page_bytes);
   return records + (records / taken_least + 1) * (sizeof(BlockHeader) + base::kPageBytes);
 }
 
@@ -196,7 +198,7 @@ void CodesLogWriter::append(const void* bytes, size_t size) {
 }
 
 Status CodesLogWriter::make_room(size_t record_bytes) {
-  if (block_.size() + record_bytes <= kBlockBytesMax) return Status::ok();
+  if (block_.size() + record_bytes <= kBlockBytesWritten) return Status::ok();
   return write_block();
 }
 

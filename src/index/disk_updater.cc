@@ -28,6 +28,9 @@ constexpr size_t kPiecePagesLeast = 64;
 // A deleted node and its neighbours of the same cell lie on about so many pages.
 constexpr size_t kPagesOfRemoved = 5;
 constexpr size_t kRemovedTogether = 1024;
+// Cells that are packed at once, where there is so much memory.
+constexpr size_t kCellsPacked = 2;
+constexpr uint64_t kPackBytes = 8u << 20;
 // A checkpoint is due when pages that only the last one needs come to one part in so many of the
 // file, and to so many at the least.
 constexpr uint64_t kRetiredShare = 24;
@@ -52,7 +55,8 @@ class DiskUpdater::Impl {
         editor_(graph_, numbers_, memory_of(options) / 8, memory_of(options) / 8),
         search_(index, {options.search_k, options.search_list_size}),
         fetcher_(graph_, store_, index.cache()),
-        repacker_(index, fetcher_, numbers_, pool),
+        repacker_(index, fetcher_, numbers_, pool,
+                  memory_of(options) < kPackBytes ? 1 : kCellsPacked),
         refresher_(index, fetcher_, pool,
                    {.thread_count = 1 + pool.thread_count(),
                     .pages_most = memory_of(options) / 2 / index.graph().layout.page_bytes,
@@ -161,6 +165,7 @@ class DiskUpdater::Impl {
       stats_.removed += count;
     }
     editor_.forget_waiting(slots);
+    pieces_[0].pages.release();  // more than a piece that is put in has
     return Status::ok();
   }
 

@@ -66,6 +66,10 @@ rocksdb::Options make_options(rocksdb::Env* env, const KeyValueStore::Options& f
   // A quarter for each of two write buffers, half for the block cache.
   options.write_buffer_size = std::clamp<uint64_t>(from.memory_bytes / 4, 1u << 20, 64u << 20);
   options.max_write_buffer_number = 2;
+  // Of a table that is written, the filter and a buffer are in memory beside all that.
+  options.target_file_size_base = std::clamp<uint64_t>(from.memory_bytes, 4u << 20, 64u << 20);
+  options.writable_file_max_buffer_size =
+      std::clamp<uint64_t>(from.memory_bytes / 32, 64u << 10, 1u << 20);
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(from.memory_bytes / 2);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));

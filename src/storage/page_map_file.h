@@ -18,7 +18,7 @@
 namespace roxanne::storage {
 
 // What is read or written at once.
-inline constexpr size_t kPageRunBytes = 1u << 20;
+inline constexpr size_t kPageRunBytes = 256u << 10;
 
 // Where the map's own pages lie.
 struct MapPlaces {
