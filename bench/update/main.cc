@@ -122,6 +122,7 @@ class UpdateRounds {
     PhaseReport phase;
     if (rows.empty()) return phase;
     const WrittenBytes before = written_bytes();
+    const IndexUpdateInfo index_before = index_updates();
     SearchProbe probe(*collection_, queries_, options_.search_rate);
     phase.points = rows.size();
     phase.acknowledged_s = inserts ? insert_rows(*collection_, base_, rows, options_.clients)
@@ -137,9 +138,18 @@ class UpdateRounds {
     const WrittenBytes after = written_bytes();
     phase.bytes_to_disk = after.to_disk - before.to_disk;
     phase.bytes_by_calls = after.by_calls - before.by_calls;
+    const IndexUpdateInfo index_after = index_updates();
+    phase.pages_read = index_after.reads - index_before.reads;
+    phase.pages_written = index_after.pages_written - index_before.pages_written;
     live_count_ = inserts ? live_count_ + rows.size() : live_count_ - rows.size();
     if (collection_->size() != live_count_) die("the collection has lost points, or made some up");
     return phase;
+  }
+
+  IndexUpdateInfo index_updates() const {
+    auto info = collection_->info();
+    if (!info) die("info failed");
+    return info->index.updates;
   }
 
   void round(const std::string& name, const Round& changes, bool waits) {

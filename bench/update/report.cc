@@ -69,7 +69,9 @@ JsonObject json_of(PhaseReport& phase) {
       .add("tail", phase.tail)
       .add("acknowledged_per_s", phase.acknowledged_rate())
       .add("indexed_per_s", phase.indexed_rate())
-      .add("bytes_written_per_point", phase.bytes_per_point())
+      .add("bytes_written_per_point", phase.per_point(phase.bytes_to_disk))
+      .add("pages_read_per_point", phase.per_point(phase.pages_read))
+      .add("pages_written_per_point", phase.per_point(phase.pages_written))
       .add("bytes_to_disk", phase.bytes_to_disk)
       .add("bytes_by_calls", phase.bytes_by_calls)
       .add("search", json_of(phase.search));
@@ -143,8 +145,9 @@ void print_table_row(std::FILE* out, RoundReport& report) {
       report.fixed.recall, report.fixed.distances, report.automatic.recall,
       report.automatic.search_list_size, report.automatic.distances, report.automatic.reads,
       report.automatic.cache_hits, target, report.insert.acknowledged_rate(),
-      report.insert.indexed_rate(), report.insert.bytes_per_point() / 1024, report.insert.rest_s,
-      report.erase.acknowledged_rate(), report.erase.bytes_per_point() / 1024, report.erase.rest_s,
+      report.insert.indexed_rate(), report.insert.per_point(report.insert.bytes_to_disk) / 1024,
+      report.insert.rest_s, report.erase.acknowledged_rate(),
+      report.erase.per_point(report.erase.bytes_to_disk) / 1024, report.erase.rest_s,
       milliseconds(report.idle_search.latencies_us, 0.5),
       milliseconds(report.idle_search.latencies_us, 0.99), milliseconds(busy, 0.5),
       milliseconds(busy, 0.99), disk / kMib, static_cast<double>(report.resident_peak) / kMib);

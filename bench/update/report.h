@@ -24,13 +24,15 @@ struct PhaseReport {
   uint64_t tail = 0;
   uint64_t bytes_to_disk = 0;
   uint64_t bytes_by_calls = 0;
-  SearchTimes search;  // meanwhile
+  uint64_t pages_read = 0;     // from the disk, to change the graph
+  uint64_t pages_written = 0;  // of the graph
+  SearchTimes search;          // meanwhile
 
   double acknowledged_rate() const { return rate(acknowledged_s); }
   // 0 where points were left that searches compare with one by one.
   double indexed_rate() const { return tail > 0 ? 0 : rate(indexed_s); }
-  double bytes_per_point() const {
-    return points == 0 ? 0 : static_cast<double>(bytes_to_disk) / static_cast<double>(points);
+  double per_point(uint64_t count) const {
+    return points == 0 ? 0 : static_cast<double>(count) / static_cast<double>(points);
   }
 
  private:

@@ -44,10 +44,11 @@ uint64_t resident_set_of_process() {
 void keep_heap_small() {
 #ifdef __GLIBC__
   constexpr int kHeaps = 2;
-  constexpr int kBytes = 1 << 20;  // larger blocks are the system's again once freed
+  constexpr int kMappedBytes = 1 << 17;  // larger blocks are the system's again once freed
+  constexpr int kFreeBytes = 1 << 20;    // and what is free at a heap's end
   mallopt(M_ARENA_MAX, kHeaps);
-  mallopt(M_MMAP_THRESHOLD, kBytes);
-  mallopt(M_TRIM_THRESHOLD, kBytes);
+  mallopt(M_MMAP_THRESHOLD, kMappedBytes);
+  mallopt(M_TRIM_THRESHOLD, kFreeBytes);
 #endif
 }
 

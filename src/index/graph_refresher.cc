@@ -63,7 +63,7 @@ void GraphRefresher::stop() {
 }
 
 Status GraphRefresher::begin() {
-  const uint64_t bytes = graph_.codes.size() + graph_.codes.size() / 4;
+  const uint64_t bytes = graph_.codes.size() + graph_.codes.size() / 4 + training_bytes();
   if (options_.take_memory) {
     memory_ = options_.take_memory(bytes);
     if (memory_ == nullptr) {
@@ -80,22 +80,37 @@ Status GraphRefresher::begin() {
   return Status::ok();
 }
 
+size_t GraphRefresher::sample_pages() const {
+  return std::min<size_t>({graph_.shape.page_count, kSamplePages, options_.pages_most});
+}
+
+// As many points as fit the memory that their pages take.
+size_t GraphRefresher::sample_rows(size_t pages) const {
+  const size_t row_bytes = graph_.shape.options.dim * sizeof(float);
+  return std::max(kSampleRowsLeast, pages * graph_.layout.page_bytes / (2 * row_bytes));
+}
+
+// Pages, and the points on them thrice: from their cell, the cell, and what clustering takes.
+uint64_t GraphRefresher::training_bytes() const {
+  const size_t pages = sample_pages();
+  const size_t rows = std::min(sample_rows(pages), pages * graph_.layout.nodes);
+  return pages * graph_.layout.page_bytes + 3 * rows * graph_.shape.options.dim * sizeof(float);
+}
+
 Status GraphRefresher::train() {
   const size_t dim = graph_.shape.options.dim;
-  std::vector<uint32_t> numbers = graph::random_ids(
-      graph_.shape.page_count,
-      std::min<size_t>({graph_.shape.page_count, kSamplePages, options_.pages_most}),
-      graph::mix_seeds(seed_, 11));
+  std::vector<uint32_t> numbers =
+      graph::random_ids(graph_.shape.page_count, sample_pages(), graph::mix_seeds(seed_, 11));
   std::erase_if(numbers, [&](uint32_t page) { return graph_.page_cells[page] == kNoCell; });
   std::sort(numbers.begin(), numbers.end());
   pages_.clear();
   ROX_RETURN_IF_ERROR(fetcher_.fetch(numbers, pages_));
-  // As many points as fit the memory that their pages take.
   const size_t points = numbers.size() * graph_.layout.nodes;
-  const size_t rows_most = std::max(
-      kSampleRowsLeast, numbers.size() * graph_.layout.page_bytes / (2 * dim * sizeof(float)));
+  const size_t rows_most = sample_rows(numbers.size());
   const size_t step = (points + rows_most - 1) / rows_most;
   std::vector<float> residuals, centroids, extras;
+  residuals.reserve(std::min(points, rows_most) * dim);
+  centroids.reserve(std::min(points, rows_most) * dim);
   size_t seen = 0;
   for (const uint32_t number : numbers) {
     const PageEdit& page = *pages_.find(number);

@@ -51,6 +51,9 @@ class GraphRefresher {
 
  private:
   Status begin();
+  size_t sample_pages() const;
+  size_t sample_rows(size_t pages) const;
+  uint64_t training_bytes() const;
   Status train();
   Status take_queries();
   Status advance();
