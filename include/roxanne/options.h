@@ -37,8 +37,8 @@ struct DatabaseOptions {
   bool read_only = false;
   Durability durability = Durability::kFull;
   // Bounds cached vectors, graphs, buffers and RocksDB; vectors beyond it are streamed from disk,
-  // graphs served from there. The process as a whole may take more, most of all while a graph takes
-  // points in (docs/benchmarks.md, "What does not hold yet").
+  // graphs served from there. Of it 16 to 32 MiB are for what is not counted: the program's file,
+  // threads, free space in the heap (docs/tuning.md, "Writing to a collection with a graph").
   // 0 = half of the memory this process may use (cgroup limit or physical). At least 32 MiB.
   uint64_t memory_limit_bytes = 0;
   uint32_t thread_count = 0;  // of a search and of a build, half as many of what changes a graph

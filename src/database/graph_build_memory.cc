@@ -16,8 +16,11 @@ namespace {
 // A build may take this many times the least it goes on with, where the budget has it: what does
 // not fit goes through files.
 constexpr uint64_t kBuildMemoryFactor = 8;
-// One part in so many of what a disk form may take is left to a graph that changes: its pages are
-// less full than those of a build.
+// One part in so many of what a disk form may take, beyond so much, is left to the allocator's own
+// needs: below, what no part counts has a larger share already.
+constexpr uint64_t kSpareShare = 16;
+constexpr uint64_t kSpareFrom = 41u << 20;
+// And so much to a graph that changes: its pages are less full than those of a build.
 constexpr uint64_t kChangeShare = 14;
 constexpr uint64_t kTagAndSlotBytes = sizeof(uint64_t) + sizeof(uint32_t);
 
@@ -38,9 +41,10 @@ uint64_t disk_bytes(DatabaseImpl& database, const CollectionOptions& options,
                     const GraphBuildNeeds& needs) {
   const index::ResidentBytes serving = index::disk_serving_bytes(options, needs.row_count());
   const uint64_t lanes = database.options().thread_count * index::disk_lane_bytes(options);
-  const uint64_t limit = serving_limit(database, needs);
+  const uint64_t all = serving_limit(database, needs);
+  const uint64_t limit = all - (all - std::min(all, kSpareFrom)) / kSpareShare;
   // It is to be changed there, too.
-  const uint64_t taken = lanes + GraphUpkeep::buffer_bytes_of(limit);
+  const uint64_t taken = lanes + GraphUpkeep::buffer_bytes_of(all);
   const uint64_t left = limit - std::min(limit, taken);
   return std::clamp(left - left / kChangeShare, serving.least, serving.wanted);
 }

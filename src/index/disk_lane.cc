@@ -112,7 +112,7 @@ Result<bool> DiskLane::ask(Running& running, size_t place) {
         continue;
       }
       if (is_at_hand(wanted[i], physical, buffer(place, i))) {
-        running.query->take(wanted[i], buffer(place, i).data());
+        take(running, wanted[i], buffer(place, i));
         ++running.outcome.stats.cache_hits;
         continue;
       }
@@ -137,6 +137,12 @@ Result<bool> DiskLane::ask(Running& running, size_t place) {
 bool DiskLane::is_at_hand(uint32_t page, uint32_t physical, std::span<std::byte> out) {
   if (options_->held && options_->held(page, out)) return true;
   return cache_.find(physical, out, options_->reader);
+}
+
+// Whoever hears of the page looks up its cell.
+void DiskLane::take(Running& running, uint32_t page, std::span<std::byte> bytes) {
+  const std::lock_guard lock(seat_);
+  running.query->take(page, bytes.data());
 }
 
 void DiskLane::advance(Running& running) {
@@ -164,7 +170,7 @@ void DiskLane::receive(Running& running, size_t place,
     return;
   }
   if (!running.outcome.status.is_ok()) return;
-  running.query->take(page, bytes.data());
+  take(running, page, bytes);
   cache_.offer((*snapshot_)->physical_page(page), bytes, options_->reader);
 }
 

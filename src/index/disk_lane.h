@@ -73,6 +73,7 @@ class DiskLane {
   // Asks for the pages that a query wants. Goes on while they are all in the cache. Returns whether
   // reads are under way; if not, the query has ended.
   Result<bool> ask(Running& running, size_t place);
+  void take(Running& running, uint32_t page, std::span<std::byte> bytes);
   void advance(Running& running);
   Status submit(size_t place, size_t buffer, uint32_t page);
   void receive(Running& running, size_t place, const storage::AsyncReader::Completion& completion);

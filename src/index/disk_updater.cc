@@ -23,7 +23,7 @@ namespace {
 // an eighth for points that edges are chosen among, an eighth for edges that wait, the rest for
 // what searches found.
 constexpr size_t kPieceNodes = 256;
-constexpr size_t kPieceNodesLeast = 8;
+constexpr size_t kPieceNodesLeast = 1;
 constexpr size_t kPiecePagesLeast = 64;
 // A deleted node and its neighbours of the same cell lie on about so many pages.
 constexpr size_t kPagesOfRemoved = 5;
@@ -151,6 +151,7 @@ class DiskUpdater::Impl {
       const uint32_t node = graph_.node_of(slot);
       if (node != kNoNode) nodes.push_back({node, slot});
     }
+    if (nodes.empty()) return Status::ok();
     std::sort(nodes.begin(), nodes.end());
     nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
     const size_t together = std::clamp<size_t>(pages_most_ / kPagesOfRemoved, 1, kRemovedTogether);
@@ -295,6 +296,7 @@ class DiskUpdater::Impl {
 
   Status insert(Piece& piece) {
     editor_.begin(piece.pages);
+    piece.pages.set_room(SIZE_MAX);  // what is at hand stays
     std::vector<uint32_t> more =
         editor_.pages_with_room(piece.nodes, std::span(piece.near).first(piece.nodes.size()));
     ROX_RETURN_IF_ERROR(fetch(more, piece.pages));

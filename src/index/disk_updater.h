@@ -32,8 +32,8 @@ struct DiskUpdateOptions {
   // Of the search for a new node's neighbours, as in DiskSearchOptions.
   size_t search_k = 32;
   size_t search_list_size = 64;
-  // Memory for a second set of codes, held until what is returned goes; null where there is none.
-  // Not set: there always is.
+  // Memory for a second set of codes and what they are trained on, held until what is returned
+  // goes; null where there is none. Not set: there always is.
   std::function<std::shared_ptr<void>(uint64_t bytes)> take_memory;
 };
 

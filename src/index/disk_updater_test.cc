@@ -285,6 +285,31 @@ TEST(DiskUpdaterTest, ManySmallChangesKeepItWhole) {
   EXPECT_GE(changed.recall(40), 0.95);
 }
 
+// A page that is full is all the cell's room there.
+TEST(DiskUpdaterTest, PagesOfOneNodeTakeWhoComes) {
+  ChangedIndex changed({.type = ScalarType::kF32, .rows = 400, .first = 250, .dim = 2048});
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(changed.change(20, 60).is_ok());
+  changed.check();
+  EXPECT_GE(changed.recall(40), 0.85);
+}
+
+// Rows are long, so that few points and pages are kept in little memory.
+TEST(DiskUpdaterTest, LittleMemoryKeepsItWhole) {
+  for (const Metric metric : {Metric::kL2, Metric::kInnerProduct}) {
+    ChangedIndex changed({.type = ScalarType::kF32,
+                          .metric = metric,
+                          .rows = 3000,
+                          .first = 1500,
+                          .dim = 384,
+                          .seed = 6,
+                          .threads = 2});
+    const double before = changed.recall(40);
+    for (int round = 0; round < 4; ++round) ASSERT_TRUE(changed.change(100, 250).is_ok());
+    changed.check();
+    EXPECT_GE(changed.recall(40), before - 0.03);
+  }
+}
+
 // Several pieces a call: the next one's pages are read while this one changes some of them.
 TEST(DiskUpdaterTest, PiecesThatOverlapKeepItWhole) {
   ChangedIndex changed({.rows = 6000, .first = 500, .dim = 16, .seed = 6, .threads = 3});

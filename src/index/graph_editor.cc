@@ -14,8 +14,9 @@ namespace roxanne::index {
 namespace {
 
 constexpr uint32_t kAlpha1000 = 1200;
-// So many of its nearest neighbours lead to a new node from the first. Farther ones are offered an
-// edge when that costs no page more to be written: until then the offer waits.
+// So many of its nearest neighbours lead to a new node from the first, where their pages are at
+// hand. Farther ones are offered an edge when that costs no page more to be written: until then the
+// offer waits.
 constexpr size_t kLinksBackLeast = 4;
 // ... where there is room for it to wait; else so many nearest are offered one at once.
 constexpr size_t kLinksBackWorth = 12;
@@ -97,7 +98,9 @@ GraphEditor::Where GraphEditor::where(uint32_t slot) {
 const std::byte* GraphEditor::point_of(uint32_t slot, const std::byte* row) {
   const size_t point_bytes = space_.point_bytes();
   if (const uint32_t* const found = known_.find(slot); found != nullptr) {
-    return known_points_.data() + *found * point_bytes;
+    std::byte* const known = known_points_.data() + *found * point_bytes;
+    if (row != nullptr) space_.of_row(row, known);  // it may have been decoded
+    return known;
   }
   if (known_.size() >= known_most_) {
     known_.clear();
@@ -132,7 +135,7 @@ void GraphEditor::insert(const NewNode& node, const NearPoints& near) {
   std::vector<uint32_t> slots;
   for (const Candidate& candidate : candidates_) slots.push_back(candidate.slot);
   const std::vector<uint32_t> neighbours = prune(point_.data(), slots, graph_.layout.max_degree);
-  put(choose_page(), node, neighbours);
+  put(choose_page(near), node, neighbours);
   new_slots_.push_back(node.slot);
   for (size_t i = 0; i < neighbours.size(); ++i) {
     const auto of = std::find_if(candidates_.begin(), candidates_.end(),
@@ -168,8 +171,10 @@ void GraphEditor::update_links() {
 // Of the points compared, and of those that came before in this piece, the nearest.
 void GraphEditor::choose_candidates(const NearPoints& near) {
   candidates_.clear();
+  candidate_slots_.clear();
+  // Rows first: what is decoded of a slot may lie elsewhere.
   const auto add = [&](uint32_t slot, const std::byte* row) {
-    if (node_of(slot) == kNoNode) return;
+    if (node_of(slot) == kNoNode || !candidate_slots_.insert(slot)) return;
     candidates_.push_back({space_.distance(point_.data(), point_of(slot, row)), slot});
   };
   for (const NearPoints::Point& one : near.points()) add(one.slot, near.row(one));
@@ -177,8 +182,6 @@ void GraphEditor::choose_candidates(const NearPoints& near) {
   for (const uint32_t slot : std::span(new_slots_).last(new_count)) add(slot, nullptr);
   distance_computations_ += candidates_.size();
   std::sort(candidates_.begin(), candidates_.end());
-  const auto same = [](const Candidate& a, const Candidate& b) { return a.slot == b.slot; };
-  candidates_.erase(std::unique(candidates_.begin(), candidates_.end(), same), candidates_.end());
   if (candidates_.size() > kCandidates) candidates_.resize(kCandidates);
 }
 
@@ -262,8 +265,8 @@ std::vector<uint32_t> GraphEditor::pages_with_room(std::span<const NewNode> node
 }
 
 // In the cell whose centroid is nearest; there, each of the nearest points votes for its page, the
-// nearer the more.
-PageEdit& GraphEditor::choose_page() {
+// nearer the more. Where no page of these is at hand those vote whose pages are held.
+PageEdit& GraphEditor::choose_page(const NearPoints& near) {
   struct Votes {
     PageEdit* page;
     float votes;
@@ -272,7 +275,12 @@ PageEdit& GraphEditor::choose_page() {
   for (size_t i = 0; i < std::min(kVoters, candidates_.size()); ++i) {
     voters.push_back(candidates_[i].slot);
   }
-  const uint32_t cell = choose_cell(voters);
+  uint32_t cell = choose_cell(voters);
+  if (cell == kNoCell) {
+    voters.clear();
+    for (const NearPoints::Point& point : near.points()) voters.push_back(point.slot);
+    cell = choose_cell(voters);
+  }
   if (cell == kNoCell) {  // the first node of all
     const uint32_t number = numbers_.take();
     made_pages_.push_back(number);
@@ -301,7 +309,9 @@ PageEdit& GraphEditor::choose_page() {
 PageEdit* GraphEditor::roomy_page(uint32_t cell) {
   PageEdit* best = nullptr;
   float best_mean = 0;
-  for (const uint32_t number : graph_.cell_pages[cell]) {
+  std::vector<uint32_t> numbers = graph_.cell_pages[cell];
+  numbers.insert(numbers.end(), made_pages_.begin(), made_pages_.end());
+  for (const uint32_t number : numbers) {
     PageEdit* const page = pages_->find(number);
     if (page == nullptr || page->cell() != cell || page->is_full() || page->count() == 0) continue;
     float sum = 0;
@@ -318,9 +328,13 @@ PageEdit* GraphEditor::roomy_page(uint32_t cell) {
 }
 
 // Moves about half of a page's nodes to a new page; returns the one that is nearer to the node at
-// hand.
+// hand. Of a page of one node none moves.
 PageEdit& GraphEditor::split(PageEdit& page) {
   const uint32_t count = graph_.layout.nodes;
+  const uint32_t number = numbers_.take();
+  PageEdit& other = pages_->make(number, page.cell());
+  made_pages_.push_back(number);
+  if (count == 1) return other;
   const size_t point_bytes = space_.point_bytes();
   std::vector<std::byte> rows(count * point_bytes);
   for (uint32_t place = 0; place < count; ++place) {
@@ -347,9 +361,6 @@ PageEdit& GraphEditor::split(PageEdit& page) {
   const auto natural = static_cast<uint32_t>(sign - order.begin());
   const uint32_t kept =
       std::clamp(natural, std::max(1u, count / 3), count - std::max(1u, count / 3));
-  const uint32_t number = numbers_.take();
-  PageEdit& other = pages_->make(number, page.cell());
-  made_pages_.push_back(number);
   for (uint32_t i = kept; i < count; ++i) {
     const uint32_t place = order[i].second;
     const uint32_t slot = page.slot(place);

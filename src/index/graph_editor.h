@@ -101,7 +101,7 @@ class GraphEditor {
                               uint32_t most);
   void set_place(const NewNode& node);
   uint32_t choose_cell(std::span<const uint32_t> slots) const;
-  PageEdit& choose_page();
+  PageEdit& choose_page(const NearPoints& near);
   PageEdit* roomy_page(uint32_t cell);
   PageEdit& split(PageEdit& page);
   void put(PageEdit& page, const NewNode& node, const std::vector<uint32_t>& neighbours);
@@ -137,8 +137,9 @@ class GraphEditor {
     }
   };
   std::vector<Candidate> candidates_;  // nearest first
-  std::vector<uint32_t> list_;         // of a node that is changed
-  std::vector<std::byte> own_;         // that node
+  NumberSet candidate_slots_;
+  std::vector<uint32_t> list_;  // of a node that is changed
+  std::vector<std::byte> own_;  // that node
   std::vector<std::byte> prune_rows_;
   std::vector<float> place_;  // of the node at hand, where cells are
   uint64_t distance_computations_ = 0;

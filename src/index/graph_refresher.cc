@@ -63,10 +63,14 @@ void GraphRefresher::stop() {
 }
 
 Status GraphRefresher::begin() {
-  const uint64_t bytes = graph_.codes.size() + graph_.codes.size() / 4 + training_bytes();
+  const uint64_t bytes = graph_.codes.size() + graph_.codes.size() / 4;
+  std::shared_ptr<void> training;  // given back at the end
   if (options_.take_memory) {
     memory_ = options_.take_memory(bytes);
-    if (memory_ == nullptr) {
+    // The codes come after the training.
+    const uint64_t more = training_bytes() - std::min(training_bytes(), bytes);
+    if (memory_ != nullptr) training = options_.take_memory(more);
+    if (training == nullptr) {
       stop();
       return Status::ok();
     }

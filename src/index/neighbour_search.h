@@ -1,5 +1,5 @@
-// Finds what new nodes of a disk graph could be linked to: the points on the pages that a search
-// for each of them reads. Codes of the nearest cells are scanned and the pages that promise
+// Finds what new nodes of a disk graph could be linked to: the nearest points on the pages that a
+// search for each of them reads. Codes of the nearest cells are scanned and the pages that promise
 // neighbours are read; edges of the very nearest alone are followed: more cost much and find
 // little. docs/decisions/0011-graphs-that-change.md has the measurement.
 #pragma once
