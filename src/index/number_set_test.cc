@@ -5,6 +5,7 @@
 
 #include <map>
 #include <random>
+#include <set>
 
 namespace roxanne::index {
 namespace {
@@ -73,6 +74,28 @@ TEST(NumberSet, TellsWhatIsNewThroughManyClears) {
     set.clear();
   }
   EXPECT_LE(set.bytes(), 16u << 10) << "it does not grow where little is in it";
+}
+
+TEST(NumberSet, HoldsWhatASetHoldsThroughGrowth) {
+  std::mt19937 random(1);
+  NumberSet set;
+  for (int round = 0; round < 60; ++round) {
+    std::set<uint32_t> expected;
+    const size_t inserts = random() % (round % 10 == 0 ? 5000 : 200);
+    const uint32_t step = round % 3 == 0 ? 1 : round % 3 == 1 ? 256 : 0x10001;
+    for (size_t i = 0; i < inserts; ++i) {
+      const uint32_t number = static_cast<uint32_t>(random() % 3000) * step;
+      ASSERT_EQ(set.insert(number), expected.insert(number).second);
+    }
+    for (const uint32_t number : expected) ASSERT_TRUE(set.contains(number));
+    for (uint32_t i = 0; i < 500; ++i) {
+      const uint32_t number = static_cast<uint32_t>(random() % 3000);
+      ASSERT_EQ(set.contains(number), expected.contains(number));
+    }
+    ASSERT_EQ(set.contains(UINT32_MAX - 1), false);
+    set.clear();
+    for (const uint32_t number : expected) ASSERT_FALSE(set.contains(number));
+  }
 }
 
 }  // namespace

@@ -70,10 +70,10 @@ bool PageCache::find(uint32_t page, std::span<std::byte> out, Reader reader) {
   if (bytes_ == 0) return false;
   Shard& shard = shard_of(page);
   std::lock_guard lock(shard.mutex);
-  const auto found = shard.places.find(page);
-  if (found == shard.places.end()) return false;
-  std::memcpy(out.data(), shard.bytes_at[found->second], page_bytes_);
-  if (reader == Reader::kSearch) shard.was_used[found->second] = true;
+  const uint32_t* const place = shard.places.find(page);
+  if (place == nullptr) return false;
+  std::memcpy(out.data(), shard.bytes_at[*place], page_bytes_);
+  if (reader == Reader::kSearch) shard.was_used[*place] = true;
   return true;
 }
 
@@ -96,15 +96,16 @@ void PageCache::put(Shard& shard, uint32_t page, std::span<const std::byte> byte
   std::memcpy(shard.bytes_at[place], bytes.data(), page_bytes_);
   shard.page_of[place] = page;
   shard.was_used[place] = was_used;
-  shard.places[page] = static_cast<uint32_t>(place);
+  bool is_new;
+  shard.places.at(page, is_new) = static_cast<uint32_t>(place);
 }
 
 PageCache::Use PageCache::use_of(uint32_t page) {
   Shard& shard = shard_of(page);
   std::lock_guard lock(shard.mutex);
-  const auto found = shard.places.find(page);
-  if (found == shard.places.end()) return {};
-  return {.is_here = true, .was_used = shard.was_used[found->second]};
+  const uint32_t* const place = shard.places.find(page);
+  if (place == nullptr) return {};
+  return {.is_here = true, .was_used = shard.was_used[*place]};
 }
 
 void PageCache::begin_move(uint32_t page, uint32_t next, std::span<const std::byte> bytes) {
@@ -131,13 +132,13 @@ void PageCache::drop(uint32_t page) {
 }
 
 void PageCache::forget(Shard& shard, uint32_t page) {
-  const auto found = shard.places.find(page);
-  if (found == shard.places.end()) return;
-  const uint32_t place = found->second;
+  const uint32_t* const found = shard.places.find(page);
+  if (found == nullptr) return;
+  const uint32_t place = *found;
   shard.page_of[place] = kNone;
   shard.was_used[place] = false;
   shard.vacant.push_back(place);
-  shard.places.erase(found);
+  shard.places.erase(page);
 }
 
 // A vacant place, or that of the first page that was not used since the hand passed it.

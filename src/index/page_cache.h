@@ -13,10 +13,10 @@
 #include <cstdint>
 #include <mutex>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "index/number_set.h"
 
 namespace roxanne::index {
 
@@ -51,8 +51,8 @@ class PageCache {
  private:
   static constexpr size_t kShards = 16;
   struct Shard {
-    std::mutex mutex;  // guards all below
-    std::unordered_map<uint32_t, uint32_t> places;
+    std::mutex mutex;                  // guards all below
+    NumberMap<uint32_t> places;        // by page
     std::vector<std::byte*> bytes_at;  // by place
     std::vector<uint32_t> page_of;     // by place
     std::vector<bool> was_used;        // since the clock's hand passed
