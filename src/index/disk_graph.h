@@ -87,6 +87,16 @@ struct DiskGraph {
   uint8_t* code_of(uint32_t node) {
     return reinterpret_cast<uint8_t*>(codes.data()) + size_t{node} * code.code_bytes();
   }
+  void prefetch_code_of(uint32_t node) const {
+    __builtin_prefetch(code_of(node));
+    __builtin_prefetch(code_of(node) + code.code_bytes() - 1);
+  }
+  // What node_of() looks at, of all slots in a list of neighbours.
+  void prefetch_nodes_of(const uint32_t* neighbours) const {
+    for (size_t i = 0; i < layout.max_degree; ++i) {
+      if (neighbours[i] < node_of_slot.size()) __builtin_prefetch(&node_of_slot[neighbours[i]]);
+    }
+  }
   // Has so many pages and slots, or more; new pages are free.
   void grow(uint32_t page_count, uint32_t slot_end) {
     node_of_slot.grow(slot_end, kNoNode);

@@ -278,25 +278,27 @@ void DiskQuery::scan_again() {
 // Makes the neighbours of near points known, and lets go of the pages' bytes.
 void DiskQuery::expand() {
   const float limit = kth_ + expand_margin_ * std::abs(kth_);
+  std::erase_if(seen_, [limit](const Seen& seen) { return !(seen.distance <= limit); });
+  counts_.hops += seen_.size();
   noted_.clear();
-  for (const Seen& seen : seen_) {
-    if (!(seen.distance <= limit)) continue;
-    ++counts_.hops;
-    note_neighbours(seen.neighbours);
+  // Where a slot's node is takes a look into memory: it is asked for two lists ahead.
+  constexpr size_t kListsAhead = 2;
+  for (size_t i = 0; i < std::min(kListsAhead, seen_.size()); ++i) {
+    graph_.prefetch_nodes_of(seen_[i].neighbours);
+  }
+  for (size_t i = 0; i < seen_.size(); ++i) {
+    if (i + kListsAhead < seen_.size()) {
+      graph_.prefetch_nodes_of(seen_[i + kListsAhead].neighbours);
+    }
+    note_neighbours(seen_[i].neighbours);
   }
   seen_.clear();
   estimate_noted();
 }
 
 void DiskQuery::note_neighbours(const uint32_t* neighbours) {
-  const size_t degree = graph_.layout.max_degree;
   neighbours_.clear();
-  for (size_t i = 0; i < degree; ++i) {
-    if (neighbours[i] < graph_.node_of_slot.size()) {
-      __builtin_prefetch(&graph_.node_of_slot[neighbours[i]]);
-    }
-  }
-  for (size_t i = 0; i < degree; ++i) {
+  for (size_t i = 0; i < graph_.layout.max_degree; ++i) {
     const uint32_t node = graph_.node_of(neighbours[i]);
     if (node == kNoNode) continue;
     neighbours_.push_back({node, graph_.page_of(node)});
@@ -307,8 +309,7 @@ void DiskQuery::note_neighbours(const uint32_t* neighbours) {
         !known_nodes_.insert(node)) {
       continue;
     }
-    __builtin_prefetch(graph_.code_of(node));
-    __builtin_prefetch(graph_.code_of(node) + graph_.code.code_bytes() - 1);
+    graph_.prefetch_code_of(node);
     noted_.push_back(node);
   }
 }

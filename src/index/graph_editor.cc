@@ -119,6 +119,17 @@ const std::byte* GraphEditor::point_of(uint32_t slot, const std::byte* row) {
   return out;
 }
 
+// The codes of those that point_of() will have to decode.
+void GraphEditor::prefetch_points(std::span<const uint32_t> slots) const {
+  for (const uint32_t slot : slots) {
+    if (known_.contains(slot)) continue;
+    const uint32_t node = graph_.node_of(slot);
+    if (node == kNoNode) continue;
+    graph_.prefetch_code_of(node);
+    __builtin_prefetch(&graph_.page_cells[graph_.page_of(node)]);
+  }
+}
+
 // By inner products the nearest are others than in the link space.
 size_t GraphEditor::near_most(const DiskGraph& graph) {
   return graph.shape.options.metric == Metric::kInnerProduct ? 2 * kCandidates : kCandidates;
@@ -150,6 +161,9 @@ void GraphEditor::insert(const NewNode& node, const NearPoints& near) {
 void GraphEditor::update_links() {
   for (PageEdit* const page : pages_->dirty_pages()) {
     std::this_thread::yield();  // to searches
+    for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
+      if (page->has(place)) graph_.prefetch_nodes_of(page->neighbours(place));
+    }
     for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
       if (!page->has(place)) continue;
       const uint32_t from = page->slot(place);
@@ -263,6 +277,7 @@ void GraphEditor::link_back(uint32_t from, uint32_t slot, float distance, bool m
     at.page->set_neighbours(at.place, slots);
     return;
   }
+  prefetch_points(slots);
   const std::byte* const own = point_of(from);
   own_.assign(own, own + space_.point_bytes());
   if (!must && is_stood_for(slots, distance)) return;

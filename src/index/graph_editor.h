@@ -95,6 +95,7 @@ class GraphEditor {
   };
   Where where(uint32_t slot);
   void set_node(uint32_t slot, uint32_t node);
+  void prefetch_points(std::span<const uint32_t> slots) const;
   const std::byte* point_of(uint32_t slot, const std::byte* row = nullptr);
   void choose_candidates(const NearPoints& near);
   std::vector<uint32_t> prune(const std::byte* point, std::span<const uint32_t> slots,
