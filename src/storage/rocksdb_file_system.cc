@@ -1,7 +1,12 @@
 #include "storage/rocksdb_file_system.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -17,6 +22,9 @@ using rocksdb::Slice;
 // What a missing file is called depends on the question, as in RocksDB's own file system: an answer
 // ("NotFound") where it asked whether something is there, else a failure ("PathNotFound").
 enum class Missing : uint8_t { kIsFailure, kIsAnswer };
+
+constexpr uint64_t kLogAheadBytes = 32u << 10;
+constexpr uint64_t kSystemPageBytes = 4096;
 
 IOStatus to_rocksdb(const Status& status, Missing missing = Missing::kIsFailure) {
   switch (status.code()) {
@@ -98,7 +106,7 @@ class RandomAccessFile final : public rocksdb::FSRandomAccessFile {
 };
 
 // RocksDB gathers small appends itself before they come here.
-class WritableFile final : public rocksdb::FSWritableFile {
+class WritableFile : public rocksdb::FSWritableFile {
  public:
   WritableFile(std::unique_ptr<File> file, uint64_t size, const FileOptions& options)
       : FSWritableFile(options), file_(std::move(file)), size_(size) {}
@@ -132,9 +140,60 @@ class WritableFile final : public rocksdb::FSWritableFile {
   uint64_t GetFileSize(const IOOptions&, IODebugContext*) override { return size_; }
   IOStatus InvalidateCache(size_t, size_t) override { return IOStatus::OK(); }
 
- private:
+ protected:
   std::unique_ptr<File> file_;
   uint64_t size_;
+};
+
+// A write-ahead log, which is synced after every few hundred bytes. A sync of a file that has grown
+// writes its inode too (and the journal, where the file system has one), so the file grows by zeros
+// ahead of what is logged. Not by allocate(): the first write to a reserved block changes the inode
+// as well. RocksDB passes over zeros where it reads a log, and what was cut off before them does
+// not pass for whole: every piece of a record has a checksum. The zeros stay when it is closed: a
+// file that shrinks would have to be synced once more before anybody relies on its size.
+class LogFile final : public WritableFile {
+ public:
+  // `logged` is told how much of the file is not zeros.
+  LogFile(std::unique_ptr<File> file, const FileOptions& options,
+          std::shared_ptr<std::atomic<uint64_t>> logged)
+      : WritableFile(std::move(file), 0, options), logged_(std::move(logged)) {}
+
+  using WritableFile::Append;
+  IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* context) override {
+    const uint64_t end = size_ + data.size();
+    if (end > zeros_end_ && data.size() <= kLogAheadBytes / 4) write_zeros(end);
+    const IOStatus status = WritableFile::Append(data, options, context);
+    *logged_ = size_;
+    return status;
+  }
+  IOStatus Truncate(uint64_t size, const IOOptions& options, IODebugContext* context) override {
+    const IOStatus status = WritableFile::Truncate(size, options, context);
+    zeros_end_ = 0;
+    *logged_ = size_;
+    return status;
+  }
+
+ private:
+  // Where it fails the append is not hindered: it will meet the same trouble if that is still
+  // there.
+  void write_zeros(uint64_t begin) {
+    static constexpr std::array<std::byte, kSystemPageBytes> kZeros{};
+    const uint64_t end = (begin / kLogAheadBytes + 1) * kLogAheadBytes;
+    // Page by page: Linux keeps what is written at once as one large page, and counts (and may
+    // write) all of it whenever a part has changed.
+    for (uint64_t at = begin; at < end;) {
+      const uint64_t length = kSystemPageBytes - at % kSystemPageBytes;
+      if (!file_->write(at, std::span(kZeros).first(length)).is_ok()) {
+        (void)file_->truncate(size_);
+        return;
+      }
+      at += length;
+    }
+    zeros_end_ = end;
+  }
+
+  uint64_t zeros_end_ = 0;  // the file's size, where that is beyond size_
+  const std::shared_ptr<std::atomic<uint64_t>> logged_;
 };
 
 class RandomRWFile final : public rocksdb::FSRandomRWFile {
@@ -221,7 +280,17 @@ class RocksdbFileSystem final : public rocksdb::FileSystem {
     result->reset();
     auto file = files_.open(path, OpenMode::kCreate);
     if (!file.is_ok()) return to_rocksdb(file.status());
-    *result = std::make_unique<WritableFile>(*std::move(file), 0, options);
+    if (path.ends_with(".log")) {
+      auto logged = std::make_shared<std::atomic<uint64_t>>(0);
+      {
+        const std::lock_guard lock(logs_mutex_);
+        std::erase_if(logs_, [](const auto& log) { return log.second.expired(); });
+        logs_[path] = logged;
+      }
+      *result = std::make_unique<LogFile>(*std::move(file), options, std::move(logged));
+    } else {
+      *result = std::make_unique<WritableFile>(*std::move(file), 0, options);
+    }
     return IOStatus::OK();
   }
   IOStatus ReopenWritableFile(const std::string& path, const FileOptions& options,
@@ -261,6 +330,17 @@ class RocksdbFileSystem final : public rocksdb::FileSystem {
   }
   IOStatus GetFileSize(const std::string& path, const IOOptions&, uint64_t* result,
                        IODebugContext*) override {
+    {
+      // What is logged after this question must not get into a copy: zeros of now may be more then.
+      const std::lock_guard lock(logs_mutex_);
+      const auto log = logs_.find(path);
+      if (log != logs_.end()) {
+        if (const auto logged = log->second.lock()) {
+          *result = *logged;
+          return IOStatus::OK();
+        }
+      }
+    }
     return answer(files_.file_size(path), result);
   }
   IOStatus GetFileModificationTime(const std::string& path, const IOOptions&, uint64_t* result,
@@ -348,6 +428,9 @@ class RocksdbFileSystem final : public rocksdb::FileSystem {
   }
 
   storage::FileSystem& files_;
+  std::mutex logs_mutex_;
+  // How much of each log that is open is logged.
+  std::unordered_map<std::string, std::weak_ptr<std::atomic<uint64_t>>> logs_;
 };
 
 StatusCode code_of(const rocksdb::Status& status) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/metadata.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 
@@ -191,6 +192,52 @@ TEST(RocksdbFileSystem, DamagedBlockIsCorruption) {
   std::string found;
   EXPECT_EQ(from_rocksdb(store.db().Get({}, key(0), &found), "get").code(),
             StatusCode::kCorruption);
+}
+
+uint64_t log_bytes(FileSystem& files) {
+  uint64_t bytes = 0;
+  const auto names = files.list(kPath);
+  EXPECT_TRUE(names.is_ok());
+  for (const std::string& name : *names) {
+    if (name.ends_with(".log")) bytes += *files.file_size(std::string(kPath) + "/" + name);
+  }
+  return bytes;
+}
+
+// So that a sync of it need not write the inode.
+TEST(RocksdbFileSystem, LogsGrowAheadOfWhatIsLogged) {
+  const auto files = make_files(1);
+  std::unique_ptr<SimulatedFileSystem> killed;
+  {
+    Store store(*files, kPath);
+    ASSERT_TRUE(store.put(0).is_ok());
+    const uint64_t bytes = log_bytes(*files);
+    EXPECT_EQ(bytes, 32u << 10);
+    for (int i = 1; i < kPutCount; ++i) ASSERT_TRUE(store.put(i).is_ok());
+    EXPECT_EQ(log_bytes(*files), bytes);
+    // A copy takes what is logged, not what will be.
+    std::vector<rocksdb::LiveFileStorageInfo> live;
+    rocksdb::LiveFilesStorageInfoOptions no_flush;
+    no_flush.wal_size_for_flush = UINT64_MAX;
+    ASSERT_TRUE(store.db().GetLiveFilesStorageInfo(no_flush, &live).ok());
+    for (const auto& file : live) {
+      if (file.file_type != rocksdb::kWalFile) continue;
+      EXPECT_LT(file.size, 20u << 10);
+    }
+    killed = files->clone();
+  }
+  expect_acknowledged(*files, kPutCount);
+  expect_acknowledged(*killed, kPutCount);
+}
+
+TEST(RocksdbFileSystem, LogsGoOnWhereThereIsNoRoomAhead) {
+  const auto files = make_files(1);
+  {
+    Store store(*files, kPath);
+    files->inject({Operation::kWrite, 1, StatusCode::kDiskFull, false, ".log"});
+    for (int i = 0; i < kPutCount; ++i) ASSERT_TRUE(store.put(i).is_ok());
+  }
+  expect_acknowledged(*files, kPutCount);
 }
 
 // Power is cut at every single change of the disk that the script makes.
