@@ -38,7 +38,7 @@ void Committer::commit(PendingWrite& write) {
   queue_.push_back(&write);
   while (!write.is_done) {
     if (has_leader_) {
-      changed_.wait(lock);
+      write.changed.wait(lock);
     } else {
       lead(lock);
     }
@@ -58,9 +58,18 @@ void Committer::lead(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   commit_group(group);
   lock.lock();
+  for (PendingWrite* write : group) {
+    write->is_done = true;
+    write->changed.notify_one();
+  }
+  stop_leading();
+}
+
+// Whoever comes first leads next: the next write's caller, or one that wants to be alone.
+void Committer::stop_leading() {
   has_leader_ = false;
-  for (PendingWrite* write : group) write->is_done = true;
-  changed_.notify_all();
+  if (!queue_.empty()) queue_.front()->changed.notify_one();
+  idle_.notify_all();
 }
 
 void Committer::commit_group(const std::vector<PendingWrite*>& group) {
@@ -87,13 +96,12 @@ void Committer::commit_group(const std::vector<PendingWrite*>& group) {
 
 Status Committer::run_alone(const std::function<Status()>& work) {
   std::unique_lock lock(mutex_);
-  while (has_leader_) changed_.wait(lock);
+  while (has_leader_) idle_.wait(lock);
   has_leader_ = true;
   lock.unlock();
   const Status status = work();  // must not throw
   lock.lock();
-  has_leader_ = false;
-  changed_.notify_all();
+  stop_leading();
   return status;
 }
 

@@ -40,6 +40,8 @@ struct PendingWrite {
   UpsertCounts counts;
   uint64_t erased = 0;
   bool is_done = false;
+  // Told when it is done, and when its caller is the next to commit: nobody else need wake up.
+  std::condition_variable changed;
 
   size_t row_bytes_total() const;
   // About what the key-value store will have to log.
@@ -85,10 +87,11 @@ class Committer {
   void refresh_idle_collections();
   void commit_group(const std::vector<PendingWrite*>& group);
   void lead(std::unique_lock<std::mutex>& lock);
+  void stop_leading();
 
   DatabaseImpl& database_;
-  mutable std::mutex mutex_;  // guards queue_, has_leader_, failure_ and PendingWrite::is_done
-  std::condition_variable changed_;
+  mutable std::mutex mutex_;      // guards queue_, has_leader_, failure_ and PendingWrite::is_done
+  std::condition_variable idle_;  // for run_alone()
   std::deque<PendingWrite*> queue_;
   bool has_leader_ = false;
   Status failure_;
