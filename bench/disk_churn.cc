@@ -5,17 +5,22 @@
 //   disk_churn BASE QUERY [--scenario replace|grow|shrink] [--metric l2|ip|cosine] [--rows N]
 //              [--first N] [--share PERCENT] [--rounds N] [--every N] [--queries N] [--threads N]
 //              [--list-size N] [--cache MIB] [--memory MIB] [--batch N] [--search-k N]
-//              [--search-list N] [--part-count N] [--work FOLDER]
+//              [--search-list N] [--part-count N] [--work FOLDER] [--resume 1]
 //
 // replace: a tenth of the rows stays outside; in a round PERCENT of those inside change places with
 // as many outside, slots used again by other rows. grow: from the first N rows to all of them.
 // shrink: PERCENT goes in each round.
+//
+// What FOLDER holds after each line that is printed is enough to go on from there with --resume 1
+// (and else the same options): the index is opened as after a restart. So a run of hours may be
+// stopped.
 //
 // Columns: recall@10, reads and comparisons a query at --list-size (0 = the index's own), reads at
 // recall 0.95; then a change's reads, pages written, bytes written and microseconds of the whole.
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <numeric>
 #include <random>
@@ -41,7 +46,7 @@ struct Options {
   Metric metric = Metric::kL2;
   size_t rows = 100'000, first = 0, share = 10, rounds = 10, every = 1, queries = 500, threads = 2;
   size_t list_size = 0, cache = 0, memory = 0, batch = 2048, search_k = 0, search_list = 0;
-  size_t part_count = 0;
+  size_t part_count = 0, resume = 0;
 };
 
 class Churn {
@@ -51,7 +56,7 @@ class Churn {
 
   Status run() {
     ROX_RETURN_IF_ERROR(load());
-    ROX_RETURN_IF_ERROR(build());
+    ROX_RETURN_IF_ERROR(options_.resume != 0 ? resume() : build());
     index::DiskUpdateOptions update{.thread_count = [this] { return options_.threads; },
                                     .memory_bytes = options_.memory << 20};
     if (options_.search_k != 0) update.search_k = options_.search_k;
@@ -60,8 +65,8 @@ class Churn {
     std::printf("%8s %8s %7s %7s %8s %8s | %9s %7s %7s %8s %8s | %7s %6s %6s\n", "round", "points",
                 "recall", "reads", "compared", "at .95", "changes", "reads", "pages", "bytes", "us",
                 "MiB", "fill", "cells");
-    ROX_RETURN_IF_ERROR(report(0));
-    for (size_t round = 1; round <= options_.rounds; ++round) {
+    ROX_RETURN_IF_ERROR(report(round_));
+    for (size_t round = round_ + 1; round <= options_.rounds; ++round) {
       ROX_RETURN_IF_ERROR(change());
       if (round % options_.every == 0 || round == options_.rounds) {
         ROX_RETURN_IF_ERROR(report(round));
@@ -105,21 +110,82 @@ class Churn {
       rows.insert(rows.end(), bytes, bytes + base_.view().row_bytes());
     }
     slot_end_ = static_cast<uint32_t>(slots.size());
-    CollectionOptions collection;
-    collection.dim = base_.dim;
-    collection.type = base_.type;
-    collection.metric = options_.metric;
     index::DiskBuildOptions build;
     build.scratch_prefix = options_.work + "/scratch.";
     build.thread_count = options_.threads;
     build.tuning.part_count = options_.part_count;
     const MatrixView view(base_.type, rows.data(), slots.size(), base_.dim);
     ROX_ASSIGN_OR_RETURN(
-        index_, index::build_disk_index(files_, paths_, collection,
+        index_, index::build_disk_index(files_, paths_, collection(),
                                         index::RowsInMemory(view, slots, tags), pool_, build));
     if (options_.cache != 0) index_->resize_cache(options_.cache << 20);
     list_size_ = options_.list_size != 0 ? options_.list_size : index_->default_search_list_size();
     return Status::ok();
+  }
+
+  CollectionOptions collection() const {
+    CollectionOptions collection;
+    collection.dim = base_.dim;
+    collection.type = base_.type;
+    collection.metric = options_.metric;
+    return collection;
+  }
+
+  std::string state_path() const { return options_.work + "/churn.state"; }
+  Status save(size_t round) {
+    std::ofstream file(state_path());
+    file << round << ' ' << list_size_ << '\n';
+    file.close();
+    return file ? Status::ok() : Status::io_error("write " + state_path());
+  }
+  // Which rows are inside, and where, is read from the pages.
+  Status resume() {
+    if (!(std::ifstream(state_path()) >> round_ >> list_size_))
+      return Status::not_found(state_path());
+    rounds_left_ -= std::min(rounds_left_, round_);
+    random_.seed(static_cast<uint32_t>(round_ + 1));
+    ROX_ASSIGN_OR_RETURN(
+        index_, index::DiskIndex::open(files_, paths_, collection(), {.read_only = false}));
+    if (options_.cache != 0) index_->resize_cache(options_.cache << 20);
+    slot_end_ = static_cast<uint32_t>(index_->graph().node_of_slot.size());
+    std::vector<bool> is_inside(base_.rows), is_taken(slot_end_);
+    Status status;
+    each_node([&](const index::NodePageLayout& layout, const std::byte* page, uint32_t place) {
+      const uint64_t row = layout.tag(page, place);
+      const uint32_t slot = layout.slot(page, place);
+      if (row >= base_.rows || slot >= slot_end_) {
+        status = Status::invalid_argument(options_.work + " is not of these rows");
+        return;
+      }
+      is_inside[row] = true;
+      is_taken[slot] = true;
+      slot_of_[row] = slot;
+    });
+    ROX_RETURN_IF_ERROR(status);
+    inside_.clear();
+    outside_.clear();
+    for (uint32_t row = 0; row < base_.rows; ++row)
+      (is_inside[row] ? inside_ : outside_).push_back(row);
+    for (uint32_t slot = 0; slot < slot_end_; ++slot) {
+      if (!is_taken[slot]) free_slots_.push_back(slot);
+    }
+    std::shuffle(free_slots_.begin(), free_slots_.end(), random_);
+    return Status::ok();
+  }
+
+  // Calls see(layout, page, place) for each node.
+  template <typename See>
+  void each_node(const See& see) {
+    const index::NodePageLayout& layout = index_->graph().layout;
+    const auto snapshot = index_->pages().snapshot();
+    base::AlignedBuffer page(layout.page_bytes);
+    for (uint32_t number = 0; number < snapshot->logical_page_count(); ++number) {
+      if (!index_->pages().read_page(*snapshot, number, page.span()).is_ok()) continue;
+      const uint64_t taken = storage::load_page_header(page.data()).record_bitmap;
+      for (uint32_t place = 0; place < layout.nodes; ++place) {
+        if (((taken >> place) & 1) != 0) see(layout, page.data(), place);
+      }
+    }
   }
 
   Status change() {
@@ -235,7 +301,7 @@ class Churn {
     before_ = stats;
     changes_ = 0;
     change_us_ = 0;
-    return Status::ok();
+    return save(round);
   }
 
   // What a graph is like: edges a node has, those that lead nowhere, nodes that few lead to, and
@@ -243,35 +309,28 @@ class Churn {
   // neighbour.
   void describe() {
     const index::DiskGraph& graph = index_->graph();
-    const index::NodePageLayout& layout = graph.layout;
-    const auto snapshot = index_->pages().snapshot();
-    base::AlignedBuffer page(layout.page_bytes);
     index::LinkSpace space(graph);
     std::vector<std::byte> exact(space.point_bytes()), coded(space.point_bytes());
     std::vector<uint32_t> led_to(graph.node_of_slot.size());
     double nodes = 0, edges = 0, stale = 0, error = 0, same_page = 0, same_cell = 0;
-    for (uint32_t number = 0; number < snapshot->logical_page_count(); ++number) {
-      if (!index_->pages().read_page(*snapshot, number, page.span()).is_ok()) continue;
-      const uint64_t taken = storage::load_page_header(page.data()).record_bitmap;
-      for (uint32_t place = 0; place < layout.nodes; ++place) {
-        if (((taken >> place) & 1) == 0) continue;
-        ++nodes;
-        for (uint32_t i = 0; i < layout.max_degree; ++i) {
-          const uint32_t slot = layout.neighbours(page.data(), place)[i];
-          if (slot == index::kNoNode) continue;
-          const uint32_t node = graph.node_of(slot);
-          ++(node == index::kNoNode ? stale : edges);
-          if (node == index::kNoNode) continue;
-          ++led_to[slot];
-          same_page += graph.page_of(node) == number ? 1 : 0;
-          same_cell += graph.page_cells[graph.page_of(node)] == graph.page_cells[number] ? 1 : 0;
-        }
-        space.of_row(layout.row(page.data(), place), exact.data());
-        space.of_code(graph.code_of(number * layout.nodes + place), graph.page_cells[number],
-                      coded.data());
-        error += space.distance(exact.data(), coded.data());
+    each_node([&](const index::NodePageLayout& layout, const std::byte* page, uint32_t place) {
+      ++nodes;
+      const uint32_t own = graph.node_of(layout.slot(page, place));
+      const uint32_t own_page = graph.page_of(own);
+      for (uint32_t i = 0; i < layout.max_degree; ++i) {
+        const uint32_t slot = layout.neighbours(page, place)[i];
+        if (slot == index::kNoNode) continue;
+        const uint32_t node = graph.node_of(slot);
+        ++(node == index::kNoNode ? stale : edges);
+        if (node == index::kNoNode) continue;
+        ++led_to[slot];
+        same_page += graph.page_of(node) == own_page ? 1 : 0;
+        same_cell += graph.page_cells[graph.page_of(node)] == graph.page_cells[own_page] ? 1 : 0;
       }
-    }
+      space.of_row(layout.row(page, place), exact.data());
+      space.of_code(graph.code_of(own), graph.page_cells[own_page], coded.data());
+      error += space.distance(exact.data(), coded.data());
+    });
     double few = 0;
     for (const uint32_t slot : index::slots_of(index_->slots())) few += led_to[slot] < 8 ? 1 : 0;
     std::printf(
@@ -292,6 +351,7 @@ class Churn {
   std::vector<uint32_t> free_slots_;
   uint32_t slot_end_ = 0;
   size_t rounds_left_ = options_.rounds;
+  size_t round_ = 0;  // the first that is reported
   std::unique_ptr<index::DiskIndex> index_;
   std::unique_ptr<index::DiskUpdater> updater_;
   size_t list_size_ = 0;
@@ -324,7 +384,8 @@ bool parse(int count, char** arguments, Options& options) {
                                                        {"--batch", &options.batch},
                                                        {"--search-k", &options.search_k},
                                                        {"--search-list", &options.search_list},
-                                                       {"--part-count", &options.part_count}};
+                                                       {"--part-count", &options.part_count},
+                                                       {"--resume", &options.resume}};
     bool is_known = false;
     for (const auto& [known, number] : numbers) {
       if (name != known) continue;
