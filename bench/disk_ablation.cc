@@ -101,13 +101,7 @@ class Ablation {
   bool is_wanted(char letter) const {
     return options_.only.empty() || options_.only.find(letter) != std::string::npos;
   }
-  CollectionOptions collection() const {
-    CollectionOptions collection;
-    collection.dim = base_.dim;
-    collection.type = base_.type;
-    collection.metric = options_.metric;
-    return collection;
-  }
+  CollectionOptions collection() const { return collection_of(base_, options_.metric); }
 
   Status load() {
     ROX_ASSIGN_OR_RETURN(base_, read_rows(options_.base, options_.row_count));

@@ -123,13 +123,7 @@ class Churn {
     return Status::ok();
   }
 
-  CollectionOptions collection() const {
-    CollectionOptions collection;
-    collection.dim = base_.dim;
-    collection.type = base_.type;
-    collection.metric = options_.metric;
-    return collection;
-  }
+  CollectionOptions collection() const { return collection_of(base_, options_.metric); }
 
   std::string state_path() const { return options_.work + "/churn.state"; }
   Status save(size_t round) {

@@ -9,6 +9,8 @@
 
 #include "base/status_macros.h"
 #include "eval/vector_io.h"
+#include "roxanne/options.h"
+#include "roxanne/types.h"
 
 namespace roxanne::bench {
 
@@ -27,6 +29,14 @@ inline Result<VectorBatch> read_rows(const std::string& path, size_t row_count) 
     all.rows += batch.rows;
   }
   return all;
+}
+
+inline CollectionOptions collection_of(const VectorBatch& rows, Metric metric) {
+  CollectionOptions options;
+  options.dim = rows.dim;
+  options.type = rows.type;
+  options.metric = metric;
+  return options;
 }
 
 // Means a query.
