@@ -59,7 +59,7 @@ Result<index::LiveSet> CollectionImpl::load_graph_record(uint64_t slot_capacity)
 }
 
 Result<index::LiveSet> CollectionImpl::load_live_set() const {
-  index::LiveSet live;
+  std::vector<index::LiveSet::Change> chunks;  // in the order of their numbers, as keys are
   auto cursor = database_->store()->scan(schema::table_prefix('l', id_));
   for (; cursor.valid(); cursor.next()) {
     ROX_ASSIGN_OR_RETURN(const uint32_t number, schema::decode_slot_key(cursor.key()));
@@ -68,9 +68,11 @@ Result<index::LiveSet> CollectionImpl::load_live_set() const {
       return Status::corruption("kv: live bitmap number " + std::to_string(number) +
                                 " is out of range");
     }
-    live.set_chunk(number, std::make_shared<index::LiveChunk>(chunk));
+    chunks.push_back({number, std::make_shared<index::LiveChunk>(chunk)});
   }
   ROX_RETURN_IF_ERROR(cursor.status());
+  index::LiveSet live;
+  live.set_chunks(chunks);
   return live;
 }
 

@@ -247,11 +247,13 @@ void GroupCommit::put_redo_records() {
 
 void GroupCommit::put_live_chunks() {
   for (auto& [collection, staged] : staged_) {
+    std::vector<index::LiveSet::Change> changes;
     for (auto& [number, chunk] : staged.chunks) {
       batch_.put(schema::slot_key('l', collection->id(), static_cast<uint32_t>(number)),
                  schema::encode_chunk(*chunk));
-      staged.live.set_chunk(number, chunk);
+      changes.push_back({number, chunk});
     }
+    staged.live.set_chunks(changes);
   }
 }
 

@@ -38,7 +38,7 @@ class GroupCommit {
   // What the group changes in one collection.
   struct Staged {
     index::LiveSet live;
-    std::unordered_map<size_t, std::shared_ptr<index::LiveChunk>> chunks;  // changed ones
+    std::map<size_t, std::shared_ptr<index::LiveChunk>> chunks;  // changed ones
     std::vector<storage::RowRef> rows;
     std::vector<uint32_t> taken;
     std::vector<uint32_t> freed;

@@ -145,23 +145,26 @@ uint32_t TailRows::slot_of(uint64_t id) const {
 }
 
 void Tail::apply(const Change& change) {
-  for (size_t chunk = 0; chunk < change.live.chunk_count(); ++chunk) {
-    if (change.live.chunk_words(chunk) == change.live_before.chunk_words(chunk)) continue;
-    slots.set_chunk(chunk, index::chunk_without(change.live, change.indexed, chunk));
+  std::vector<size_t> numbers = index::LiveSet::changed_chunks(change.live_before, change.live);
+  numbers.insert(numbers.end(), change.indexed_chunks.begin(), change.indexed_chunks.end());
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  std::vector<index::LiveSet::Change> changes;
+  for (const size_t number : numbers) {
+    changes.push_back({number, index::chunk_without(change.live, change.indexed, number)});
   }
-  for (const size_t chunk : change.indexed_chunks) {
-    slots.set_chunk(chunk, index::chunk_without(change.live, change.indexed, chunk));
-  }
+  slots.set_chunks(changes);
   std::vector<uint32_t> without_room;
   for (const storage::RowRef& row : change.rows) {
     if (slots.contains(row.slot) && !rows.append(row)) without_room.push_back(row.slot);
   }
   if (!change.only_grew) {
     rows.keep_only(slots);
-    for (size_t chunk = 0; chunk < on_disk.chunk_count(); ++chunk) {
-      if (on_disk.chunk_words(chunk) == nullptr) continue;
-      on_disk.set_chunk(chunk, common_chunk(on_disk, slots, chunk));
+    changes.clear();
+    for (const size_t number : on_disk.chunks()) {
+      changes.push_back({number, common_chunk(on_disk, slots, number)});
     }
+    on_disk.set_chunks(changes);
   }
   if (!without_room.empty()) on_disk = index::united(on_disk, index::set_of_slots(without_room));
 }

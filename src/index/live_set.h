@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace roxanne::index {
@@ -15,8 +14,15 @@ namespace roxanne::index {
 inline constexpr uint32_t kLiveChunkSlots = 2048;
 using LiveChunk = std::array<uint64_t, kLiveChunkSlots / 64>;
 
+// Chunks hang on branches, which versions share as they share chunks: a copy, and a change of it,
+// cost a little more than the square root of what there is.
 class LiveSet {
  public:
+  using Chunk = std::shared_ptr<const LiveChunk>;  // null where nothing of it is live
+
+  LiveSet() = default;
+  explicit LiveSet(std::span<const Chunk> chunks);
+
   bool contains(uint32_t slot) const {
     const uint64_t* words = chunk_words(slot / kLiveChunkSlots);
     const uint32_t bit = slot % kLiveChunkSlots;
@@ -25,7 +31,11 @@ class LiveSet {
 
   // The words of a chunk, bit 0 first; null where no slot of it was ever live.
   const uint64_t* chunk_words(size_t chunk) const {
-    return chunk < chunks_.size() && chunks_[chunk] != nullptr ? chunks_[chunk]->data() : nullptr;
+    if (chunk >= chunk_count_) return nullptr;
+    const auto& branch = branches_[chunk / kBranchChunks];
+    if (branch == nullptr) return nullptr;
+    const Chunk& found = (*branch)[chunk % kBranchChunks];
+    return found == nullptr ? nullptr : found->data();
   }
   // The words from `slot` on, a multiple of 64, to its chunk's end; null as above.
   const uint64_t* words_from(uint64_t slot) const {
@@ -33,37 +43,40 @@ class LiveSet {
     return words == nullptr ? nullptr : words + slot % kLiveChunkSlots / 64;
   }
 
-  size_t chunk_count() const { return chunks_.size(); }
+  size_t chunk_count() const { return chunk_count_; }
   uint64_t count() const { return count_; }
   // One past the last chunk's last slot: no live slot is at or above it.
-  uint64_t slot_end() const { return static_cast<uint64_t>(chunks_.size()) * kLiveChunkSlots; }
+  uint64_t slot_end() const { return static_cast<uint64_t>(chunk_count_) * kLiveChunkSlots; }
 
-  // Chunks that other sets share counted in full.
-  uint64_t bytes_in_memory() const {
-    uint64_t bytes = chunks_.size() * sizeof(chunks_[0]);
-    for (const auto& chunk : chunks_) bytes += chunk != nullptr ? sizeof(LiveChunk) : 0;
-    return bytes;
-  }
+  // What other sets share counted in full.
+  uint64_t bytes_in_memory() const;
 
   // Replaces a chunk; null = nothing live in it.
-  void set_chunk(size_t chunk, std::shared_ptr<const LiveChunk> bits) {
-    if (chunk >= chunks_.size()) chunks_.resize(chunk + 1);
-    count_ -= count_of(chunks_[chunk]);
-    count_ += count_of(bits);
-    chunks_[chunk] = std::move(bits);
-  }
+  void set_chunk(size_t number, Chunk chunk);
+  struct Change {
+    size_t number;
+    Chunk chunk;
+  };
+  // Replaces chunks, whose numbers ascend: each branch is copied once.
+  void set_chunks(std::span<const Change> changes);
+
+  // The numbers, ascending, of the chunks that are there (so of all with a live slot), and of those
+  // that are not the same chunk in both sets.
+  std::vector<size_t> chunks() const;
+  static std::vector<size_t> changed_chunks(const LiveSet& before, const LiveSet& after);
 
  private:
-  static uint64_t count_of(const std::shared_ptr<const LiveChunk>& chunk) {
-    uint64_t count = 0;
-    if (chunk != nullptr) {
-      for (const uint64_t word : *chunk) count += std::popcount(word);
-    }
-    return count;
+  static constexpr size_t kBranchChunks = 64;
+  using Branch = std::array<Chunk, kBranchChunks>;
+
+  static uint64_t count_of(const Chunk& chunk);
+  const Branch* branch(size_t number) const {
+    return number < branches_.size() ? branches_[number].get() : nullptr;
   }
 
-  // Shared by the versions between which a chunk did not change.
-  std::vector<std::shared_ptr<const LiveChunk>> chunks_;
+  // Never changed once they are here.
+  std::vector<std::shared_ptr<const Branch>> branches_;
+  size_t chunk_count_ = 0;
   uint64_t count_ = 0;
 };
 

@@ -52,5 +52,51 @@ TEST(LiveSet, DifferencesAndUnionsAgreeWithSets) {
   }
 }
 
+// Copies share what did not change since: a change of one must not show in another.
+TEST(LiveSet, CopiesChangeByThemselves) {
+  std::mt19937 random(7);
+  const auto any_slots = [&](int count) {
+    std::vector<uint32_t> slots;
+    for (int i = 0; i < count; ++i) slots.push_back(random() % (200 * kLiveChunkSlots));
+    return slots;
+  };
+  std::vector<LiveSet> sets(4);
+  std::vector<std::set<uint32_t>> models(4);
+  for (int round = 0; round < 300; ++round) {
+    const size_t from = random() % 4, to = random() % 4;
+    sets[to] = sets[from];
+    models[to] = models[from];
+    const bool are_in = random() % 3 != 0;
+    std::vector<uint32_t> slots = any_slots(1 + static_cast<int>(random() % 40));
+    for (const uint32_t slot : slots) {
+      if (are_in) {
+        models[to].insert(slot);
+      } else {
+        models[to].erase(slot);
+      }
+    }
+    set_slots(sets[to], slots, are_in);
+    for (size_t i = 0; i < 4; ++i) {
+      ASSERT_EQ(slots_of(sets[i]), sorted(models[i]));
+      ASSERT_EQ(sets[i].count(), models[i].size());
+    }
+  }
+}
+
+TEST(LiveSet, NamesTheChunksThatChanged) {
+  const LiveSet before = set_of_slots_below(150 * kLiveChunkSlots);
+  LiveSet after = before;
+  EXPECT_TRUE(LiveSet::changed_chunks(before, after).empty());
+  set_slots(after, {5, 70 * kLiveChunkSlots, 149 * kLiveChunkSlots}, false);
+  set_slots(after, {300 * kLiveChunkSlots}, true);
+  const std::vector<size_t> changed = {0, 70, 149, 300};
+  EXPECT_EQ(LiveSet::changed_chunks(before, after), changed);
+  EXPECT_EQ(LiveSet::changed_chunks(after, before), changed);
+  after.set_chunk(70, nullptr);
+  EXPECT_EQ(after.chunks().size(), 150u);  // 151 with the one that is gone
+  EXPECT_FALSE(after.contains(70 * kLiveChunkSlots + 1));
+  EXPECT_TRUE(before.contains(70 * kLiveChunkSlots));
+}
+
 }  // namespace
 }  // namespace roxanne::index

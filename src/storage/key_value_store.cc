@@ -221,9 +221,14 @@ Result<std::vector<std::optional<std::string>>> KeyValueStore::get_many(
   const rocksdb::ReadOptions options =
       read_options(snapshot != nullptr ? snapshot->snapshot_ : nullptr);
   std::vector<std::optional<std::string>> results(keys.size());
-  std::vector<rocksdb::Slice> slices(kGetManyKeys);
-  std::vector<rocksdb::PinnableSlice> values(kGetManyKeys);
-  std::vector<rocksdb::Status> statuses(kGetManyKeys);
+  if (keys.size() == 1) {  // half the work of a look-up that could be of more
+    ROX_ASSIGN_OR_RETURN(results[0], get(keys[0], snapshot));
+    return results;
+  }
+  const size_t count_max = std::min(kGetManyKeys, keys.size());
+  std::vector<rocksdb::Slice> slices(count_max);
+  std::vector<rocksdb::PinnableSlice> values(count_max);
+  std::vector<rocksdb::Status> statuses(count_max);
   for (size_t first = 0; first < keys.size(); first += kGetManyKeys) {
     const size_t count = std::min(kGetManyKeys, keys.size() - first);
     for (size_t i = 0; i < count; ++i) slices[i] = slice(keys[first + i]);
