@@ -52,6 +52,11 @@ class Cells {
   const uint16_t* centroid_halves(uint32_t cell) const {
     return groups_[places_[cell].group].centroids.data() + places_[cell].index * dim_;
   }
+  void prefetch_centroid(uint32_t cell) const {
+    constexpr size_t kLineHalves = 32;
+    const uint16_t* const halves = centroid_halves(cell);
+    for (size_t i = 0; i < dim_; i += kLineHalves) __builtin_prefetch(halves + i);
+  }
   // A centroid as floats, as distances see it.
   void centroid(uint32_t cell, float* out) const;
   float offset(uint32_t cell) const {

@@ -315,10 +315,13 @@ void DiskQuery::note_neighbours(const uint32_t* neighbours) {
 }
 
 void DiskQuery::estimate_noted() {
-  for (const uint32_t node : noted_) {
-    const uint8_t* code = graph_.code_of(node);
-    const float base = base_of(graph_.page_cells[graph_.page_of(node)]);
-    offer(code_.estimate(code, base), node);
+  constexpr size_t kCentroidsAhead = 6;
+  const auto cell_of = [&](size_t i) { return graph_.page_cells[graph_.page_of(noted_[i])]; };
+  for (size_t i = 0; i < noted_.size(); ++i) {
+    if (i + kCentroidsAhead < noted_.size()) {
+      graph_.cells.prefetch_centroid(cell_of(i + kCentroidsAhead));
+    }
+    offer(code_.estimate(graph_.code_of(noted_[i]), base_of(cell_of(i))), noted_[i]);
   }
   counts_.estimates += noted_.size();
 }
