@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 #include <random>
 #include <set>
 
@@ -13,16 +12,7 @@ namespace roxanne::database {
 namespace {
 
 index::LiveSet live_with(const std::set<uint32_t>& slots) {
-  index::LiveSet live;
-  std::map<size_t, std::shared_ptr<index::LiveChunk>> chunks;
-  for (const uint32_t slot : slots) {
-    auto& chunk = chunks[slot / index::kLiveChunkSlots];
-    if (chunk == nullptr) chunk = std::make_shared<index::LiveChunk>();
-    const uint32_t bit = slot % index::kLiveChunkSlots;
-    (*chunk)[bit / 64] |= uint64_t{1} << (bit % 64);
-  }
-  for (auto& [number, chunk] : chunks) live.set_chunk(number, chunk);
-  return live;
+  return index::set_of_slots(std::vector<uint32_t>(slots.begin(), slots.end()));
 }
 
 TEST(SlotAllocator, NeverHandsOutATakenSlot) {

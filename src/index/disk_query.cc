@@ -315,6 +315,7 @@ void DiskQuery::note_neighbours(const uint32_t* neighbours) {
 }
 
 void DiskQuery::estimate_noted() {
+  // A centroid that was not met before is four looks into memory at 128 dimensions.
   constexpr size_t kCentroidsAhead = 6;
   const auto cell_of = [&](size_t i) { return graph_.page_cells[graph_.page_of(noted_[i])]; };
   for (size_t i = 0; i < noted_.size(); ++i) {

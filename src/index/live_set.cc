@@ -17,16 +17,6 @@ std::shared_ptr<const LiveChunk> make_chunk(WordAt word_at) {
 
 }  // namespace
 
-LiveSet::LiveSet(std::span<const Chunk> chunks) : chunk_count_(chunks.size()) {
-  for (size_t first = 0; first < chunks.size(); first += kBranchChunks) {
-    const auto some = chunks.subspan(first, std::min(kBranchChunks, chunks.size() - first));
-    auto branch = std::make_shared<Branch>();
-    std::copy(some.begin(), some.end(), branch->begin());
-    for (const Chunk& chunk : some) count_ += count_of(chunk);
-    branches_.push_back(std::move(branch));
-  }
-}
-
 uint64_t LiveSet::count_of(const Chunk& chunk) {
   uint64_t count = 0;
   if (chunk != nullptr) {
@@ -39,11 +29,6 @@ uint64_t LiveSet::bytes_in_memory() const {
   uint64_t bytes = branches_.size() * sizeof(branches_[0]) + chunks().size() * sizeof(LiveChunk);
   for (const auto& branch : branches_) bytes += branch != nullptr ? sizeof(Branch) : 0;
   return bytes;
-}
-
-void LiveSet::set_chunk(size_t number, Chunk chunk) {
-  const Change change{number, std::move(chunk)};
-  set_chunks({&change, 1});
 }
 
 void LiveSet::set_chunks(std::span<const Change> changes) {
@@ -91,15 +76,19 @@ LiveSet set_of_slots(std::span<const uint32_t> slots) {
 LiveSet set_of_slots_below(uint64_t slot_end) {
   auto full = std::make_shared<LiveChunk>();
   full->fill(~uint64_t{0});
-  std::vector<LiveSet::Chunk> chunks(static_cast<size_t>(slot_end / kLiveChunkSlots), full);
+  std::vector<LiveSet::Change> chunks;
+  const size_t whole = static_cast<size_t>(slot_end / kLiveChunkSlots);
+  for (size_t number = 0; number < whole; ++number) chunks.push_back({number, full});
   const uint64_t rest = slot_end % kLiveChunkSlots;
   if (rest != 0) {
-    chunks.push_back(make_chunk([rest](size_t i) {
-      if (rest >= i * 64 + 64) return ~uint64_t{0};
-      return rest <= i * 64 ? 0 : (uint64_t{1} << (rest - i * 64)) - 1;
-    }));
+    chunks.push_back({whole, make_chunk([rest](size_t i) {
+                        if (rest >= i * 64 + 64) return ~uint64_t{0};
+                        return rest <= i * 64 ? 0 : (uint64_t{1} << (rest - i * 64)) - 1;
+                      })});
   }
-  return LiveSet(chunks);
+  LiveSet set;
+  set.set_chunks(chunks);
+  return set;
 }
 
 std::shared_ptr<const LiveChunk> chunk_without(const LiveSet& set, const LiveSet& other,

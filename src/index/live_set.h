@@ -14,14 +14,11 @@ namespace roxanne::index {
 inline constexpr uint32_t kLiveChunkSlots = 2048;
 using LiveChunk = std::array<uint64_t, kLiveChunkSlots / 64>;
 
-// Chunks hang on branches, which versions share as they share chunks: a copy, and a change of it,
-// cost a little more than the square root of what there is.
+// Chunks hang on branches, which versions share as they share chunks: a copy takes a pointer for
+// every branch (131,072 slots), and a change of it copies the branches that it touches.
 class LiveSet {
  public:
   using Chunk = std::shared_ptr<const LiveChunk>;  // null where nothing of it is live
-
-  LiveSet() = default;
-  explicit LiveSet(std::span<const Chunk> chunks);
 
   bool contains(uint32_t slot) const {
     const uint64_t* words = chunk_words(slot / kLiveChunkSlots);
@@ -31,11 +28,10 @@ class LiveSet {
 
   // The words of a chunk, bit 0 first; null where no slot of it was ever live.
   const uint64_t* chunk_words(size_t chunk) const {
-    if (chunk >= chunk_count_) return nullptr;
-    const auto& branch = branches_[chunk / kBranchChunks];
-    if (branch == nullptr) return nullptr;
-    const Chunk& found = (*branch)[chunk % kBranchChunks];
-    return found == nullptr ? nullptr : found->data();
+    const Branch* const found = branch(chunk / kBranchChunks);
+    if (found == nullptr) return nullptr;
+    const Chunk& words = (*found)[chunk % kBranchChunks];
+    return words == nullptr ? nullptr : words->data();
   }
   // The words from `slot` on, a multiple of 64, to its chunk's end; null as above.
   const uint64_t* words_from(uint64_t slot) const {
@@ -51,8 +47,6 @@ class LiveSet {
   // What other sets share counted in full.
   uint64_t bytes_in_memory() const;
 
-  // Replaces a chunk; null = nothing live in it.
-  void set_chunk(size_t number, Chunk chunk);
   struct Change {
     size_t number;
     Chunk chunk;

@@ -92,7 +92,8 @@ TEST(LiveSet, NamesTheChunksThatChanged) {
   const std::vector<size_t> changed = {0, 70, 149, 300};
   EXPECT_EQ(LiveSet::changed_chunks(before, after), changed);
   EXPECT_EQ(LiveSet::changed_chunks(after, before), changed);
-  after.set_chunk(70, nullptr);
+  const LiveSet::Change nothing_at_70{70, nullptr};
+  after.set_chunks({&nothing_at_70, 1});
   EXPECT_EQ(after.chunks().size(), 150u);  // 151 with the one that is gone
   EXPECT_FALSE(after.contains(70 * kLiveChunkSlots + 1));
   EXPECT_TRUE(before.contains(70 * kLiveChunkSlots));

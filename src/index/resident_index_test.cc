@@ -52,21 +52,6 @@ Rows make_rows(ScalarType type, size_t rows, size_t dim, uint32_t seed) {
   return result;
 }
 
-LiveSet live_slots(std::span<const uint32_t> slots) {
-  LiveSet live;
-  std::vector<std::shared_ptr<LiveChunk>> chunks;
-  for (const uint32_t slot : slots) {
-    const size_t number = slot / kLiveChunkSlots;
-    while (chunks.size() <= number) {
-      chunks.push_back(std::make_shared<LiveChunk>());
-      chunks.back()->fill(0);
-    }
-    (*chunks[number])[slot % kLiveChunkSlots / 64] |= uint64_t{1} << (slot % 64);
-  }
-  for (size_t i = 0; i < chunks.size(); ++i) live.set_chunk(i, chunks[i]);
-  return live;
-}
-
 class ResidentIndexTest : public testing::Test {
  protected:
   // Slots are three apart, tags their negation: nothing may rely on slots being nodes.
@@ -136,7 +121,7 @@ TEST_F(ResidentIndexTest, EveryTypeAndMetricIsFoundAndOpensAgain) {
       const Rows queries = make_rows(type, 50, 40, 2);
       const auto built = build(rows, metric);
       ASSERT_TRUE(built.is_ok()) << built.status().to_string();
-      const LiveSet live = live_slots(slots_);
+      const LiveSet live = set_of_slots(slots_);
       const std::string name =
           std::string(scalar_type_name(type)) + " " + std::string(metric_name(metric));
       const auto all =
@@ -185,7 +170,7 @@ TEST_F(ResidentIndexTest, WideVectorsAreCodedInASubspace) {
   const auto built = build(rows, Metric::kCosine);
   ASSERT_TRUE(built.is_ok()) << built.status().to_string();
   const auto measured = measure(**built, rows, Metric::kCosine, queries,
-                                {.k = 10, .search_list_size = 100}, live_slots(slots_));
+                                {.k = 10, .search_list_size = 100}, set_of_slots(slots_));
   EXPECT_GE(measured.recall, 0.98);
 }
 
@@ -197,13 +182,13 @@ TEST_F(ResidentIndexTest, DeadNodesNeverTakeALivePlace) {
   std::vector<uint32_t> few;
   for (size_t i = 0; i < slots_.size(); i += 40) few.push_back(slots_[i]);  // 2.5 % live
   const auto measured = measure(**built, rows, Metric::kL2, queries,
-                                {.k = 20, .search_list_size = 20}, live_slots(few));
+                                {.k = 20, .search_list_size = 20}, set_of_slots(few));
   EXPECT_GE(measured.recall, 0.9);
   std::vector<ScanNeighbor> found;
   GraphSearchStats stats;
-  (*built)->search(queries.row(0), live_slots({}), {.k = 5}, found, stats);
+  (*built)->search(queries.row(0), set_of_slots({}), {.k = 5}, found, stats);
   EXPECT_TRUE(found.empty());
-  (*built)->search(queries.row(0), live_slots(std::span(few).first(3)), {.k = 5}, found, stats);
+  (*built)->search(queries.row(0), set_of_slots(std::span(few).first(3)), {.k = 5}, found, stats);
   EXPECT_EQ(found.size(), 3u);
 }
 
@@ -214,7 +199,7 @@ TEST_F(ResidentIndexTest, CopiesZerosAndFarClustersAreFound) {
   for (size_t i = 2000 * 16; i < 3000 * 16; ++i) values[i] += 1e6f;               // far away
   auto built = build(rows, Metric::kL2);
   ASSERT_TRUE(built.is_ok());
-  const LiveSet live = live_slots(slots_);
+  const LiveSet live = set_of_slots(slots_);
   for (const size_t i : {0u, 5u, 500u, 1500u, 2100u, 2999u}) {
     const auto truth = exact(rows, Metric::kL2, rows.row(i), 10, live);
     std::vector<ScanNeighbor> found;
@@ -250,7 +235,7 @@ TEST_F(ResidentIndexTest, AListAsLongAsTheGraphSeesEveryNode) {
     const Rows rows = spread(make_rows(ScalarType::kF32, clusters * 6000, kDim, 14));
     const auto built = build(rows, Metric::kL2);
     ASSERT_TRUE(built.is_ok()) << built.status().to_string();
-    const LiveSet live = live_slots(slots_);
+    const LiveSet live = set_of_slots(slots_);
     for (size_t i = 0; i < clusters; ++i) {
       GraphSearchStats stats;
       std::vector<ScanNeighbor> found;
@@ -264,7 +249,7 @@ TEST_F(ResidentIndexTest, AListAsLongAsTheGraphSeesEveryNode) {
     for (size_t i = 1; i < rows.rows; i += clusters) others.push_back(slots_[i]);
     const Rows queries = spread(make_rows(ScalarType::kF32, 1, kDim, 15));
     const auto measured =
-        measure(**built, rows, Metric::kL2, queries, {.k = 100}, live_slots(others));
+        measure(**built, rows, Metric::kL2, queries, {.k = 100}, set_of_slots(others));
     EXPECT_EQ(measured.recall, 1.0) << clusters;
   }
 }
@@ -276,7 +261,7 @@ TEST_F(ResidentIndexTest, TinySetsWork) {
     ASSERT_TRUE(built.is_ok()) << built.status().to_string();
     std::vector<ScanNeighbor> found;
     GraphSearchStats stats;
-    (*built)->search(rows.row(0), live_slots(slots_), {.k = 40}, found, stats);
+    (*built)->search(rows.row(0), set_of_slots(slots_), {.k = 40}, found, stats);
     EXPECT_EQ(found.size(), count);
     EXPECT_EQ(found[0].id, slots_[0]);
   }
@@ -341,7 +326,7 @@ TEST_F(ResidentIndexTest, CostOfSearchesIsKnown) {
   const auto built = build(rows, Metric::kL2);
   ASSERT_TRUE(built.is_ok());
   const auto measured = measure(**built, rows, Metric::kL2, queries,
-                                {.k = 10, .search_list_size = 20}, live_slots(slots_));
+                                {.k = 10, .search_list_size = 20}, set_of_slots(slots_));
   EXPECT_NEAR(measured.recall, 0.8275, 0.01);
   EXPECT_NEAR(static_cast<double>(measured.stats.hops) / 200, 20.89, 0.3);
   EXPECT_NEAR(static_cast<double>(measured.stats.distance_computations) / 200, 1201.4, 15);

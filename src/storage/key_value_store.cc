@@ -218,13 +218,13 @@ Result<std::optional<std::string>> KeyValueStore::get(std::string_view key,
 
 Result<std::vector<std::optional<std::string>>> KeyValueStore::get_many(
     const std::vector<std::string>& keys, const Snapshot* snapshot) const {
-  const rocksdb::ReadOptions options =
-      read_options(snapshot != nullptr ? snapshot->snapshot_ : nullptr);
   std::vector<std::optional<std::string>> results(keys.size());
-  if (keys.size() == 1) {  // half the work of a look-up that could be of more
+  if (keys.size() == 1) {  // the usual write: MultiGet() makes room for more keys, and sorts them
     ROX_ASSIGN_OR_RETURN(results[0], get(keys[0], snapshot));
     return results;
   }
+  const rocksdb::ReadOptions options =
+      read_options(snapshot != nullptr ? snapshot->snapshot_ : nullptr);
   const size_t count_max = std::min(kGetManyKeys, keys.size());
   std::vector<rocksdb::Slice> slices(count_max);
   std::vector<rocksdb::PinnableSlice> values(count_max);
