@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "kernels/avx512_neighbour_codes.h"
+#include "kernels/avx512_nibble_dots.h"
 #include "kernels/avx512_nibbles.h"
 #include "kernels/avx512_panels.h"
 #include "kernels/avx512_product_codes.h"
@@ -191,6 +192,7 @@ const KernelTable kAvx512Table = {
     .select_scaled_int = select_scaled_int,
     .lane_minima_l2_int = lane_minima_l2_int,
     .sum_nibbles = sum_nibbles,
+    .dot_nibbles = dot_nibbles,
     .encode_residual = encode_residual,
     .select_estimates = select_estimates,
     .nearest_entry = nearest_entry,

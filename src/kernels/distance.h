@@ -12,6 +12,7 @@
 #include <span>
 
 #include "kernels/neighbour_codes.h"
+#include "kernels/nibble_dots.h"
 #include "kernels/product_codes.h"
 
 namespace roxanne::kernels {
@@ -99,6 +100,7 @@ struct KernelTable {
   LaneMinimaL2IntFn lane_minima_l2_int;
 
   SumNibblesFn sum_nibbles;
+  DotNibblesFn dot_nibbles;
   EncodeResidualFn encode_residual;
   SelectEstimatesFn select_estimates;
   NearestEntryFn nearest_entry;

@@ -5,6 +5,7 @@
 #include "kernels/neon_panels.h"
 #include "kernels/neon_rows.h"
 #include "kernels/plain_neighbour_codes.h"
+#include "kernels/plain_nibble_dots.h"
 #include "kernels/plain_product_codes.h"
 #include "kernels/tables.h"
 
@@ -197,6 +198,7 @@ const KernelTable kNeonTable = {
     .select_scaled_int = select_scaled_int,
     .lane_minima_l2_int = lane_minima_l2_int,
     .sum_nibbles = sum_nibbles,
+    .dot_nibbles = dot_nibbles,
     .encode_residual = encode_residual,
     .select_estimates = select_estimates,
     .nearest_entry = nearest_entry,

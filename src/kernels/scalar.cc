@@ -163,6 +163,7 @@ void sum_nibbles(const uint8_t* codes, const uint8_t* lut, size_t table_count, u
 }  // namespace roxanne::kernels
 
 #include "kernels/plain_neighbour_codes.h"  // on the sum_nibbles above
+#include "kernels/plain_nibble_dots.h"
 #include "kernels/plain_product_codes.h"
 
 namespace roxanne::kernels {
@@ -231,6 +232,7 @@ const KernelTable kScalarTable = {
     .select_scaled_int = select_scaled<int32_t>,
     .lane_minima_l2_int = lane_minima_l2_int,
     .sum_nibbles = sum_nibbles,
+    .dot_nibbles = dot_nibbles,
     .encode_residual = encode_residual,
     .select_estimates = select_estimates,
     .nearest_entry = nearest_entry,
