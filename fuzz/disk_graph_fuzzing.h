@@ -17,7 +17,7 @@ inline void look_up(const index::DiskGraph& graph) {
   const std::byte query[4] = {};
   index::SearchSpace::Query place;
   graph.space.map_query(VectorView(kOptions.type, query, kOptions.dim), place);
-  quantize::ResidualProductCode::Query code;
+  quantize::CellCode::Query code;
   code.prepare(graph.code, place.place());
   index::Cells::Scratch scratch;
   std::vector<index::NearCell> found;

@@ -22,7 +22,8 @@ using fuzz::kOptions;
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kFileBytesMax = 4u << 20;
 constexpr size_t kSectionCount = 10;  // the last are the codes
-constexpr uint32_t kVersion = 2;
+constexpr size_t kVersionAt = 8;
+constexpr size_t kKindAt = 18;        // of codes
 constexpr size_t kHeaderBytes = 152;  // without its checksum
 constexpr size_t kChecksumsAt = 80;
 constexpr size_t kSlotEndAt = 52;
@@ -42,6 +43,7 @@ Shape shape_of(const std::byte* header) {
     return value;
   };
   const uint64_t dim = kOptions.dim;
+  const uint64_t codebook = header[kKindAt] == std::byte{1} ? dim + 17 : 256 * dim;
   const uint64_t groups = number(36), cells = number(40);
   const uint32_t degree = static_cast<uint32_t>(std::clamp<uint64_t>(number(28), 1, 256));
   const uint64_t places = number(24) * index::NodePageLayout(kOptions, degree).nodes;
@@ -49,7 +51,7 @@ Shape shape_of(const std::byte* header) {
   shape.code_bytes = number(32) + 2;
   const uint64_t block_places = std::max<uint64_t>(1, kBlockBytes / shape.code_bytes);
   shape.sizes = {dim * 4,
-                 dim * 1024,
+                 codebook * 4,
                  groups * dim * 2,
                  cells * 4,
                  cells * dim * 2,
@@ -94,7 +96,8 @@ std::vector<std::byte> expand(std::span<const std::byte> input) {
     const uint64_t checksum = base::checksum64(file.data() + offsets[s], shape.sizes[s], s);
     std::memcpy(file.data() + kChecksumsAt + 8 * s, &checksum, sizeof checksum);
   }
-  const uint64_t checksum = base::checksum64(file.data(), kHeaderBytes, kVersion);
+  const uint64_t checksum =
+      base::checksum64(file.data(), kHeaderBytes, base::load<uint32_t>(&file[kVersionAt]));
   std::memcpy(file.data() + kHeaderBytes, &checksum, sizeof checksum);
   return file;
 }

@@ -103,21 +103,25 @@ PLACES = 28
 NOBODY = 2**32 - 1
 
 
-def codes_file(nodes, page_cells, slot_end):
-    pages, cells, parts = len(page_cells), len(set(page_cells) - {NOBODY}), 4
-    header = struct.pack("<8sII BBH 9I 5f I", b"RDSKMEM1", 2, 4, 2, 0, 0, nodes, pages, 32, parts, 1,
-                         cells, 20, 130, slot_end, 0.01, 0, 0.001, 0, 0.05, 0)
+def codes_file(nodes, page_cells, slot_end, is_of_levels=False):
+    pages, cells = len(page_cells), len(set(page_cells) - {NOBODY})
+    version, kind, names = (3, 1, 2) if is_of_levels else (2, 0, 4)
+    header = struct.pack("<8sII BBBB 9I 5f I", b"RDSKMEM1", version, 4, 2, 0, kind, 0, nodes, pages,
+                         32, names, 1, cells, 20, 130, slot_end, 0.01, 0, 0.001, 0, 0.05, 0)
+    entries = [entry / 256 - 0.5 for _ in range(4) for entry in range(256)]
+    if is_of_levels:
+        entries = [0.01] * 4 + [*range(0, 128, 8)] + [60.5]
     slots = [*range(nodes)] + [NOBODY] * (PLACES * pages - nodes)
     return b"".join((
         header.ljust(152, b"\0"),
         struct.pack("<4f", 100, 100, 100, 100),  # origin
-        struct.pack("<1024f", *(entry / 256 - 0.5 for _ in range(4) for entry in range(256))),
+        struct.pack(f"<{len(entries)}f", *entries),
         bytes(2 * 4),  # centroid of one group
         bytes(4 * cells), bytes(2 * 4 * cells), bytes(4 * cells),
         struct.pack(f"<{pages}I", *page_cells),
         struct.pack(f"<{len(slots)}I", *slots),
         bytes(8),  # checksum of the codes' only block
-        bytes(range(6)) * len(slots),
+        bytes(range(names + 2)) * len(slots),
     ))
 
 
@@ -125,6 +129,7 @@ SEEDS["fuzz_disk_codes"] = {
     "one_cell": codes_file(3, [0], 3),
     "two_cells": codes_file(40, [0, 1], 50),
     "free_page": codes_file(3, [0, NOBODY, 0], 3),
+    "levels": codes_file(3, [0], 3, is_of_levels=True),
     "empty": b"",
 }
 

@@ -210,7 +210,7 @@ TEST(Golden, FoldersOfEveryFormatOpenAndCanBeWritten) {
     ASSERT_TRUE(database->close());
     database = Database::open(directory.database(), golden_options({.read_only = true}));
     ASSERT_TRUE(database.is_ok()) << database.status().to_string();
-    EXPECT_EQ(database->info()->format_version, 4u);
+    EXPECT_EQ(database->info()->format_version, 5u);
     expect_golden(*database, std::nullopt);
     ++folders;
   }

@@ -26,8 +26,9 @@ namespace roxanne::database {
 
 // What new folders are, and the oldest that this build opens. A folder of the oldest has no graphs;
 // builds that know only it would write slots that a graph names. From the fourth on graphs change
-// in place; builds that know only the third would find files of other sizes than they expect.
-inline constexpr uint32_t kFormatVersion = 4;
+// in place; builds that know only the third would find files of other sizes than they expect. Codes
+// of the fifth may be of a kind that the fourth does not know.
+inline constexpr uint32_t kFormatVersion = 5;
 inline constexpr uint32_t kFormatVersionMin = 1;
 
 namespace schema {

@@ -159,7 +159,7 @@ bool CellPlan::has_drifted() const {
 // Codes are of what the centroids leave as the cells will give them: as halves.
 void CellPlan::encode() {
   const size_t dim = graph_.shape.options.dim;
-  std::vector<float> residual(dim), rounded(dim);
+  std::vector<float> residual(dim), rounded(dim), decoded(dim);
   for (size_t half = 0; half < 2 && !halves_[half].empty(); ++half) {
     Cells halves(dim);
     halves.add_group(centroids_[half].data());
@@ -171,7 +171,7 @@ void CellPlan::encode() {
       if (p % 8 == 0) std::this_thread::yield();
       for (size_t d = 0; d < dim; ++d) residual[d] = places_[p * dim + d] - rounded[d];
       graph_.code.encode(residual.data(), rounded.data(), offsets_[p] - offset,
-                         codes_.data() + p * graph_.code.code_bytes());
+                         codes_.data() + p * graph_.code.code_bytes(), decoded.data());
     }
   }
 }

@@ -275,10 +275,12 @@ class DiskBuild {
     return Status::ok();
   }
 
-  // As many parts as memory allows when the index serves.
-  size_t choose_parts() const {
-    if (options_.tuning.part_count != 0) return options_.tuning.part_count;
-    return disk_part_count(collection_, {.row_count = count_,
+  // As long as memory allows when the index serves.
+  quantize::CellCodeShape choose_code() const {
+    if (options_.tuning.part_count != 0) {
+      return quantize::CellCodeShape::product(options_.tuning.part_count);
+    }
+    return disk_code_shape(collection_, {.row_count = count_,
                                          .place_count = uint64_t{page_count()} * layout_.nodes,
                                          .build_bytes = options_.memory_bytes,
                                          .serving_bytes = options_.serving_bytes});
@@ -287,7 +289,7 @@ class DiskBuild {
   uint32_t page_count() const { return static_cast<uint32_t>(row_starts_.size() - 1); }
 
   void train_code() {
-    graph_->code = quantize::ResidualProductCode(collection_.dim, choose_parts());
+    graph_->code = quantize::CellCode(collection_.dim, choose_code());
     graph_->code.train({residuals_.data(), residual_centroids_.data(), residual_offsets_.data(),
                         residual_offsets_.size()},
                        graph::mix_seeds(options_.seed, 2), pool_, options_.thread_count);
@@ -297,7 +299,7 @@ class DiskBuild {
                      static_cast<uint32_t>(count_),
                      page_count(),
                      kDiskDegree,
-                     static_cast<uint32_t>(graph_->code.part_count()),
+                     graph_->code.shape(),
                      static_cast<uint32_t>(graph_->cells.group_count()),
                      static_cast<uint32_t>(graph_->cells.cell_count())};
     graph_->layout = layout_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "index/resident_index.h"
+#include "quantize/cell_code.h"
 #include "roxanne/options.h"
 
 namespace roxanne::index {
@@ -22,14 +23,14 @@ uint64_t disk_lane_bytes(const CollectionOptions& options);
 // The least DiskBuildOptions::memory_bytes that a build goes on with.
 uint64_t disk_build_bytes_least(const CollectionOptions& options, uint64_t row_count);
 
-// How many parts the codes of an index may have, so that it fits the memory of its build and of
-// whoever serves it. Bytes: 0 = no bound.
+// What codes an index may have, so that it fits the memory of its build and of whoever serves it.
+// Bytes: 0 = no bound.
 struct DiskCodeRoom {
   uint64_t row_count = 0;
   uint64_t place_count = 0;  // in pages: vacant ones have codes too
   uint64_t build_bytes = 0;
   uint64_t serving_bytes = 0;
 };
-size_t disk_part_count(const CollectionOptions& options, const DiskCodeRoom& room);
+quantize::CellCodeShape disk_code_shape(const CollectionOptions& options, const DiskCodeRoom& room);
 
 }  // namespace roxanne::index

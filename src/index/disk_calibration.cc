@@ -131,7 +131,7 @@ Result<CalibrationSample> take_calibration_sample(const DiskIndex& index, const 
 
 EstimateError measure_error(const DiskGraph& graph, const CalibrationSample& sample) {
   SearchSpace::Query place;
-  quantize::ResidualProductCode::Query code;
+  quantize::CellCode::Query code;
   double sum = 0, squares = 0, count = 0;
   const MatrixView queries = sample.queries(graph.shape.options);
   for (size_t i = 0; i < sample.truth.size(); ++i) {

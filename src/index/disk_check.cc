@@ -180,9 +180,8 @@ Status DiskCheck::check_code(uint32_t node, uint32_t cell, const std::byte* row)
     error += square(residual[d] - decoded_[d]);
     add += decoded_[d] * (decoded_[d] + 2 * row_residual_.centroid()[d]);
   }
-  int16_t steps;
-  std::memcpy(&steps, kept + graph_.code.part_count(), sizeof steps);
-  constexpr float kMost = quantize::ResidualProductCode::kVacant - 1;
+  const int16_t steps = graph_.code.add_of(kept);
+  constexpr float kMost = quantize::CellCode::kVacant - 1;
   const float expected = std::clamp(add / graph_.code.add_step(), -kMost, kMost);
   const bool is_near = error <= least + kNearShare * least + graph_.code.add_step();
   if (is_near && std::abs(static_cast<float>(steps) - expected) <= kAddSteps) return Status::ok();

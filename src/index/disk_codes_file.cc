@@ -13,10 +13,10 @@ namespace roxanne::index {
 namespace {
 
 constexpr uint64_t kMagic = 0x314d454d4b534452;  // "RDSKMEM1"
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersionOfProductCodes = 2;  // the same, without another kind of codes
 constexpr size_t kPageBytes = base::kPageBytes;
 constexpr size_t kBlockBytes = 1u << 20;
-constexpr uint32_t kPartsMax = 1024;
 constexpr uint64_t kCellListBytes = sizeof(std::vector<uint32_t>) + 16;  // a cell's list, empty
 
 enum Section : size_t {
@@ -48,11 +48,12 @@ struct Header {
   uint32_t dim;
   uint8_t scalar_type;
   uint8_t metric;
-  uint16_t reserved;
+  uint8_t code_kind;
+  uint8_t reserved;
   uint32_t node_count;
   uint32_t page_count;
   uint32_t max_degree;
-  uint32_t part_count;
+  uint32_t name_bytes;
   uint32_t group_count;
   uint32_t cell_count;
   uint32_t list_size_at_10;
@@ -76,11 +77,11 @@ size_t block_places_of(size_t code_bytes) { return std::max<size_t>(1, kBlockByt
 Layout layout_of(const DiskShape& shape) {
   const uint64_t dim = shape.options.dim;
   const uint64_t places = uint64_t{shape.page_count} * shape.page().nodes;
-  const size_t code_bytes = shape.part_count + sizeof(int16_t);
+  const size_t code_bytes = shape.code.code_bytes();
   const size_t block_places = block_places_of(code_bytes);
   Layout layout;
   layout.sizes[kOrigin] = dim * sizeof(float);
-  layout.sizes[kCodebook] = dim * kernels::kCodebookEntries * sizeof(float);
+  layout.sizes[kCodebook] = shape.code.value_count(dim) * sizeof(float);
   layout.sizes[kGroupCentroids] = shape.group_count * dim * sizeof(uint16_t);
   layout.sizes[kCellGroups] = uint64_t{shape.cell_count} * sizeof(uint32_t);
   layout.sizes[kCellCentroids] = shape.cell_count * dim * sizeof(uint16_t);
@@ -110,6 +111,10 @@ bool are_finite(std::span<const float> numbers) {
   return std::all_of(numbers.begin(), numbers.end(), [](float x) { return std::isfinite(x); });
 }
 
+quantize::CellCodeShape code_shape_of(const Header& header) {
+  return {static_cast<quantize::CellCodeKind>(header.code_kind), header.name_bytes};
+}
+
 // Whether the numbers are such as a build makes: every size that follows from them is sane.
 Status check_header(const std::string& path, const Header& header,
                     const CollectionOptions& options) {
@@ -117,12 +122,13 @@ Status check_header(const std::string& path, const Header& header,
     return Status::corruption(path + ": header: " + what);
   };
   if (header.magic != kMagic) return damaged("not a file of codes");
-  if (header.version != kVersion) {
-    return Status::unsupported(path + ": version " + std::to_string(header.version) +
-                               "; this build reads version " + std::to_string(kVersion));
+  if (header.version != kVersion && header.version != kVersionOfProductCodes) {
+    return Status::unsupported(
+        path + ": version " + std::to_string(header.version) + "; this build reads versions " +
+        std::to_string(kVersionOfProductCodes) + " to " + std::to_string(kVersion));
   }
   if (header.header_checksum !=
-      base::checksum64(&header, offsetof(Header, header_checksum), kVersion)) {
+      base::checksum64(&header, offsetof(Header, header_checksum), header.version)) {
     return damaged("checksum mismatch");
   }
   if (header.dim != options.dim || header.scalar_type != static_cast<uint8_t>(options.type) ||
@@ -138,8 +144,9 @@ Status check_header(const std::string& path, const Header& header,
   if (header.node_count > header.page_count * layout.nodes) {
     return damaged("node count");
   }
-  if (header.part_count < 1 || header.part_count > kPartsMax || header.part_count > options.dim) {
-    return damaged("part count");
+  if (header.code_kind > static_cast<uint8_t>(quantize::CellCodeKind::kLevels) ||
+      header.reserved != 0 || !code_shape_of(header).is_valid(options.dim)) {
+    return damaged("kind of codes");
   }
   if (header.cell_count < 1 || header.cell_count > kCellsMax) return damaged("cell count");
   if (header.group_count < 1 || header.group_count > (1u << 24)) return damaged("group count");
@@ -174,8 +181,9 @@ Status read_codes(const storage::File& file, const std::string& path, const Layo
 }
 
 DiskShape shape_of(const Header& header, const CollectionOptions& options) {
-  return {options,           header.node_count,  header.page_count, header.max_degree,
-          header.part_count, header.group_count, header.cell_count};
+  return {options,           header.node_count,     header.page_count,
+          header.max_degree, code_shape_of(header), header.group_count,
+          header.cell_count};
 }
 
 // Sections but the codes, as they are read.
@@ -220,6 +228,9 @@ Status check_parts(const std::string& path, const Header& header, const Parts& p
   }
   if (!are_below(parts.page_cells, header.cell_count, kNoCell)) return damaged(kPageCells);
   if (!are_below(parts.slots, header.slot_end, kNoNode)) return damaged(kSlots);
+  if (!quantize::CellCode::is_valid_codebook(code_shape_of(header), parts.codebook)) {
+    return damaged(kCodebook);
+  }
   if (!are_finite(parts.origin) || !are_finite(parts.codebook) ||
       !are_finite(parts.cells.offsets) || !are_finite_halves(parts.cells.centroids) ||
       !are_finite_halves(parts.cells.group_centroids)) {
@@ -338,7 +349,8 @@ Status DiskCodesWriter::finish(const DiskGraph& graph) {
   header.node_count = shape.node_count;
   header.page_count = shape.page_count;
   header.max_degree = shape.max_degree;
-  header.part_count = shape.part_count;
+  header.code_kind = static_cast<uint8_t>(shape.code.kind);
+  header.name_bytes = shape.code.name_bytes;
   header.group_count = shape.group_count;
   header.cell_count = shape.cell_count;
   header.list_size_at_10 = graph.list_sizes.at_small_k;
@@ -435,7 +447,7 @@ Result<DiskCodes> load_disk_codes(storage::FileSystem& file_system, const std::s
   graph.error = {header.error_bias, header.error_spread};
   graph.space =
       SearchSpace(options.metric, std::move(parts.origin), header.scale, header.greatest_norm);
-  graph.code = quantize::ResidualProductCode(options.dim, header.part_count);
+  graph.code = quantize::CellCode(options.dim, shape.code);
   graph.code.restore(std::move(parts.codebook), header.add_step);
   graph.page_cells.grow(header.page_count);
   std::copy(parts.page_cells.begin(), parts.page_cells.end(), graph.page_cells.begin());

@@ -15,7 +15,7 @@
 #include "index/node_page.h"
 #include "index/resident_graph.h"
 #include "index/search_space.h"
-#include "quantize/residual_product_code.h"
+#include "quantize/cell_code.h"
 #include "roxanne/options.h"
 
 namespace roxanne::index {
@@ -26,7 +26,7 @@ struct DiskShape {
   uint32_t node_count = 0;
   uint32_t page_count = 0;  // one past the highest that was ever used
   uint32_t max_degree = 0;
-  uint32_t part_count = 0;  // of codes
+  quantize::CellCodeShape code;
   uint32_t group_count = 0;
   uint32_t cell_count = 0;
 
@@ -41,6 +41,7 @@ struct EstimateError {
 };
 
 inline constexpr uint32_t kNoCell = UINT32_MAX;
+inline constexpr size_t kCacheLineBytes = 64;
 
 struct DiskGraph {
   DiskShape shape;
@@ -48,7 +49,7 @@ struct DiskGraph {
   ListSizes list_sizes;
   EstimateError error;
   SearchSpace space;
-  quantize::ResidualProductCode code;
+  quantize::CellCode code;
   Cells cells;
   std::vector<std::vector<uint32_t>> cell_pages;  // of each cell
   base::GrowingArray<uint32_t> page_cells;        // cell of each page; kNoCell where it is free
@@ -87,9 +88,13 @@ struct DiskGraph {
   uint8_t* code_of(uint32_t node) {
     return reinterpret_cast<uint8_t*>(codes.data()) + size_t{node} * code.code_bytes();
   }
-  void prefetch_code_of(uint32_t node) const {
-    __builtin_prefetch(code_of(node));
-    __builtin_prefetch(code_of(node) + code.code_bytes() - 1);
+  void prefetch_codes_of(uint32_t node, size_t count = 1) const {
+    const auto first = reinterpret_cast<uintptr_t>(code_of(node));
+    const uintptr_t end = first + count * code.code_bytes();
+    for (uintptr_t line = first & ~uintptr_t{kCacheLineBytes - 1}; line < end;
+         line += kCacheLineBytes) {
+      __builtin_prefetch(reinterpret_cast<const void*>(line));
+    }
   }
   // What node_of() looks at, of all slots in a list of neighbours.
   void prefetch_nodes_of(const uint32_t* neighbours) const {

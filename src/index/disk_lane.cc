@@ -31,10 +31,9 @@ uint64_t DiskLane::bytes() const {
   return bytes;
 }
 
-uint64_t DiskLane::bytes_of(uint64_t page_bytes, size_t part_count) {
+uint64_t DiskLane::bytes_of(uint64_t page_bytes, uint64_t code_query_bytes) {
   constexpr uint64_t kQueryBytes = 160u << 10;  // its sets and lists, as measured
-  const uint64_t table = part_count * kernels::kCodebookEntries * sizeof(float);
-  return kQueriesMax * (table + kQueryBytes + kPagesAtOnce * page_bytes);
+  return kQueriesMax * (code_query_bytes + kQueryBytes + kPagesAtOnce * page_bytes);
 }
 
 std::span<std::byte> DiskLane::buffer(size_t place, size_t number) {

@@ -58,7 +58,7 @@ class DiskLane {
 
   uint64_t bytes() const;
   // About the same before there is one.
-  static uint64_t bytes_of(uint64_t page_bytes, size_t part_count);
+  static uint64_t bytes_of(uint64_t page_bytes, uint64_t code_query_bytes);
 
  private:
   struct Running {

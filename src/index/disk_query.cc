@@ -78,13 +78,14 @@ DiskQuery::DiskQuery(const DiskGraph& graph)
 }
 
 uint64_t DiskQuery::bytes() const {
-  return code_bytes() + scanned_cells_.bytes() + read_pages_.bytes() + known_nodes_.bytes() +
-         cell_bases_.bytes() + gains_.bytes() + candidates_.capacity() * sizeof(Candidate) +
-         near_cells_.capacity() * sizeof(NearCell) + seen_.capacity() * sizeof(Seen);
+  return graph_.code.shape().query_bytes() + scanned_cells_.bytes() + read_pages_.bytes() +
+         known_nodes_.bytes() + cell_bases_.bytes() + gains_.bytes() +
+         candidates_.capacity() * sizeof(Candidate) + near_cells_.capacity() * sizeof(NearCell) +
+         seen_.capacity() * sizeof(Seen);
 }
 
 void DiskQuery::trim() {
-  if (bytes() <= kUsualBytes + code_bytes()) return;
+  if (bytes() <= kUsualBytes + graph_.code.shape().query_bytes()) return;
   for (NumberSet* set : {&scanned_cells_, &read_pages_, &known_nodes_}) set->reset();
   for (NumberMap<float>* map : {&cell_bases_, &gains_}) map->reset();
   std::vector<Candidate>().swap(candidates_);
@@ -198,21 +199,21 @@ void DiskQuery::scan_cells(size_t wanted_codes) {
 
 void DiskQuery::scan_cell(uint32_t cell, float base) {
   if (!graph_.tuning.codes_residuals) base = base_of(cell);
+  constexpr size_t kPagesAhead = 2;
   const std::vector<uint32_t>& pages = graph_.cell_pages[cell];
   for (size_t i = 0; i < pages.size(); ++i) {
     const uint32_t page = pages[i];
-    if (i + 1 < pages.size())
-      __builtin_prefetch(graph_.code_of(pages[i + 1] * graph_.layout.nodes));
+    if (i + kPagesAhead < pages.size()) {
+      graph_.prefetch_codes_of(pages[i + kPagesAhead] * graph_.layout.nodes, graph_.layout.nodes);
+    }
     if (read_pages_.contains(page)) continue;
     const uint32_t first = page * graph_.layout.nodes;
-    const uint8_t* code = graph_.code_of(first);
+    code_.estimate_row(graph_.code_of(first), graph_.layout.nodes, base, distances_.data());
     for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
-      if (!graph_.code.is_vacant(code)) {
-        offer(code_.estimate(code, base), first + place);
-        ++codes_scanned_;
-        ++counts_.estimates;
-      }
-      code += graph_.code.code_bytes();
+      if (graph_.is_vacant(first + place)) continue;
+      offer(distances_[place], first + place);
+      ++codes_scanned_;
+      ++counts_.estimates;
     }
   }
 }
@@ -309,7 +310,7 @@ void DiskQuery::note_neighbours(const uint32_t* neighbours) {
         !known_nodes_.insert(node)) {
       continue;
     }
-    graph_.prefetch_code_of(node);
+    graph_.prefetch_codes_of(node);
     noted_.push_back(node);
   }
 }

@@ -102,9 +102,6 @@ class DiskQuery {
 
   void scan_cells(size_t wanted_codes);
   void scan_cell(uint32_t cell, float base);
-  uint64_t code_bytes() const {
-    return graph_.code.part_count() * kernels::kCodebookEntries * sizeof(float);
-  }
   float list_growth() const;
   size_t scan_codes() const;
   void scan_again();
@@ -129,7 +126,7 @@ class DiskQuery {
   const DiskGraph& graph_;
   ExactDistance exact_;
   SearchSpace::Query place_;
-  quantize::ResidualProductCode::Query code_;
+  quantize::CellCode::Query code_;
   Request request_;
   float gain_least_ = 0;
   float expand_margin_ = 0;

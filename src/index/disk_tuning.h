@@ -17,7 +17,7 @@ struct DiskTuning {
 
   // Of a build.
   bool packs_cells = true;      // near points of a cell share a page; else: as the rows came
-  size_t part_count = 0;        // bytes of a code, its `add` not counted; 0 = as memory allows
+  size_t part_count = 0;        // of product codes; 0 = such codes as memory allows
   bool codes_residuals = true;  // codes are of what a cell's centroid leaves; else: of the point
 
   // Of searches; may be changed between two of them.

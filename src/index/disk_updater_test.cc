@@ -324,17 +324,21 @@ TEST(DiskUpdaterTest, PiecesThatOverlapKeepItWhole) {
 }
 
 TEST(DiskUpdaterTest, GrowsFromFewToManyAndSplitsItsCells) {
-  ChangedIndex changed({.rows = 8000, .first = 200, .dim = 24, .seed = 7});
-  const size_t cells = changed.index().graph().cells.cell_count();
-  const std::vector<float> codebook(changed.index().graph().code.codebook().begin(),
-                                    changed.index().graph().code.codebook().end());
-  while (changed.outside() > 0) ASSERT_TRUE(changed.change(0, 500).is_ok());
-  changed.check();
-  while (changed.updater().has_work()) ASSERT_TRUE(changed.updater().work_some().is_ok());
-  changed.check();
-  EXPECT_FALSE(std::ranges::equal(codebook, changed.index().graph().code.codebook()));
-  EXPECT_GT(changed.index().graph().cells.cell_count(), 4 * cells);
-  EXPECT_GE(changed.recall(40), 0.95);
+  // Product codes and levels.
+  for (const size_t dim : {24u, 100u}) {
+    ChangedIndex changed({.rows = 8000, .first = 200, .dim = dim, .seed = 7});
+    const quantize::CellCode& code = changed.index().graph().code;
+    EXPECT_EQ(code.shape().kind == quantize::CellCodeKind::kLevels, dim == 100);
+    const size_t cells = changed.index().graph().cells.cell_count();
+    const std::vector<float> codebook(code.codebook().begin(), code.codebook().end());
+    while (changed.outside() > 0) ASSERT_TRUE(changed.change(0, 500).is_ok());
+    changed.check();
+    while (changed.updater().has_work()) ASSERT_TRUE(changed.updater().work_some().is_ok());
+    changed.check();
+    EXPECT_FALSE(std::ranges::equal(codebook, code.codebook()));
+    EXPECT_GT(changed.index().graph().cells.cell_count(), 4 * cells);
+    EXPECT_GE(changed.recall(40), 0.95) << "dim " << dim;
+  }
 }
 
 // Whoever comes later takes edges, but not from those that have few.

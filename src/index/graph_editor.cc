@@ -125,7 +125,7 @@ void GraphEditor::prefetch_points(std::span<const uint32_t> slots) const {
     if (known_.contains(slot)) continue;
     const uint32_t node = graph_.node_of(slot);
     if (node == kNoNode) continue;
-    graph_.prefetch_code_of(node);
+    graph_.prefetch_codes_of(node);
     __builtin_prefetch(&graph_.page_cells[graph_.page_of(node)]);
   }
 }

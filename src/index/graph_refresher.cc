@@ -130,7 +130,7 @@ Status GraphRefresher::train() {
       extras.push_back(residual_.extra());
     }
   }
-  new_code_.emplace(dim, graph_.code.part_count());
+  new_code_.emplace(dim, graph_.code.shape());
   new_code_->train({residuals.data(), centroids.data(), extras.data(), extras.size()},
                    graph::mix_seeds(seed_, 12), pool_, options_.thread_count);
   return Status::ok();

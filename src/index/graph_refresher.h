@@ -73,7 +73,7 @@ class GraphRefresher {
   uint64_t due_at_;  // points
   uint64_t seed_ = 1;
 
-  std::optional<quantize::ResidualProductCode> new_code_;
+  std::optional<quantize::CellCode> new_code_;
   base::AlignedBuffer new_codes_;
   std::shared_ptr<void> memory_;  // held with new_codes_; whoever gave it knows what it is
   uint32_t next_page_ = 0;        // pages below it have new codes

@@ -73,8 +73,7 @@ void LinkSpace::floats_of_code(const uint8_t* code, uint32_t cell, float* out) {
     out[d] += centroid_[d];
   }
   if (!has_offsets_) return;
-  int16_t add;
-  std::memcpy(&add, code + graph_.code.part_count(), sizeof add);
+  const int16_t add = graph_.code.add_of(code);
   const float offset =
       graph_.code.add_step() * static_cast<float>(add) - known + graph_.code_offset(cell);
   out[dim_ - 1] = std::sqrt(std::max(0.0f, offset));

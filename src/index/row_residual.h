@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "index/disk_graph.h"
-#include "quantize/residual_product_code.h"
+#include "quantize/cell_code.h"
 
 namespace roxanne::index {
 
@@ -14,7 +14,10 @@ namespace roxanne::index {
 class RowResidual {
  public:
   explicit RowResidual(const DiskGraph& graph)
-      : graph_(graph), residual_(graph.shape.options.dim), centroid_(graph.shape.options.dim) {}
+      : graph_(graph),
+        residual_(graph.shape.options.dim),
+        centroid_(graph.shape.options.dim),
+        decoded_(graph.shape.options.dim) {}
 
   // The cell of the rows that follow, as it is now.
   void set_cell(uint32_t cell) {
@@ -33,14 +36,15 @@ class RowResidual {
   const std::vector<float>& centroid() const { return centroid_; }
   float extra() const { return extra_; }  // that is added to the estimate beside
   // Writes code.code_bytes().
-  void encode(const quantize::ResidualProductCode& code, uint8_t* out) const {
-    code.encode(residual_.data(), centroid_.data(), extra_, out);
+  void encode(const quantize::CellCode& code, uint8_t* out) {
+    code.encode(residual_.data(), centroid_.data(), extra_, out, decoded_.data());
   }
 
  private:
   const DiskGraph& graph_;
   std::vector<float> residual_;
   std::vector<float> centroid_;
+  std::vector<float> decoded_;  // scratch of encode()
   float offset_ = 0;
   float extra_ = 0;
 };

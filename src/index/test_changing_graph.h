@@ -40,7 +40,7 @@ inline uint64_t digest_of(const DiskGraph& graph) {
   };
   const DiskShape& shape = graph.shape;
   add_all(std::vector<uint32_t>{shape.node_count, shape.page_count, shape.max_degree,
-                                shape.part_count, shape.group_count, shape.cell_count,
+                                shape.code.name_bytes, shape.group_count, shape.cell_count,
                                 graph.list_sizes.at_small_k, graph.list_sizes.at_large_k});
   add_all(std::vector<float>{graph.error.bias, graph.error.spread, graph.space.scale(),
                              graph.space.greatest_norm(), graph.code.add_step()});
@@ -76,11 +76,11 @@ class ChangingGraph {
   static ChangingGraph make(uint32_t pages, storage::SimulatedRandom& random) {
     auto graph = std::make_unique<DiskGraph>();
     const CollectionOptions options = changing_options();
-    graph->shape = {options, 0, 0, 32, 4, 2, 0};
+    graph->shape = {options, 0, 0, 32, quantize::CellCodeShape::product(4), 2, 0};
     graph->layout = graph->shape.page();
     graph->list_sizes = {20, 130};
     graph->space = SearchSpace(options.metric, random_floats(options.dim, random), 0.5f, 0);
-    graph->code = quantize::ResidualProductCode(options.dim, graph->shape.part_count);
+    graph->code = quantize::CellCode(options.dim, graph->shape.code);
     graph->code.restore(random_floats(options.dim * kernels::kCodebookEntries, random), 0.001f);
     graph->cells = Cells(options.dim);
     for (uint32_t group = 0; group < 2; ++group) {
