@@ -125,7 +125,7 @@ TEST_F(DiskIndexTest, CostOfSearchesIsKnown) {
   EXPECT_NEAR(measured.recall(), 0.995, 0.005);
   EXPECT_NEAR(static_cast<double>(measured.stats.reads) / 200, 5.64, 0.1);
   EXPECT_NEAR(static_cast<double>(measured.stats.read_rounds) / 200, 1.105, 0.03);
-  EXPECT_NEAR(static_cast<double>(measured.stats.hops) / 200, 21.9, 0.4);
+  EXPECT_NEAR(static_cast<double>(measured.stats.hops) / 200, 16.36, 0.4);
   EXPECT_NEAR(static_cast<double>(measured.stats.distance_computations) / 200, 2315, 60);
   EXPECT_EQ(measured.stats.bytes_read, measured.stats.reads * 4096);
   EXPECT_EQ(measured.stats.cache_hits, 0u);

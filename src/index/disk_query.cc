@@ -23,6 +23,12 @@ constexpr uint64_t kUsualBytes = 160u << 10;
 constexpr double kScanCodesOfMillion = 4000;
 constexpr size_t kScanCodesLeast = 2000;
 constexpr size_t kScanCodesMost = 16000;
+// Codes of levels cost less and say more: it is half as many more, and grows with the root of
+// search_list_size where that is more than so many times k. What long lists miss is not points that
+// looked too far, but points that were not looked at.
+constexpr double kScanMoreLevels = 1.5;
+constexpr double kListShareOfScan = 3;
+constexpr double kScanGrowthMost = 8;
 constexpr size_t kScanCodesPerRank = 4;
 // Where too few of the points that were read may be answers, the search goes on as if k were twice
 // as large, so many times: enough where one point in a hundred may.
@@ -30,6 +36,9 @@ constexpr size_t kWideningsMax = 8;
 // A page is read when it promises (k / search_list_size) ^ this many answers: recall then grows
 // with search_list_size much as it does in memory.
 constexpr float kGainExponent = 1.7f;
+// ... but this many at the most, as long as fewer than k answers are known: with short lists too
+// few pages promise more, though some must be read.
+constexpr float kFirstGainMost = 0.2f;
 // Pages of a graph that changes are less full than a build leaves them: the search goes on as if
 // search_list_size were larger by the cube of that, at most so much. It then compares about as many
 // points as after a build.
@@ -265,7 +274,12 @@ size_t DiskQuery::scan_codes() const {
   if (graph_.tuning.scan_codes != 0) return graph_.tuning.scan_codes;
   const double millions = graph_.shape.node_count / 1e6;
   const auto codes = static_cast<size_t>(kScanCodesOfMillion * std::sqrt(millions));
-  return std::clamp(codes, kScanCodesLeast, kScanCodesMost);
+  const size_t some = std::clamp(codes, kScanCodesLeast, kScanCodesMost);
+  if (graph_.shape.code.kind != quantize::CellCodeKind::kLevels) return some;
+  const double list_share =
+      static_cast<double>(request_.search_list_size) / static_cast<double>(request_.k);
+  const double growth = std::clamp(std::sqrt(list_share / kListShareOfScan), 1.0, kScanGrowthMost);
+  return static_cast<size_t>(kScanMoreLevels * growth * static_cast<double>(some));
 }
 
 void DiskQuery::scan_again() {
@@ -412,13 +426,14 @@ void DiskQuery::add_gains() {
   gains_.clear();
   page_gains_.clear();
   if (!graph_.tuning.reads_by_gain) return add_listed();
+  const float least = is_exact_ ? gain_least_ : std::min(gain_least_, kFirstGainMost);
   for (const Candidate& candidate : candidates_) {
     const uint32_t page = graph_.page_of(candidate.node);
     bool is_new;
     float& gain = gains_.at(page, is_new);
     const float before = gain;
     gain += probability(candidate.estimate);
-    if (before < gain_least_ && gain >= gain_least_) page_gains_.push_back({0, page});
+    if (before < least && gain >= least) page_gains_.push_back({0, page});
   }
   for (PageGain& page : page_gains_) {
     bool is_new;

@@ -28,8 +28,8 @@ struct DiskTuning {
   bool reads_by_gain = true;  // else: until the best search_list_size points known were all read
   // Neighbours of points up to so much farther than the k-th best become known, as a share of its
   // distance; and so much more for each doubling of search_list_size.
-  float expand_margin = 0.2f;
-  float expand_margin_a_doubling = 0.12f;
+  float expand_margin = 0.1f;
+  float expand_margin_a_doubling = 0.08f;
 };
 
 }  // namespace roxanne::index
