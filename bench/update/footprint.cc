@@ -27,7 +27,7 @@ std::string kind_of(const std::filesystem::path& path) {
   if (name == "vectors.dat") return "vectors";
   if (!name.starts_with("graph-")) return "other";
   if (path.extension() == ".pages") return "graph pages";
-  if (path.extension() == ".codes") return "graph codes";
+  if (name.find(".codes") != std::string::npos) return "graph codes";  // and their logs
   return path.extension() == ".dat" ? "graph resident" : "other";
 }
 
@@ -63,6 +63,23 @@ std::map<std::string, uint64_t> disk_bytes(const std::string& folder) {
     struct stat status {};
     if (::stat(it->path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
     bytes[kind_of(it->path())] += static_cast<uint64_t>(status.st_blocks) * kStatBlockBytes;
+  }
+  return bytes;
+}
+
+std::map<std::string, uint64_t> disk_bytes_at_rest(const std::string& folder, double seconds_max) {
+  constexpr double kSameSeconds = 6;
+  constexpr std::chrono::milliseconds kPoll{500};
+  double waited = 0;
+  double same = 0;
+  auto bytes = disk_bytes(folder);
+  while (same < kSameSeconds && waited < seconds_max) {
+    std::this_thread::sleep_for(kPoll);
+    const double poll = std::chrono::duration<double>(kPoll).count();
+    waited += poll;
+    auto now = disk_bytes(folder);
+    same = now == bytes ? same + poll : 0;
+    bytes = std::move(now);
   }
   return bytes;
 }

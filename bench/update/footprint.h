@@ -21,6 +21,8 @@ double thread_cpu_seconds();
 // Allocated bytes by kind of file: "store", "vectors", "graph pages", "graph codes", "graph
 // resident", "other".
 std::map<std::string, uint64_t> disk_bytes(const std::string& folder);
+// ... when they have not changed for some seconds: the background tidies where writes pause.
+std::map<std::string, uint64_t> disk_bytes_at_rest(const std::string& folder, double seconds_max);
 
 // The greatest resident set since the last reset, seen every few milliseconds; without the memory
 // that the process had when this was made: that is the benchmark's, for its lists of rows.

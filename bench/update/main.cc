@@ -183,7 +183,9 @@ class UpdateRounds {
     if (!collection || !database) die("info failed");
     report.collection = *std::move(collection);
     report.database = *std::move(database);
-    report.disk_bytes = disk_bytes(options_.database_path);
+    report.disk_bytes = options_.scenario == "erase"
+                            ? disk_bytes_at_rest(options_.database_path, options_.settle_s_max)
+                            : disk_bytes(options_.database_path);
     report.resident_peak_exact = memory_->resident_peak();
     print_table_row(stdout, report);
     if (options_.json_path.empty()) return;
