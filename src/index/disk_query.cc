@@ -40,8 +40,9 @@ constexpr float kGainExponent = 1.7f;
 // few pages promise more, though some must be read.
 constexpr float kFirstGainMost = 0.2f;
 // Pages of a graph that changes are less full than a build leaves them: the search goes on as if
-// search_list_size were larger by the cube of that, at most so much. It then compares about as many
-// points as after a build.
+// search_list_size were larger by the sixth power of that, at most so much. What a list size finds
+// then stays about what it was after a build.
+constexpr double kListGrowthPower = 6;
 constexpr double kListGrowthMost = 1.5;
 constexpr size_t kPagesAtOnceLeast = 8;
 // Where pages promised so many answers together and brought none, but so many points as far away as
@@ -141,7 +142,7 @@ float DiskQuery::list_growth() const {
   // Of a cell's pages a build leaves the last one half full.
   const double of_build = 1 - graph_.layout.nodes / (2.0 * CellSorter::kCellRows);
   return static_cast<float>(
-      std::clamp(std::pow(of_build / graph_.fullness(), 3), 1.0, kListGrowthMost));
+      std::clamp(std::pow(of_build / graph_.fullness(), kListGrowthPower), 1.0, kListGrowthMost));
 }
 
 void DiskQuery::take(uint32_t page, const std::byte* bytes) {
