@@ -38,11 +38,12 @@ constexpr size_t kWideningsMax = 8;
 constexpr float kGainExponent = 1.7f;
 // ... but this many at the most, as long as fewer than k answers are known: with short lists too
 // few pages promise more, though some must be read.
-constexpr float kFirstGainMost = 0.2f;
+constexpr float kFirstGainMost = 0.3f;
 // Pages of a graph that changes are less full than a build leaves them: the search goes on as if
 // search_list_size were larger by the sixth power of that, at most so much. What a list size finds
 // then stays about what it was after a build.
 constexpr double kListGrowthPower = 6;
+constexpr double kListGrowthPowerOfSurroundings = 3;  // where not each answer is wanted
 constexpr double kListGrowthMost = 1.5;
 constexpr size_t kPagesAtOnceLeast = 8;
 // Where pages promised so many answers together and brought none, but so many points as far away as
@@ -141,8 +142,9 @@ void DiskQuery::start(const Request& request) {
 float DiskQuery::list_growth() const {
   // Of a cell's pages a build leaves the last one half full.
   const double of_build = 1 - graph_.layout.nodes / (2.0 * CellSorter::kCellRows);
+  const double power = request_.scan_codes != 0 ? kListGrowthPowerOfSurroundings : kListGrowthPower;
   return static_cast<float>(
-      std::clamp(std::pow(of_build / graph_.fullness(), kListGrowthPower), 1.0, kListGrowthMost));
+      std::clamp(std::pow(of_build / graph_.fullness(), power), 1.0, kListGrowthMost));
 }
 
 void DiskQuery::take(uint32_t page, const std::byte* bytes) {
