@@ -30,12 +30,12 @@ constexpr size_t kPageBytes = 4096;
 // Three pages in two cells of one group, some nodes in them.
 index::DiskGraph make_graph() {
   index::DiskGraph graph;
-  graph.shape = {fuzz::kOptions, 4, 3, 32, 4, 1, 2};
+  graph.shape = {fuzz::kOptions, 4, 3, 32, quantize::CellCodeShape::product(4), 1, 2};
   graph.layout = graph.shape.page();
   graph.list_sizes = {20, 130};
   const std::vector<float> origin(4, 100);
   graph.space = index::SearchSpace(fuzz::kOptions.metric, origin, 0.01f, 0);
-  graph.code = quantize::ResidualProductCode(4, 4);
+  graph.code = quantize::CellCode(fuzz::kOptions.dim, graph.shape.code);
   graph.code.restore(std::vector<float>(4 * kernels::kCodebookEntries, 0.25f), 0.001f);
   graph.cells = index::Cells(4);
   graph.cells.add_group(origin.data());

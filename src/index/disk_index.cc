@@ -122,7 +122,7 @@ DiskMemory DiskIndex::memory() const {
 }
 
 uint64_t DiskIndex::lane_bytes() const {
-  return DiskLane::bytes_of(graph_->layout.page_bytes, graph_->code.shape().query_bytes());
+  return DiskLane::bytes_of(graph_->layout.page_bytes, graph_->shape.code.query_bytes());
 }
 
 std::unique_ptr<DiskLane> DiskIndex::take_lane() {

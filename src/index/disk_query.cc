@@ -89,14 +89,14 @@ DiskQuery::DiskQuery(const DiskGraph& graph)
 }
 
 uint64_t DiskQuery::bytes() const {
-  return graph_.code.shape().query_bytes() + scanned_cells_.bytes() + read_pages_.bytes() +
+  return graph_.shape.code.query_bytes() + scanned_cells_.bytes() + read_pages_.bytes() +
          known_nodes_.bytes() + cell_bases_.bytes() + gains_.bytes() +
          candidates_.capacity() * sizeof(Candidate) + near_cells_.capacity() * sizeof(NearCell) +
          seen_.capacity() * sizeof(Seen);
 }
 
 void DiskQuery::trim() {
-  if (bytes() <= kUsualBytes + graph_.code.shape().query_bytes()) return;
+  if (bytes() <= kUsualBytes + graph_.shape.code.query_bytes()) return;
   for (NumberSet* set : {&scanned_cells_, &read_pages_, &known_nodes_}) set->reset();
   for (NumberMap<float>* map : {&cell_bases_, &gains_}) map->reset();
   std::vector<Candidate>().swap(candidates_);

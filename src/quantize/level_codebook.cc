@@ -14,8 +14,8 @@ constexpr size_t kLevels = kernels::kNibbleLevels;
 constexpr auto kLevelMost = static_cast<float>(kernels::kNibbleLevelMost);
 constexpr float kQueryMost = 127;
 constexpr size_t kIterations = 40;
-// Coordinates looked at for the levels.
-constexpr size_t kSampleValues = 1u << 18;
+// Coordinates looked at for the levels: with their sums 24 bytes each.
+constexpr size_t kSampleValues = 1u << 16;
 // No coordinate's step is smaller than so much of a usual one: vectors outside the sample may
 // differ where those of the sample are all alike.
 constexpr float kStepShareLeast = 0.01f;
@@ -83,7 +83,9 @@ void LevelCodebook::train(const float* vectors, size_t count) {
   const size_t stride = std::max<size_t>(1, count * dim_ / kSampleValues);
   for (size_t i = 0; i < count; i += stride) {
     for (size_t d = 0; d < dim_; ++d) {
-      if (sizes[d] > 0) sample.push_back({vectors[i * dim_ + d] / sizes[d], sizes[d] * sizes[d]});
+      if (!(sizes[d] > 0)) continue;
+      const float share = sizes[d] / usual;
+      sample.push_back({vectors[i * dim_ + d] / sizes[d], share * share});
     }
   }
   std::fill(values_.begin(), values_.end(), 0.0f);
