@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "base/prefetch.h"
 #include "index/cells.h"
 #include "index/disk_tuning.h"
 #include "index/node_page.h"
@@ -41,7 +42,6 @@ struct EstimateError {
 };
 
 inline constexpr uint32_t kNoCell = UINT32_MAX;
-inline constexpr size_t kCacheLineBytes = 64;
 
 struct DiskGraph {
   DiskShape shape;
@@ -89,12 +89,7 @@ struct DiskGraph {
     return reinterpret_cast<uint8_t*>(codes.data()) + size_t{node} * code.code_bytes();
   }
   void prefetch_codes_of(uint32_t node, size_t count = 1) const {
-    const auto first = reinterpret_cast<uintptr_t>(code_of(node));
-    const uintptr_t end = first + count * code.code_bytes();
-    for (uintptr_t line = first & ~uintptr_t{kCacheLineBytes - 1}; line < end;
-         line += kCacheLineBytes) {
-      __builtin_prefetch(reinterpret_cast<const void*>(line));
-    }
+    base::prefetch_bytes(code_of(node), count * code.code_bytes());
   }
   // What node_of() looks at, of all slots in a list of neighbours.
   void prefetch_nodes_of(const uint32_t* neighbours) const {

@@ -26,7 +26,7 @@ namespace roxanne::quantize {
 // Numbers that files keep.
 enum class CellCodeKind : uint8_t {
   kProduct = 0,  // as short as one likes
-  kLevels = 1,   // half a byte a coordinate: an eighth of the time of as long a product code
+  kLevels = 1,   // half a byte a coordinate, compared without tables
 };
 
 // What fixes the sizes of a code.

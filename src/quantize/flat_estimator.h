@@ -1,17 +1,13 @@
 // The loops over flat codes, for estimators that take one code at a time.
 #pragma once
 
+#include "base/prefetch.h"
 #include "quantize/quantizer.h"
 
 namespace roxanne::quantize {
 
 // Codes fetched before they are needed: enough to hide a read from DRAM behind the estimates.
 inline constexpr size_t kFetchAheadCodes = 8;
-inline constexpr size_t kCacheLineBytes = 64;
-
-inline void fetch_code(const uint8_t* code, size_t code_bytes) {
-  for (size_t b = 0; b < code_bytes; b += kCacheLineBytes) __builtin_prefetch(code + b);
-}
 
 // Derived has `float one(const uint8_t* code) const` and `size_t code_bytes() const`; Base is
 // Estimator or an interface that adds to it.
@@ -27,10 +23,11 @@ class FlatEstimator : public Base {
     const size_t code_bytes = derived().code_bytes();
     const auto at = [&](size_t i) { return codes + slots[i] * code_bytes; };
     for (size_t i = 0; i < slots.size() && i < kFetchAheadCodes; ++i) {
-      fetch_code(at(i), code_bytes);
+      base::prefetch_bytes(at(i), code_bytes);
     }
     for (size_t i = 0; i < slots.size(); ++i) {
-      if (i + kFetchAheadCodes < slots.size()) fetch_code(at(i + kFetchAheadCodes), code_bytes);
+      if (i + kFetchAheadCodes < slots.size())
+        base::prefetch_bytes(at(i + kFetchAheadCodes), code_bytes);
       out[i] = derived().one(at(i));
     }
   }

@@ -122,8 +122,8 @@ void LevelCodebook::restore(std::vector<float> values) {
 void LevelCodebook::prepare_naming() {
   per_step_.resize(dim_);
   for (size_t d = 0; d < dim_; ++d) per_step_[d] = step(d) > 0 ? 1 / step(d) : 0;
-  // Halfway between two whole numbers is a half of a whole number: between two of those the nearest
-  // level is one.
+  // The nearest level changes halfway between two whole numbers, so at a whole number of halves:
+  // from one of these to the next it is the same.
   for (size_t i = 0; i < nearest_.size(); ++i) {
     const float place = (static_cast<float>(i) + 0.5f) / 2;
     size_t best = 0;

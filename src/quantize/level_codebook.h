@@ -41,8 +41,7 @@ class LevelCodebook {
   void decode(const uint8_t* names, float* vector) const;
 
   // Inner products of one query with what names stand for, times -2; reused. The query's
-  // coordinates, times their steps, are rounded to 255 values: what that loses is a fifteenth of
-  // what the names lose.
+  // coordinates, times their steps, are rounded to 255 values.
   class Query {
    public:
     static size_t bytes(size_t dim) { return dim + 2 * kernels::kNibbleQueryStep; }

@@ -40,9 +40,10 @@ class ByteQueryEstimator final : public Estimator {
                    float* out) const override {
     const size_t dim = query_.bytes.size();
     const auto at = [&](size_t i) { return codes + slots[i] * dim; };
-    for (size_t i = 0; i < slots.size() && i < kFetchAheadCodes; ++i) fetch_code(at(i), dim);
+    for (size_t i = 0; i < slots.size() && i < kFetchAheadCodes; ++i)
+      base::prefetch_bytes(at(i), dim);
     for (size_t i = 0; i < slots.size(); ++i) {
-      if (i + kFetchAheadCodes < slots.size()) fetch_code(at(i + kFetchAheadCodes), dim);
+      if (i + kFetchAheadCodes < slots.size()) base::prefetch_bytes(at(i + kFetchAheadCodes), dim);
       int32_t result;
       query_.to_rows(query_.bytes.data(), at(i), 1, dim, &result);
       out[i] = estimate_of(result);
