@@ -114,6 +114,28 @@ TEST_F(DiskTest, AFolderOfBothFormsServesByTheMemoryThereIs) {
   EXPECT_EQ(graph_files(), files);
 }
 
+// So much has gone that a new graph would cost less, but there is no memory for that.
+TEST_F(DiskTest, WhereNoBuildFitsTheGraphTakesInWhatCame) {
+  Collection collection = make(20000, {.dim = 128, .type = ScalarType::kU8});
+  ASSERT_TRUE(collection.build_index(kOnDisk));
+  DatabaseOptions little = small_graphs();
+  little.memory_limit_bytes = 32u << 20;
+  little.thread_count = 2;
+  little.automatic_index = false;
+  collection = reopen(little);
+  ASSERT_TRUE(collection.erase(numbers(12000)).is_ok());
+  EXPECT_EQ(collection.build_index({.rebuild = true}).code(), StatusCode::kUnsupported);
+  const Status done = collection.build_index();
+  ASSERT_TRUE(done.is_ok()) << done.to_string();
+  const auto info = collection.info();
+  EXPECT_EQ(info->regime, "disk");
+  EXPECT_EQ(info->index.points, 8000u);
+  EXPECT_EQ(info->index.dead_nodes, 0u);
+  EXPECT_EQ(info->index_error, "");
+  EXPECT_GE(recall(collection), kRecallMin);
+  expect_sound();
+}
+
 TEST_F(DiskTest, AGraphOnDiskBecomesResidentWhereMemoryAllows) {
   Collection collection = make(1500);
   ASSERT_TRUE(collection.build_index(kOnDisk));

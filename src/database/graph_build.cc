@@ -434,8 +434,7 @@ Status build_and_tell(DatabaseImpl& database, CollectionImpl& collection,
 }
 
 // Whether points wait that the graph, changed in place, can take in.
-bool should_drain(DatabaseImpl& database, const CollectionImpl& collection,
-                  const GraphBuildOptions& options) {
+bool can_drain(const CollectionImpl& collection, const GraphBuildOptions& options) {
   if (options.in_background || options.rebuild || !collection.upkeep().can_work()) return false;
   const auto version = collection.version();
   if (version == nullptr || version->graph == nullptr) return false;
@@ -443,8 +442,14 @@ bool should_drain(DatabaseImpl& database, const CollectionImpl& collection,
   if (version->graph->resident != nullptr && !is_image_outdated(lag, collection.rules())) {
     return false;
   }
-  return lag.pending() > 0 && !(lag.points >= database.index_points_min() &&
-                                prefers_build(lag, database.maintainer().costs()));
+  return lag.pending() > 0;
+}
+
+// Whether to build it anew costs more.
+bool should_drain(DatabaseImpl& database, const CollectionImpl& collection) {
+  const GraphLag lag = lag_of(*collection.version());
+  return lag.points < database.index_points_min() ||
+         !prefers_build(lag, database.maintainer().costs());
 }
 
 Status drain(DatabaseImpl& database, CollectionImpl& collection, const GraphBuildOptions& options) {
@@ -466,8 +471,13 @@ Status drain(DatabaseImpl& database, CollectionImpl& collection, const GraphBuil
 Status build_graph(DatabaseImpl& database, CollectionImpl& collection,
                    const GraphBuildOptions& options) {
   collection.load_waiting_graph();
-  if (!should_drain(database, collection, options)) {
-    return build_and_tell(database, collection, options);
+  const bool drains = can_drain(collection, options);
+  if (!drains || !should_drain(database, collection)) {
+    Status built = build_and_tell(database, collection, options);
+    // Where memory does not allow a build the graph that is there takes in what it can.
+    if (!drains || built.code() != StatusCode::kUnsupported) return built;
+    collection.load_waiting_graph();
+    return can_drain(collection, options) ? drain(database, collection, options) : built;
   }
   const GraphBuildOptions first = part_of(options, 0, kDrainShare);
   ROX_RETURN_IF_ERROR(drain(database, collection, first));
