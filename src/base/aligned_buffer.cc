@@ -94,6 +94,17 @@ void AlignedBuffer::grow(size_t size) {
   size_ = size;
 }
 
+void AlignedBuffer::shrink(size_t size) {
+  if (size >= size_) return;
+  const size_t kept = std::max(kPageBytes, round_up(size, kPageBytes));
+  if (mapped_bytes_ > kept) {
+    munmap(data_ + kept, mapped_bytes_ - kept);
+    mapped_bytes_ = capacity_ = kept;
+  }
+  std::memset(data_ + size, 0, std::min(size_, capacity_) - size);
+  size_ = size;
+}
+
 AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept { *this = std::move(other); }
 
 AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {

@@ -27,6 +27,9 @@ class AlignedBuffer {
   // Makes it larger: bytes keep their values and may move, new ones are zero. Some space is kept in
   // reserve, so that many small steps cost little; pages of memory move without being copied.
   void grow(size_t size);
+  // Makes it smaller: what is left stays where it is. Whole pages of memory behind it go back to
+  // the system where they came from mmap.
+  void shrink(size_t size);
 
   std::byte* data() { return data_; }
   const std::byte* data() const { return data_; }
@@ -42,7 +45,7 @@ class AlignedBuffer {
   size_t mapped_bytes_ = 0;  // 0 where the memory came from aligned_alloc
 };
 
-// Numbers one after the other that become more.
+// Numbers one after the other that become more, or fewer.
 template <typename T>
 class GrowingArray {
  public:
@@ -63,6 +66,12 @@ class GrowingArray {
     if (size <= size_) return;
     buffer_.grow(size * sizeof(T));
     std::fill(data() + size_, data() + size, value);
+    size_ = size;
+  }
+  // Does nothing where it has no more.
+  void shrink(size_t size) {
+    if (size >= size_) return;
+    buffer_.shrink(size * sizeof(T));
     size_ = size;
   }
 

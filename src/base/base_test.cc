@@ -42,6 +42,27 @@ TEST(F16, RoundsToNearestEvenAndOverflowsToInfinity) {
   EXPECT_EQ(f16_to_f32(f32_to_f16(0x1p-26f)), 0.0f);
 }
 
+TEST(AlignedBuffer, ShrinksAndIsZeroWhereItGrowsAgain) {
+  for (const size_t size : {size_t{10'000}, size_t{6} << 20}) {
+    AlignedBuffer buffer(size);
+    std::memset(buffer.data(), 7, size);
+    for (const size_t less : {size - 1, size / 2 + 3, size / 100, size_t{1}, size_t{0}}) {
+      buffer.shrink(less);
+      buffer.shrink(size);  // not less: nothing
+      EXPECT_EQ(buffer.size(), less);
+    }
+    buffer.grow(size);
+    EXPECT_EQ(std::count(buffer.data(), buffer.data() + size, std::byte{0}),
+              static_cast<ptrdiff_t>(size));
+    std::memset(buffer.data(), 8, size);
+    buffer.shrink(size / 3);
+    buffer.grow(2 * size);
+    EXPECT_EQ(buffer.data()[size / 3 - 1], std::byte{8});
+    EXPECT_EQ(std::count(buffer.data() + size / 3, buffer.data() + 2 * size, std::byte{0}),
+              static_cast<ptrdiff_t>(2 * size - size / 3));
+  }
+}
+
 TEST(AlignedBuffer, IsAlignedZeroedAndMovable) {
   for (const size_t size : {1u, 4096u, 5000u, 2u << 20, (5u << 20) + 1}) {
     AlignedBuffer buffer(size);

@@ -32,6 +32,9 @@ constexpr uint64_t kDrainStep = 512;
 constexpr int kUnloadTries = 10'000;
 constexpr uint64_t kUnloadWaitUs = 1000;
 
+// Pages move so many times between two checkpoints, which free the places they had.
+constexpr int kPackSteps = 8;
+
 // Within such limits what the allocator keeps in its heaps after a step counts.
 constexpr uint64_t kSmallLimit = 256u << 20;
 
@@ -354,10 +357,25 @@ Result<bool> GraphUpkeep::rest(bool is_quiet) {
     return updater_->has_work();
   }
   if (is_quiet && changes_ == 0 && has_idle_space_) {
+    ROX_ASSIGN_OR_RETURN(const bool packs, pack());
+    if (packs) return true;
     has_idle_space_ = false;
     ROX_RETURN_IF_ERROR(stop_writing_after(updater_->give_idle_space_back()));
   }
   return false;
+}
+
+// Some steps; whether there may be more, after a checkpoint.
+Result<bool> GraphUpkeep::pack() {
+  for (int i = 0; i < kPackSteps && !is_wanted(); ++i) {
+    const Result<bool> packed = updater_->pack_some();
+    ROX_RETURN_IF_ERROR(stop_writing_after(packed.status()));
+    if (!*packed && i == 0) return false;
+    if (!*packed) break;
+    changes_ += 1;
+  }
+  ROX_RETURN_IF_ERROR(follow_growth());
+  return true;
 }
 
 bool GraphUpkeep::is_checkpoint_due() const {

@@ -87,6 +87,7 @@ class GraphUpkeep {
   bool is_behind() const;
   Result<Work> find_work(uint64_t count_max);
   Status read_rows(uint64_t count_max, Work& work) const;
+  Result<bool> pack();
   Status apply(const Work& work);
   Status note_applied(const Work& work);
   Status follow_growth();

@@ -192,7 +192,6 @@ Status CodesKeeper::fail(Status status) {
 }
 
 void CodesKeeper::note_new(const DiskGraph& graph) {
-  ROX_CHECK(graph.shape.page_count >= saved_.page_count);
   ROX_CHECK(graph.shape.cell_count >= saved_.cell_count);
   ROX_ASSERT(graph.shape.cell_count == graph.cells.cell_count());
   for (uint32_t page = saved_.page_count; page < graph.shape.page_count; ++page) note_page(page);
@@ -214,7 +213,8 @@ Result<CodesKeeper::OwnerNumbers> CodesKeeper::save(const DiskGraph& graph) {
   if (!has_finite_numbers(graph)) {
     return Status::unsupported("vectors are too large for a graph on disk");
   }
-  const bool needs_codes = is_all_noted_ || numbers.group_count != saved_.group_count;
+  const bool needs_codes = is_all_noted_ || numbers.group_count != saved_.group_count ||
+                           numbers.page_count < saved_.page_count;
   const bool writes_codes = needs_codes || is_log_full(graph);
   Status status = writes_codes ? write_codes(graph) : append(graph);
   // A longer log may well find room where another file of codes does not.

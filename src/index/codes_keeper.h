@@ -63,7 +63,9 @@ class CodesKeeper {
   void note_page(uint32_t page) { pages_.add(page); }
   // It has moved. New ones need not be noted.
   void note_cell(uint32_t cell) { cells_.add(cell); }
-  // Anything else: what a log cannot say.
+  // How many pages there were when it was saved last. A log cannot say that there are fewer now.
+  uint32_t saved_page_count() const { return saved_.page_count; }
+  // Anything else that a log cannot say.
   void note_all() { is_all_noted_ = true; }
 
   // Writes what was noted, synced, beside what the last checkpoint names. Returns what the pages'

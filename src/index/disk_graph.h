@@ -25,7 +25,7 @@ namespace roxanne::index {
 struct DiskShape {
   CollectionOptions options;  // key_type does not matter
   uint32_t node_count = 0;
-  uint32_t page_count = 0;  // one past the highest that was ever used
+  uint32_t page_count = 0;  // one past the highest that is in use, or was
   uint32_t max_degree = 0;
   quantize::CellCodeShape code;
   uint32_t group_count = 0;
@@ -106,6 +106,12 @@ struct DiskGraph {
     page_cells.grow(page_count, kNoCell);
     codes.grow(size_t{place_count()} * code.code_bytes());
     for (uint32_t node = first; node < place_count(); ++node) code.set_vacant(code_of(node));
+  }
+  // Has so many pages, one or more; those that go are free.
+  void shrink(uint32_t page_count) {
+    shape.page_count = page_count;
+    page_cells.shrink(page_count);
+    codes.shrink(size_t{place_count()} * code.code_bytes());
   }
   // Whether no point is at a place.
   bool is_vacant(uint32_t node) const { return code.is_vacant(code_of(node)); }

@@ -76,15 +76,18 @@ DiskIndex::Facts DiskIndex::facts() const {
 }
 
 Status DiskIndex::write_pages(std::span<const storage::PageImage> images,
-                              std::span<const uint32_t> gone) {
+                              std::span<const uint32_t> gone,
+                              std::span<const uint32_t> moved_from) {
   const storage::PageSnapshot old = pages_->snapshot();
   if (cache_.bytes() == 0) {
     ROX_RETURN_IF_ERROR(pages_->write(images));
     return gone.empty() ? Status::ok() : pages_->remove(gone);
   }
   const auto for_each_move = [&](const storage::PageMap& next, const auto& move) {
-    for (const storage::PageImage& image : images) {
-      move(old->physical_page(image.logical_page), next.physical_page(image.logical_page),
+    for (size_t i = 0; i < images.size(); ++i) {
+      const storage::PageImage& image = images[i];
+      const uint32_t before = moved_from.empty() ? image.logical_page : moved_from[i];
+      move(old->physical_page(before), next.physical_page(image.logical_page),
            std::span<const std::byte>(image.bytes, graph_->layout.page_bytes));
     }
   };

@@ -14,6 +14,7 @@
 #include "index/cell_repacker.h"
 #include "index/neighbour_search.h"
 #include "index/page_fetcher.h"
+#include "index/page_packer.h"
 
 namespace roxanne::index {
 namespace {
@@ -61,7 +62,9 @@ class DiskUpdater::Impl {
                    {.thread_count = 1 + pool.thread_count(),
                     .pages_most = memory_of(options) / 2 / index.graph().layout.page_bytes,
                     .take_memory = options.take_memory},
-                   known_points(index)) {
+                   known_points(index)),
+        packer_(index, fetcher_, numbers_,
+                memory_of(options) / 2 / index.graph().layout.page_bytes) {
     repacker_.set_refresher(&refresher_);
     const uint64_t bytes = memory_of(options);
     pages_most_ = std::max<size_t>(kPiecePagesLeast, bytes / 2 / graph_.layout.page_bytes);
@@ -75,6 +78,7 @@ class DiskUpdater::Impl {
   }
 
   Status apply(const DiskChanges& changes) {
+    packer_.stop();
     ROX_RETURN_IF_ERROR(remove_all(changes.removed));
     is_growing_ = graph_.shape.node_count > refresher_.known_points();
     ROX_RETURN_IF_ERROR(add_all(changes.added));
@@ -85,7 +89,11 @@ class DiskUpdater::Impl {
 
   Status checkpoint(uint64_t log_sequence_number) {
     CodesKeeper& keeper = *index_.codes_keeper();
-    ROX_ASSIGN_OR_RETURN(const CodesKeeper::OwnerNumbers numbers, keeper.save(graph_));
+    auto saved = keeper.save(graph_);
+    // A shorter file of codes needs room beside the old one. On a full disk it stays as long as it
+    // was: its log takes less.
+    if (saved.status().code() == StatusCode::kDiskFull && grow_back()) saved = keeper.save(graph_);
+    ROX_ASSIGN_OR_RETURN(const CodesKeeper::OwnerNumbers numbers, std::move(saved));
     storage::CheckpointRecord record{.log_sequence_number = log_sequence_number,
                                      .owner_numbers = numbers};
     record.owner_numbers[kKnownPoints] = refresher_.known_points();
@@ -94,6 +102,13 @@ class DiskUpdater::Impl {
     index_.note_changed(std::nullopt, keeper.bytes_on_disk());
     ++stats_.checkpoints;
     return Status::ok();
+  }
+
+  // Not while codes are made anew: whoever does that counts pages.
+  Result<bool> pack_some() {
+    if (has_work() || !packer_.is_due()) return false;
+    ROX_RETURN_IF_ERROR(packer_.step());
+    return true;
   }
 
   Status give_idle_space_back() { return store_.give_idle_space_back(); }
@@ -114,7 +129,10 @@ class DiskUpdater::Impl {
   }
 
   bool has_work() const { return refresher_.is_running() || refresher_.is_due(); }
-  Status work_some() { return refresher_.step(); }
+  Status work_some() {
+    packer_.stop();
+    return refresher_.step();
+  }
 
   bool is_checkpoint_due() const {
     const storage::PageStoreStats stats = store_.stats();
@@ -142,6 +160,20 @@ class DiskUpdater::Impl {
   static uint64_t known_points(DiskIndex& index) {
     const uint64_t known = index.pages().last_checkpoint().owner_numbers[kKnownPoints];
     return known != 0 ? known : index.graph().shape.node_count;
+  }
+
+  // Has as many pages as when codes were saved last; whether it had fewer.
+  bool grow_back() {
+    const uint32_t end = index_.codes_keeper()->saved_page_count();
+    if (numbers_.end >= end) return false;
+    for (uint32_t number = end; number-- > numbers_.end;) numbers_.free.push_back(number);
+    numbers_.end = end;
+    {
+      const std::lock_guard lock(index_.gate());
+      graph_.grow(end, 0);
+    }
+    packer_.keep_numbers();
+    return true;
   }
 
   // --- Removing.
@@ -473,6 +505,7 @@ class DiskUpdater::Impl {
   PageFetcher fetcher_;
   CellRepacker repacker_;
   GraphRefresher refresher_;
+  PagePacker packer_;
   std::unordered_map<uint32_t, uint32_t> cell_changes_;  // points that came or went, in this call
   std::unordered_map<uint32_t, uint32_t> cell_of_;       // the nearest one, of slots that wait
   bool is_growing_ = false;  // there are more points than the codebook was made of
@@ -491,6 +524,7 @@ std::vector<uint32_t> DiskUpdater::choose(std::span<const NewNode> added, size_t
 Status DiskUpdater::checkpoint(uint64_t log_sequence_number) {
   return impl_->checkpoint(log_sequence_number);
 }
+Result<bool> DiskUpdater::pack_some() { return impl_->pack_some(); }
 Status DiskUpdater::give_idle_space_back() { return impl_->give_idle_space_back(); }
 bool DiskUpdater::is_checkpoint_due() const { return impl_->is_checkpoint_due(); }
 bool DiskUpdater::has_work() const { return impl_->has_work(); }

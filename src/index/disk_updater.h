@@ -72,7 +72,11 @@ class DiskUpdater {
   // Some tens of milliseconds of it, seconds at its beginning and end. One call at a time, as
   // above.
   Status work_some();
-  // All of it, however little it is: for when changes have come to rest. After a checkpoint.
+  // For when changes have come to rest: some milliseconds of making a graph smaller that lost many
+  // pages, by moving others. Checkpoints in between free the places of what has moved. Returns
+  // whether there was anything to do.
+  Result<bool> pack_some();
+  // Of disk space, however little it is, for the same moment. After a checkpoint.
   Status give_idle_space_back();
   // Whether so much was written since the last one that another pays.
   bool is_checkpoint_due() const;

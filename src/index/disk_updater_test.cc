@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <random>
 #include <set>
@@ -12,6 +13,7 @@
 #include "base/aligned_buffer.h"
 #include "base/status_macros.h"
 #include "index/test_disk_index.h"
+#include "storage/simulated_file_system.h"
 #include "storage/test_directory.h"
 
 namespace roxanne::index {
@@ -27,7 +29,8 @@ class ChangedIndex {
     size_t first = 2000;
     size_t dim = 32;
     uint32_t seed = 1;
-    size_t threads = 1;  // that change it
+    size_t threads = 1;                             // that change it
+    storage::SimulatedFileSystem* files = nullptr;  // null: real ones
   };
 
   explicit ChangedIndex(const Shape& shape)
@@ -45,11 +48,12 @@ class ChangedIndex {
       tags.push_back(tag_of(row));
       bytes.insert(bytes.end(), rows_.view().row(row), rows_.view().row(row) + rows_.row_bytes());
     }
+    if (shape.files != nullptr) ROX_CHECK(shape.files->create_directory(path()).is_ok());
     DiskBuildOptions build;
-    build.scratch_prefix = directory_.path() + "/scratch-";
+    build.scratch_prefix = path() + "/scratch-";
     const MatrixView view(shape.type, bytes.data(), slots.size(), shape.dim);
-    auto built = build_disk_index(storage::posix_file_system(), disk_paths(directory_.path()),
-                                  options(), RowsInMemory(view, slots, tags), pool_, build);
+    auto built = build_disk_index(files(), disk_paths(path()), options(),
+                                  RowsInMemory(view, slots, tags), pool_, build);
     ROX_CHECK(built.is_ok());
     index_ = *std::move(built);
     make_updater();
@@ -171,8 +175,7 @@ class ChangedIndex {
     updater_.reset();
     index_.reset();
     ROX_ASSIGN_OR_RETURN(
-        index_, DiskIndex::open(storage::posix_file_system(), disk_paths(directory_.path()),
-                                options(), {.read_only = false}));
+        index_, DiskIndex::open(files(), disk_paths(path()), options(), {.read_only = false}));
     make_updater();
     return Status::ok();
   }
@@ -182,7 +185,32 @@ class ChangedIndex {
   size_t size() const { return row_of_.size(); }
   size_t outside() const { return outside_.size(); }
 
+  void remove_down_to(size_t count) {
+    while (size() > count) {
+      const Status status = change(std::min<size_t>(200, size() - count), 0);
+      ASSERT_TRUE(status.is_ok()) << status.to_string();
+    }
+  }
+  // Until there is nothing more to do; how often there was.
+  size_t pack() {
+    size_t steps = 0;
+    for (;; ++steps) {
+      const Result<bool> packed = updater_->pack_some();
+      EXPECT_TRUE(packed.is_ok()) << packed.status().to_string();
+      if (!packed.is_ok() || !*packed) return steps;
+    }
+  }
+  std::vector<DiskOutcome> search(base::ThreadPool& pool) const {
+    const TestRows queries = make_test_rows(shape_.type, 20, shape_.dim, shape_.seed + 98);
+    return index_->search(queries.view(), index_->slots(), pool, {.k = 10, .search_list_size = 40});
+  }
+
  private:
+  storage::FileSystem& files() const {
+    if (shape_.files != nullptr) return *shape_.files;
+    return storage::posix_file_system();
+  }
+  std::string path() const { return shape_.files != nullptr ? "/db" : directory_.path(); }
   void make_updater() {
     const DiskUpdateOptions options{.thread_count = [this] { return shape_.threads; },
                                     .memory_bytes = shape_.seed == 6 ? kUpdateBytesLeast : 0};
@@ -385,6 +413,131 @@ TEST(DiskUpdaterTest, ShrinksToNothingAndGrowsAgain) {
   ASSERT_TRUE(changed.change(0, 1000).is_ok());
   changed.check();
   EXPECT_GE(changed.recall(40), 0.9);
+}
+
+// Nine of ten points are gone, and with them the numbers of their pages.
+TEST(DiskUpdaterTest, NumbersThatNoPageHasGo) {
+  // Product codes and levels.
+  for (const size_t dim : {16u, 100u}) {
+    ChangedIndex changed({.rows = 3000, .first = 3000, .dim = dim, .seed = 9});
+    EXPECT_EQ(changed.pack(), 0u);
+    const DiskGraph& graph = changed.index().graph();
+    const uint32_t pages = graph.shape.page_count;
+    changed.remove_down_to(300);
+    ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
+    const uint64_t codes_bytes = changed.index().codes_bytes_on_disk();
+    const double recall = changed.recall(40);
+    EXPECT_GT(changed.pack(), 2u);
+    changed.check();
+    EXPECT_EQ(graph.shape.page_count, graph.used_pages);
+    EXPECT_LT(graph.shape.page_count, pages / 4);
+    EXPECT_EQ(changed.index().memory().codes,
+              uint64_t{graph.place_count()} * graph.code.code_bytes());
+    EXPECT_EQ(changed.recall(40), recall);
+    ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
+    EXPECT_LT(changed.index().codes_bytes_on_disk(), codes_bytes / 2);
+    const Status reopened = changed.reopen();
+    ASSERT_TRUE(reopened.is_ok()) << reopened.to_string();
+    changed.check();
+    EXPECT_EQ(changed.recall(40), recall);
+    ASSERT_TRUE(changed.change(0, 2000).is_ok());
+    changed.check();
+    ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
+    ASSERT_TRUE(changed.reopen().is_ok());
+    changed.check();
+  }
+}
+
+// Holes cost nothing on this disk, but whoever copies the file copies them.
+TEST(DiskUpdaterTest, TheFileEndsWhereThePagesDo) {
+  ChangedIndex changed({.rows = 12000, .first = 12000, .dim = 16, .seed = 13});
+  const DiskIndex& index = changed.index();
+  changed.remove_down_to(1200);
+  ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
+  ASSERT_TRUE(changed.updater().give_idle_space_back().is_ok());
+  const uint32_t kept = index.graph().used_pages;
+  EXPECT_GT(*index.pages().file_bytes(), 4 * kept * index.pages().page_bytes());
+  EXPECT_GT(changed.pack(), 2u);
+  changed.check();
+  ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
+  ASSERT_TRUE(changed.updater().give_idle_space_back().is_ok());
+  EXPECT_LE(*index.pages().file_bytes(), (kept + 32) * uint64_t{index.pages().page_bytes()});
+  EXPECT_EQ(changed.pack(), 0u);
+  ASSERT_TRUE(changed.reopen().is_ok());
+  changed.check();
+}
+
+TEST(DiskUpdaterTest, ChangesMayComeBetweenPagesThatMove) {
+  ChangedIndex changed({.rows = 4000, .first = 4000, .dim = 16, .seed = 10});
+  changed.remove_down_to(1000);
+  std::mt19937 random(5);
+  for (int round = 0; round < 30; ++round) {
+    for (size_t steps = random() % 4; steps > 0; --steps) {
+      ASSERT_TRUE(changed.updater().pack_some().is_ok());
+    }
+    changed.check();
+    ASSERT_TRUE(changed.change(random() % 60, random() % 50).is_ok());
+    changed.check();
+    if (round % 7 == 0) {
+      ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
+    }
+    if (round % 11 == 0) {
+      ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
+      ASSERT_TRUE(changed.reopen().is_ok());
+    }
+  }
+  changed.pack();
+  changed.check();
+  EXPECT_LE(changed.index().graph().used_pages, changed.index().graph().shape.page_count);
+  EXPECT_GE(4 * changed.index().graph().used_pages, 3 * changed.index().graph().shape.page_count);
+}
+
+TEST(DiskUpdaterTest, SearchesGoOnWhilePagesMove) {
+  ChangedIndex changed({.rows = 6000, .first = 6000, .dim = 16, .seed = 11});
+  changed.index().resize_cache(1u << 20);
+  changed.remove_down_to(1000);
+  std::atomic<bool> ends{false};
+  std::thread searching([&] {
+    base::ThreadPool pool(1);
+    while (!ends) {
+      for (const DiskOutcome& outcome : changed.search(pool)) {
+        ASSERT_TRUE(outcome.status.is_ok()) << outcome.status.to_string();
+        ASSERT_EQ(outcome.found.size(), 10u);
+      }
+    }
+  });
+  EXPECT_GT(changed.pack(), 2u);
+  ends = true;
+  searching.join();
+  changed.check();
+}
+
+// Fewer codes need room for another file: where there is none they stay as many, and what was
+// changed becomes durable.
+TEST(DiskUpdaterTest, OnAFullDiskNumbersStay) {
+  storage::SimulatedFileSystem files;
+  ChangedIndex changed({.rows = 2000, .first = 2000, .dim = 16, .seed = 12, .files = &files});
+  const uint32_t pages = changed.index().graph().shape.page_count;
+  changed.remove_down_to(200);
+  ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
+  EXPECT_GT(changed.pack(), 0u);
+  EXPECT_LT(changed.index().graph().shape.page_count, pages);
+  files.inject({.operation = storage::Operation::kWrite,
+                .code = StatusCode::kDiskFull,
+                .path_contains = "graph.codes"});
+  const Status saved = changed.updater().checkpoint(0);
+  ASSERT_TRUE(saved.is_ok()) << saved.to_string();
+  EXPECT_EQ(changed.index().graph().shape.page_count, pages);
+  changed.check();
+  EXPECT_EQ(changed.pack(), 0u);
+  ASSERT_TRUE(changed.reopen().is_ok());
+  changed.check();
+  EXPECT_EQ(changed.index().graph().shape.page_count, pages);
+  EXPECT_GT(changed.pack(), 0u);
+  EXPECT_EQ(changed.index().graph().shape.page_count, changed.index().graph().used_pages);
+  ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
+  ASSERT_TRUE(changed.change(50, 500).is_ok());
+  changed.check();
 }
 
 }  // namespace
