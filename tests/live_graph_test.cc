@@ -224,6 +224,32 @@ TEST_F(LiveGraphTest, WritersDoNotRunAway) {
   EXPECT_GE(recall(collection), 0.8);
 }
 
+// It keeps slots from being used again, and nobody searches it.
+TEST_F(LiveGraphTest, AGraphOfTooFewPointsGoes) {
+  for (const bool on_disk : {true, false}) {
+    SCOPED_TRACE(on_disk);
+    Collection collection = on_disk ? make(0) : *database_.collection();
+    add(collection, 0, 6000);
+    ASSERT_TRUE(on_disk ? collection.build_index(kOnDisk) : collection.build_index());
+    collection = reopen(automatic_graphs());
+    EXPECT_GE(recall(collection), kRecallMin);
+    EXPECT_FALSE(graph_files().empty());
+    const auto vectors = std::filesystem::file_size(folder() + "vectors.dat");
+    ASSERT_EQ(*collection.erase(numbers(5990)), 5990u);
+    wait_for(collection, "end of the graph",
+             [&](const CollectionInfo&) { return graph_files().empty(); });
+    EXPECT_EQ(info_of(collection).regime, "exact");
+    EXPECT_EQ(info_of(collection).index.points, 0u);
+    EXPECT_EQ(recall(collection), 1);
+    wait_for(collection, "shorter file of vectors", [&](const CollectionInfo&) {
+      return std::filesystem::file_size(folder() + "vectors.dat") < vectors / 2;
+    });
+    expect_sound();
+    collection = reopen();
+    EXPECT_EQ(recall(collection), 1);
+  }
+}
+
 // A large batch does not wait, nor is it taken in point by point.
 TEST_F(LiveGraphTest, ABulkIsBuilt) {
   make(0);

@@ -34,6 +34,12 @@ bool CollectionImpl::is_worth_a_graph(uint64_t points) const {
   return points > 0 && points >= database_->index_points_min() / kShrinkFactor;
 }
 
+bool CollectionImpl::lacks_points_for_its_graph() const {
+  const std::shared_ptr<const Version> version = this->version();
+  return version != nullptr && graph_record().has_value() &&
+         !is_worth_a_graph(version->live.count());
+}
+
 GraphRules CollectionImpl::rules() const {
   return {.index_points_min = database_->index_points_min(),
           .row_bytes = row_bytes(),

@@ -145,6 +145,8 @@ class CollectionImpl {
   std::weak_ptr<const ServingGraph> stop_serving(uint64_t commit);
   // Tries once more to load what the record names: after a build that failed.
   void let_graph_wait();
+  // Whether the store names a graph that no search goes by, since so few points are left.
+  bool lacks_points_for_its_graph() const;
   // The store names no graph any more.
   void forget_graph(uint64_t commit);
   // The serving graph was changed in place: it may name `added` now, and `removed` no more.

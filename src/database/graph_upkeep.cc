@@ -437,6 +437,22 @@ Status GraphUpkeep::renew_record() {
   return Status::ok();
 }
 
+Status GraphUpkeep::give_up_graph() {
+  storage::WriteBatch batch;
+  batch.erase(schema::graph_key(collection_.id()));
+  const Status written = database_.store()->write(batch, true);
+  if (!written.is_ok()) {
+    database_.committer().fail(written);
+    return written;
+  }
+  collection_.set_index_error("");
+  let_go();
+  collection_.forget_graph(database_.committer().next_commit_number(true));
+  // Who reads it elsewhere goes on; a later open removes it.
+  if (!database_.no_readers_elsewhere()) return Status::ok();
+  return database_.remove_stale_graphs(collection_);
+}
+
 void GraphUpkeep::close() {
   // On a full disk the next open does again what is not durable.
   const Status done = checkpoint();

@@ -62,6 +62,9 @@ class GraphUpkeep {
   // The last call of one that will not be changed any more, before whatever serves it lets go of
   // it: what is not durable is done again by whoever loads it.
   void let_go();
+  // The store forgets the graph, and its files go; searches compare with every point. While no
+  // commit is under way.
+  Status give_up_graph();
   // Before the database is closed: a checkpoint, the store's record of the graph, and let_go().
   void close();
 

@@ -161,7 +161,10 @@ IndexBuilder::Clock::time_point IndexBuilder::look_around(bool writes_paused) {
   };
   for (const auto& collection : database_.collections()) {
     // Before a build, which would name the slots. What fails is tried again after later writes.
-    if (writes_paused) (void)tidy_slots(database_, *collection, goes_on);
+    if (writes_paused) {
+      (void)give_up_graph_of_few(*collection);
+      (void)tidy_slots(database_, *collection, goes_on);
+    }
     Watch& watch = watches_[collection->id()];
     if (!is_due(*collection)) {
       watch.due_since = Clock::time_point();
@@ -177,6 +180,19 @@ IndexBuilder::Clock::time_point IndexBuilder::look_around(bool writes_paused) {
     if (watch.not_before > now) look_again = std::min(look_again, watch.not_before);
   }
   return look_again;
+}
+
+// Where so few points are left that no search goes by the graph it is in the way: it keeps slots
+// from being used again, and its files on disk.
+Status IndexBuilder::give_up_graph_of_few(CollectionImpl& collection) {
+  if (!collection.lacks_points_for_its_graph()) return Status::ok();
+  const auto held = collection.upkeep().hold();
+  return database_.committer().run_alone([&]() -> Status {
+    ROX_RETURN_IF_ERROR(database_.check_writable());
+    ROX_RETURN_IF_ERROR(collection.usable());
+    if (collection.is_being_built || !collection.lacks_points_for_its_graph()) return Status::ok();
+    return collection.upkeep().give_up_graph();
+  });
 }
 
 // A graph that changes in place is built anew for a bulk only; when it has caught up with its

@@ -65,6 +65,7 @@ class IndexBuilder {
   void run();
   // Builds what is due and ripe; returns when to look again, or nothing before the next commit.
   Clock::time_point look_around(bool writes_paused);
+  Status give_up_graph_of_few(CollectionImpl& collection);
   bool is_due(const CollectionImpl& collection) const;
   bool is_ripe(const CollectionImpl& collection, const Watch& watch, bool writes_paused) const;
   void build_in_background(const std::shared_ptr<CollectionImpl>& collection, Watch& watch);

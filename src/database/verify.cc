@@ -254,19 +254,7 @@ class CollectionVerifier {
 
   // Derived data that is damaged: searches are exact until a build replaces it.
   Status give_up_graph() {
-    storage::WriteBatch batch;
-    batch.erase(schema::graph_key(collection_.id()));
-    const Status written = store_.write(batch, true);
-    if (!written.is_ok()) {
-      database_.committer().fail(written);
-      return written;
-    }
-    collection_.set_index_error("");
-    collection_.upkeep().let_go();
-    collection_.forget_graph(database_.committer().next_commit_number(true));
-    if (database_.no_readers_elsewhere()) {
-      ROX_RETURN_IF_ERROR(database_.remove_stale_graphs(collection_));
-    }
+    ROX_RETURN_IF_ERROR(collection_.upkeep().give_up_graph());
     lost_graph_ = true;
     return Status::ok();
   }
