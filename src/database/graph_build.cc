@@ -60,6 +60,8 @@ class GraphBuild {
 
   // Whether the graph that served before had to make room.
   bool unloaded() const { return unloaded_; }
+  // Whether it was refused before it began.
+  bool lacked_memory() const { return lacked_memory_; }
 
  private:
   Status build() {
@@ -72,7 +74,9 @@ class GraphBuild {
       const auto held = collection_.upkeep().hold();
       ROX_RETURN_IF_ERROR(collection_.upkeep().checkpoint());
     }
-    ROX_RETURN_IF_ERROR(reserve_memory());
+    const Status reserved = reserve_memory();
+    lacked_memory_ = reserved.code() == StatusCode::kUnsupported;
+    ROX_RETURN_IF_ERROR(reserved);
     ROX_RETURN_IF_ERROR(choose_builder());
     if (memory_.is_for_resident) ROX_RETURN_IF_ERROR(gather_rows());
     if (is_promotion_) {
@@ -406,6 +410,7 @@ class GraphBuild {
   CollectionImpl::TailBeside tail_;
   bool is_named_ = false;
   bool unloaded_ = false;
+  bool lacked_memory_ = false;
 };
 
 // What part of the progress of a whole is told of a part of it.
@@ -418,19 +423,26 @@ GraphBuildOptions part_of(const GraphBuildOptions& whole, double begin, double s
   return part;
 }
 
-Status build_and_tell(DatabaseImpl& database, CollectionImpl& collection,
-                      const GraphBuildOptions& options) {
+struct BuildOutcome {
+  Status status;
+  bool lacked_memory = false;
+};
+
+BuildOutcome build_and_tell(DatabaseImpl& database, CollectionImpl& collection,
+                            const GraphBuildOptions& options) {
   Status built;
+  bool lacked_memory = false;
   {
     GraphBuild build(database, collection, options);
     built = build.run();
+    lacked_memory = build.lacked_memory();
     if (!built.is_ok() && build.unloaded()) collection.let_graph_wait();
   }
   if (!built.is_ok() && built.code() != StatusCode::kCancelled) {
     collection.set_index_error(built.message());
   }
   database.maintainer().note_graph();  // there is memory again
-  return built;
+  return {built, lacked_memory};
 }
 
 // Whether points wait that the graph, changed in place, can take in.
@@ -473,17 +485,17 @@ Status build_graph(DatabaseImpl& database, CollectionImpl& collection,
   collection.load_waiting_graph();
   const bool drains = can_drain(collection, options);
   if (!drains || !should_drain(database, collection)) {
-    Status built = build_and_tell(database, collection, options);
+    const BuildOutcome built = build_and_tell(database, collection, options);
     // Where memory does not allow a build the graph that is there takes in what it can.
-    if (!drains || built.code() != StatusCode::kUnsupported) return built;
+    if (!drains || !built.lacked_memory) return built.status;
     collection.load_waiting_graph();
-    return can_drain(collection, options) ? drain(database, collection, options) : built;
+    return can_drain(collection, options) ? drain(database, collection, options) : built.status;
   }
   const GraphBuildOptions first = part_of(options, 0, kDrainShare);
   ROX_RETURN_IF_ERROR(drain(database, collection, first));
   // Up to now, it may have a resident form.
   const GraphBuildOptions second = part_of(options, kDrainShare, 1 - kDrainShare);
-  return build_and_tell(database, collection, second);
+  return build_and_tell(database, collection, second).status;
 }
 
 }  // namespace roxanne::database

@@ -5,6 +5,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/status_macros.h"
+#include "base/stopwatch.h"
 #include "database/collection_impl.h"
 #include "database/committer.h"
 #include "database/database_impl.h"
@@ -32,8 +33,8 @@ constexpr uint64_t kDrainStep = 512;
 constexpr int kUnloadTries = 10'000;
 constexpr uint64_t kUnloadWaitUs = 1000;
 
-// Pages move so many times between two checkpoints, which free the places they had.
-constexpr int kPackSteps = 8;
+// Pages move for so long between two checkpoints, which free the places they had.
+constexpr double kPackUs = 200'000;
 
 // Within such limits what the allocator keeps in its heaps after a step counts.
 constexpr uint64_t kSmallLimit = 256u << 20;
@@ -365,17 +366,23 @@ Result<bool> GraphUpkeep::rest(bool is_quiet) {
   return false;
 }
 
-// Some steps; whether there may be more, after a checkpoint.
+// For a while; whether it did anything, and may do more after a checkpoint. What fails costs space,
+// and no more. Not while others read the files: nothing that is left is free then.
 Result<bool> GraphUpkeep::pack() {
-  for (int i = 0; i < kPackSteps && !is_wanted(); ++i) {
+  if (!database_.no_readers_elsewhere()) return false;
+  base::Stopwatch timer;
+  bool has_packed = false;
+  for (double us = 0; us < kPackUs && !updater_->is_checkpoint_due(); us += timer.lap_us()) {
+    if (is_wanted()) return true;
     const Result<bool> packed = updater_->pack_some();
-    ROX_RETURN_IF_ERROR(stop_writing_after(packed.status()));
-    if (!*packed && i == 0) return false;
-    if (!*packed) break;
-    changes_ += 1;
+    if (packed.status().code() == StatusCode::kReadOnly) return stop_writing_after(packed.status());
+    if (packed.is_ok() && !*packed) break;
+    has_packed = true;
+    changes_ += 1;  // where it failed, too: some of it may be done
+    record_is_stale_ = true;
   }
-  ROX_RETURN_IF_ERROR(follow_growth());
-  return true;
+  if (has_packed) ROX_RETURN_IF_ERROR(follow_growth());
+  return has_packed;
 }
 
 bool GraphUpkeep::is_checkpoint_due() const {
@@ -402,6 +409,7 @@ Status GraphUpkeep::checkpoint() {
   ROX_RETURN_IF_ERROR(done);
   changes_ = 0;
   has_idle_space_ = true;
+  (void)follow_growth();  // one that could not shrink has grown back
   return database_.committer().run_alone([this]() -> Status {
     collection_.slots().note_durable();
     return is_record_far_off() ? renew_record() : Status::ok();

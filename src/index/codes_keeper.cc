@@ -286,8 +286,9 @@ Status CodesKeeper::append(const DiskGraph& graph) {
 
 Status CodesKeeper::append_records(const DiskGraph& graph, CodesLogWriter& writer) const {
   for (const uint32_t cell : cells_.sorted()) ROX_RETURN_IF_ERROR(writer.add_cell(cell));
-  const std::vector<uint32_t> pages = pages_.sorted();
-  ROX_CHECK(pages.empty() || pages.back() < graph.shape.page_count);
+  std::vector<uint32_t> pages = pages_.sorted();
+  // There may have been more in the meantime.
+  std::erase_if(pages, [&](uint32_t page) { return page >= graph.shape.page_count; });
   const std::vector<uint32_t> slots = slots_in(graph, pages);
   const size_t nodes = graph.layout.nodes;
   for (size_t i = 0; i < pages.size(); ++i) {

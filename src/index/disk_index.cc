@@ -158,7 +158,6 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
   std::vector<DiskOutcome> outcomes(queries.rows());
   // The filters outlive the queries that use them.
   std::vector<std::function<bool(uint32_t)>> accepts(queries.rows());
-  const storage::PageSnapshot snapshot = pages_->snapshot();
   std::atomic<size_t> next_query{0};
   const DiskLane::RunOptions run_options{
       .places = places_for(size / k), .held = {}, .deadline = options.deadline};
@@ -186,7 +185,7 @@ std::vector<DiskOutcome> DiskIndex::search(MatrixView queries, const LiveSet& li
       outcome.stats.search_list_size_used = size;
       outcomes[taken[number]] = std::move(outcome);
     };
-    statuses[lane_number] = lane->run(snapshot, run_options, next, done);
+    statuses[lane_number] = lane->run(run_options, next, done);
     // Else the ring is of no use any more; its reads are waited for before the buffers go.
     if (statuses[lane_number].is_ok()) give_back(std::move(lane));
   });

@@ -115,7 +115,8 @@ class DiskIndex {
   // For each query at most k nearest nodes whose slots are in `live`, by (distance, slot); ids are
   // slots; distances are the exact ones. Queries are of the collection's scalar type and dimension,
   // finite. Each query's outcome is its own: a read that fails hurts that query alone.
-  // The pages are those of the newest moment.
+  // Each query goes by the graph of the moment when it begins; one that runs while points move may
+  // miss some of those.
   std::vector<DiskOutcome> search(MatrixView queries, const LiveSet& live, base::ThreadPool& pool,
                                   const DiskSearchOptions& options);
 

@@ -87,7 +87,7 @@ TEST_F(DiskIndexTest, QueriesGiveUpBetweenTheirReads) {
     };
     DiskOutcome outcome;
     const auto lane = index.take_lane();
-    ASSERT_TRUE(lane->run(index.pages().snapshot(), {.held = held, .deadline = deadline}, next,
+    ASSERT_TRUE(lane->run({.held = held, .deadline = deadline}, next,
                           [&](size_t, DiskOutcome done) { outcome = std::move(done); }));
     if (waits) {
       EXPECT_EQ(outcome.status.code(), StatusCode::kCancelled);

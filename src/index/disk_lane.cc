@@ -41,13 +41,11 @@ std::span<std::byte> DiskLane::buffer(size_t place, size_t number) {
   return arena_.span().subspan((place * kPagesAtOnce + number) * page_bytes, page_bytes);
 }
 
-Status DiskLane::run(const storage::PageSnapshot& snapshot, const RunOptions& options,
-                     const Next& next, const Done& done) {
+Status DiskLane::run(const RunOptions& options, const Next& next, const Done& done) {
   if (arena_.size() == 0) {
     arena_ = base::AlignedBuffer(kDepth * graph_.layout.page_bytes);
     (void)reader_->register_buffers(arena_.span());  // faster, where the system lets us
   }
-  snapshot_ = &snapshot;
   options_ = &options;
   done_ = &done;
   next_number_ = 0;
@@ -92,7 +90,8 @@ bool DiskLane::begin(size_t place, const Next& next) {
   running.outcome = {};
   running.watch.lap_us();
   {
-    const std::lock_guard lock(seat_);
+    const std::lock_guard lock(seat_);  // of the graph and the pages of one moment
+    running.snapshot = pages_.snapshot();
     running.query->start(*request);
   }
   running.outcome.stats.seed_us += running.watch.lap_us();
@@ -105,7 +104,7 @@ Result<bool> DiskLane::ask(Running& running, size_t place) {
     if (!running.outcome.status.is_ok()) break;
     const std::span<const uint32_t> wanted = running.query->wanted();
     for (size_t i = 0; i < wanted.size(); ++i) {
-      const uint32_t physical = (*snapshot_)->physical_page(wanted[i]);
+      const uint32_t physical = running.snapshot->physical_page(wanted[i]);
       if (physical == storage::kNoPage) {
         running.query->pass_over(wanted[i]);
         continue;
@@ -115,7 +114,7 @@ Result<bool> DiskLane::ask(Running& running, size_t place) {
         ++running.outcome.stats.cache_hits;
         continue;
       }
-      ROX_RETURN_IF_ERROR(submit(place, i, wanted[i]));
+      ROX_RETURN_IF_ERROR(submit(running, place, i));
       ++running.pending;
     }
     running.outcome.stats.reads += running.pending;
@@ -150,8 +149,9 @@ void DiskLane::advance(Running& running) {
   running.query->advance();
 }
 
-Status DiskLane::submit(size_t place, size_t number, uint32_t page) {
-  return reader_->submit(pages_.direct_file(), pages_.offset_of(**snapshot_, page),
+Status DiskLane::submit(const Running& running, size_t place, size_t number) {
+  const uint32_t page = running.query->wanted()[number];
+  return reader_->submit(pages_.direct_file(), pages_.offset_of(*running.snapshot, page),
                          buffer(place, number), place * kPagesAtOnce + number);
 }
 
@@ -170,14 +170,14 @@ void DiskLane::receive(Running& running, size_t place,
   }
   if (!running.outcome.status.is_ok()) return;
   take(running, page, bytes);
-  cache_.offer((*snapshot_)->physical_page(page), bytes, options_->reader);
+  cache_.offer(running.snapshot->physical_page(page), bytes, options_->reader);
 }
 
 // A page whose bytes are wrong is read once more: it may have been the way, not the disk.
-Status DiskLane::check(const Running&, uint32_t page, size_t bytes_read,
+Status DiskLane::check(const Running& running, uint32_t page, size_t bytes_read,
                        std::span<std::byte> bytes) const {
   if (bytes_read == bytes.size() && pages_.check_page(page, bytes).is_ok()) return Status::ok();
-  return pages_.read_page(**snapshot_, page, bytes);
+  return pages_.read_page(*running.snapshot, page, bytes);
 }
 
 void DiskLane::end(Running& running) {
@@ -192,6 +192,7 @@ void DiskLane::end(Running& running) {
     }
   }
   running.query->trim();
+  running.snapshot.reset();  // what it holds may be written again
   (*done_)(running.number, std::move(outcome));
 }
 

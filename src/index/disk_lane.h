@@ -51,10 +51,9 @@ class DiskLane {
     PageCache::Reader reader = PageCache::Reader::kSearch;
     Deadline deadline = kNoDeadline;  // after it, queries end with their next pages: kCancelled
   };
-  // Reads pages as `snapshot` has them. A failure of the ring itself is returned; what a query
-  // meets is in its outcome.
-  Status run(const storage::PageSnapshot& snapshot, const RunOptions& options, const Next& next,
-             const Done& done);
+  // Each query reads pages as they are when it begins, and goes by the graph as it is. A failure of
+  // the ring itself is returned; what a query meets is in its outcome.
+  Status run(const RunOptions& options, const Next& next, const Done& done);
 
   uint64_t bytes() const;
   // About the same before there is one.
@@ -63,6 +62,7 @@ class DiskLane {
  private:
   struct Running {
     std::unique_ptr<DiskQuery> query;
+    storage::PageSnapshot snapshot;
     size_t number = 0;
     size_t pending = 0;  // reads of this round
     DiskOutcome outcome;
@@ -75,7 +75,7 @@ class DiskLane {
   Result<bool> ask(Running& running, size_t place);
   void take(Running& running, uint32_t page, std::span<std::byte> bytes);
   void advance(Running& running);
-  Status submit(size_t place, size_t buffer, uint32_t page);
+  Status submit(const Running& running, size_t place, size_t number);
   void receive(Running& running, size_t place, const storage::AsyncReader::Completion& completion);
   Status check(const Running& running, uint32_t page, size_t bytes_read,
                std::span<std::byte> bytes) const;
@@ -87,7 +87,6 @@ class DiskLane {
   base::ReaderGate::Seat seat_;
   const storage::PageStore& pages_;
   PageCache& cache_;
-  const storage::PageSnapshot* snapshot_ = nullptr;
   const RunOptions* options_ = nullptr;
   const Done* done_ = nullptr;
   size_t next_number_ = 0;

@@ -166,13 +166,13 @@ class DiskUpdater::Impl {
   bool grow_back() {
     const uint32_t end = index_.codes_keeper()->saved_page_count();
     if (numbers_.end >= end) return false;
+    packer_.give_up();
     for (uint32_t number = end; number-- > numbers_.end;) numbers_.free.push_back(number);
     numbers_.end = end;
     {
       const std::lock_guard lock(index_.gate());
       graph_.grow(end, 0);
     }
-    packer_.keep_numbers();
     return true;
   }
 

@@ -22,7 +22,7 @@ using storage::SimulatedFileSystem;
 using storage::SimulatedRandom;
 
 // Long rows: one a page.
-constexpr uint32_t kRows = 120;
+constexpr uint32_t kRows = 90;
 constexpr size_t kDim = 2048;
 constexpr uint32_t kFew = 15;
 

@@ -496,19 +496,27 @@ TEST(DiskUpdaterTest, SearchesGoOnWhilePagesMove) {
   ChangedIndex changed({.rows = 6000, .first = 6000, .dim = 16, .seed = 11});
   changed.index().resize_cache(1u << 20);
   changed.remove_down_to(1000);
+  base::ThreadPool pool(1);
+  const std::vector<DiskOutcome> before = changed.search(pool);
   std::atomic<bool> ends{false};
+  size_t found = 0, same = 0;
   std::thread searching([&] {
-    base::ThreadPool pool(1);
     while (!ends) {
-      for (const DiskOutcome& outcome : changed.search(pool)) {
-        ASSERT_TRUE(outcome.status.is_ok()) << outcome.status.to_string();
-        ASSERT_EQ(outcome.found.size(), 10u);
+      const std::vector<DiskOutcome> outcomes = changed.search(pool);
+      for (size_t q = 0; q < outcomes.size(); ++q) {
+        ASSERT_TRUE(outcomes[q].status.is_ok()) << outcomes[q].status.to_string();
+        ASSERT_EQ(outcomes[q].found.size(), 10u);
+        found += 10;
+        for (size_t i = 0; i < 10; ++i) {
+          same += outcomes[q].found[i].id == before[q].found[i].id ? 1 : 0;
+        }
       }
     }
   });
   EXPECT_GT(changed.pack(), 2u);
   ends = true;
   searching.join();
+  EXPECT_GE(static_cast<double>(same), 0.9 * static_cast<double>(found));
   changed.check();
 }
 

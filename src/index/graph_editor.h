@@ -34,7 +34,7 @@ struct NewNode {
 // Numbers of pages that are nobody's.
 struct FreePageNumbers {
   std::vector<uint32_t> free;
-  uint32_t end = 0;  // above all that were ever used
+  uint32_t end = 0;  // above all that are in use or free
   uint32_t take();
 };
 

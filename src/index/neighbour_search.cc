@@ -44,11 +44,9 @@ void NeighbourSearch::help() {
   options.held = [this](uint32_t page, std::span<std::byte> out) {
     return job_.pages->copy(page, out);
   };
-  // The newest: other threads may have begun before changes that this one sees.
-  const storage::PageSnapshot snapshot = index_.pages().snapshot();
   auto lane = index_.take_lane();
   const Status ran = lane->run(
-      snapshot, options, [this] { return next_request(); },
+      options, [this] { return next_request(); },
       [this](size_t, DiskOutcome outcome) { note_done(outcome); });
   if (ran.is_ok()) index_.give_back(std::move(lane));
   const std::lock_guard lock(mutex_);

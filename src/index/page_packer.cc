@@ -32,20 +32,15 @@ PagePacker::PagePacker(DiskIndex& index, PageFetcher& fetcher, FreePageNumbers& 
       pages_(index.graph()) {}
 
 bool PagePacker::has_free_numbers() const {
+  const uint32_t numbers = graph_.shape.page_count;
   return !keeps_numbers_ && graph_.used_pages > 0 &&
-         numbers_.end - graph_.used_pages >= std::max(1u, numbers_.end / kFreeShare);
-}
-
-// What the last checkpoint alone needs is as good as free.
-uint32_t PagePacker::places_taken() const {
-  const storage::PageStoreStats stats = index_.pages().stats();
-  return static_cast<uint32_t>(stats.file_pages - stats.free_pages - stats.retired_pages);
+         numbers - graph_.used_pages >= std::max(1u, numbers / kFreeShare);
 }
 
 bool PagePacker::has_free_places() const {
-  const auto free = static_cast<uint32_t>(index_.pages().stats().file_pages) - places_taken();
-  return !keeps_places_ && free >= kFreePlacesLeast &&
-         free >= index_.pages().stats().file_pages / kFreeShare;
+  const storage::PageStoreStats stats = index_.pages().stats();
+  return !keeps_places_ && stats.free_pages >= kFreePlacesLeast &&
+         stats.free_pages >= stats.file_pages / kFreeShare;
 }
 
 bool PagePacker::is_due() const {
@@ -55,15 +50,16 @@ bool PagePacker::is_due() const {
 Status PagePacker::step() {
   if (phase_ == Phase::kNone && has_free_numbers()) {
     phase_ = Phase::kNumbers;
-    end_ = numbers_.end;
+    end_ = graph_.shape.page_count;
     std::sort(numbers_.free.begin(), numbers_.free.end(), std::greater<>());  // lowest last
   } else if (phase_ == Phase::kNone) {
     phase_ = Phase::kPlaces;
     next_page_ = 0;
-    places_end_ = places_taken();
+    const storage::PageStoreStats stats = index_.pages().stats();
+    places_end_ = static_cast<uint32_t>(stats.file_pages - stats.free_pages);
   }
   const Status done = phase_ == Phase::kNumbers ? step_numbers() : step_places();
-  if (!done.is_ok()) end_phase();
+  if (!done.is_ok()) give_up();
   return done;
 }
 
@@ -71,6 +67,12 @@ void PagePacker::stop() {
   end_phase();
   keeps_numbers_ = false;
   keeps_places_ = false;
+}
+
+void PagePacker::give_up() {
+  end_phase();
+  keeps_numbers_ = true;
+  keeps_places_ = true;
 }
 
 void PagePacker::end_phase() {
@@ -99,7 +101,11 @@ Status PagePacker::step_numbers() {
   publish(moves);
   end_ = moves.back().from;
   for (const Move& move : moves) left_.push_back(move.from);
-  return Status::ok();
+  // Only now: searches that began before go by the old numbers. It fails where no checkpoint will
+  // be made any more.
+  std::vector<uint32_t> gone(left_.end() - static_cast<ptrdiff_t>(moves.size()), left_.end());
+  std::reverse(gone.begin(), gone.end());
+  return index_.pages().remove(gone);
 }
 
 // The highest pages, to the lowest numbers; takes these.
@@ -116,17 +122,16 @@ std::vector<PagePacker::Move> PagePacker::choose_moves() {
 }
 
 Status PagePacker::write(const std::vector<Move>& moves) {
-  std::vector<uint32_t> gone, from;
-  for (auto move = moves.rbegin(); move != moves.rend(); ++move) gone.push_back(move->from);
+  std::vector<uint32_t> from;
+  for (const Move& move : moves) from.push_back(move.from);
   pages_.clear();
-  ROX_RETURN_IF_ERROR(fetcher_.fetch(gone, pages_));
+  ROX_RETURN_IF_ERROR(fetcher_.fetch(from, pages_));
   std::vector<storage::PageImage> images;
   for (const Move& move : moves) {
     const PageEdit& page = *pages_.find(move.from);
     images.push_back({move.to, 0, page.taken(), page.bytes()});
-    from.push_back(move.from);
   }
-  return index_.write_pages(images, gone, from);
+  return index_.write_pages(images, {}, from);
 }
 
 void PagePacker::publish(const std::vector<Move>& moves) {
@@ -168,6 +173,7 @@ void PagePacker::shrink() {
   std::erase_if(numbers_.free, [&](uint32_t number) { return number >= end; });
   left_.clear();
   end_phase();
+  keeps_numbers_ = has_free_numbers();  // it does not, or would try for ever
   index_.note_changed(std::nullopt, index_.codes_bytes_on_disk());
 }
 
@@ -190,6 +196,9 @@ Status PagePacker::step_places() {
     const PageEdit& page = *pages_.find(number);
     const storage::PageImage image{number, 0, page.taken(), page.bytes()};
     ROX_RETURN_IF_ERROR(index_.write_pages({&image, 1}, {}));
+    if (index_.pages().snapshot()->physical_page(number) < map->physical_page(number)) continue;
+    give_up();  // no room in front any more
+    break;
   }
   return Status::ok();
 }

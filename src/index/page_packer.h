@@ -30,12 +30,12 @@ class PagePacker {
   // Whether so much is free that moving pages pays, or it has begun.
   bool is_due() const;
   // Moves some; when all have other numbers, makes the graph smaller. kIoError, kCorruption,
-  // kDiskFull, kReadOnly: what has moved until then has moved.
+  // kDiskFull, kReadOnly: what has moved until then has moved; no more is due until stop().
   Status step();
   // Numbers that were left so far are free like others. The next step begins anew.
   void stop();
-  // Until stop() the graph keeps the numbers it has: a disk is full, say.
-  void keep_numbers() { keeps_numbers_ = true; }
+  // Until stop() nothing moves any more.
+  void give_up();
 
  private:
   struct Move {
@@ -53,7 +53,6 @@ class PagePacker {
   void publish(const std::vector<Move>& moves);
   void shrink();
 
-  uint32_t places_taken() const;
   Status step_places();
 
   DiskIndex& index_;
