@@ -334,7 +334,8 @@ Status GraphUpkeep::stop_writing_after(const Status& status) {
 Status GraphUpkeep::follow_growth() {
   const uint64_t now = graph_->disk->memory().at_rest() +
                        database_.options().thread_count * graph_->disk->lane_bytes();
-  const uint64_t grown = now - std::min(now, graph_->memory.bytes());
+  if (now < graph_->memory.bytes()) (void)graph_->memory.resize(now);
+  const uint64_t grown = now - graph_->memory.bytes();
   if (!grown_.resize(grown)) {
     // What is cached makes room.
     const bool has_room = database_.reserve_memory(grown - grown_.bytes()).has_value();

@@ -134,5 +134,29 @@ TEST_F(GraphUpkeepTest, TheCacheOfPagesMakesRoomForTheGraph) {
   EXPECT_GT(graph().cache_bytes(), before);
 }
 
+TEST_F(GraphUpkeepTest, AGraphThatGotSmallerGivesMemoryBack) {
+  const uint64_t codes = graph().memory().codes;
+  const uint64_t memory = collection_->version()->graph->memory.bytes();
+  for (uint64_t first = 0; first < 1800; first += 200) {
+    std::vector<uint64_t> keys(200);
+    std::iota(keys.begin(), keys.end(), first);
+    ASSERT_TRUE(collection_->erase(keys).is_ok());
+    const auto held = collection_->upkeep().hold();
+    ASSERT_TRUE(collection_->upkeep().drain({}, false).is_ok());
+  }
+  const auto held = collection_->upkeep().hold();
+  for (bool has_more = true; has_more;) {
+    ASSERT_TRUE(collection_->upkeep().checkpoint().is_ok());
+    const Result<bool> rested = collection_->upkeep().rest(true);
+    ASSERT_TRUE(rested.is_ok()) << rested.status().to_string();
+    has_more = *rested;
+  }
+  EXPECT_EQ(collection_->upkeep().changes_since_checkpoint(), 0u);
+  EXPECT_EQ(graph().node_count(), 200u);
+  EXPECT_LT(graph().memory().codes, codes / 4);
+  EXPECT_LE(collection_->version()->graph->memory.bytes(),
+            memory - (codes - graph().memory().codes) / 4 * 3);
+}
+
 }  // namespace
 }  // namespace roxanne::database

@@ -18,8 +18,9 @@ class DatabaseImpl;
 
 // One of the two forms serves: the regime of the collection.
 struct ServingGraph {
-  // First: given back when the index is gone. The cache of pages has its own.
-  index::MemoryReservation memory;
+  // First: given back when the index is gone. The cache of pages has its own. Whoever changes the
+  // graph makes it smaller where the graph got smaller.
+  mutable index::MemoryReservation memory;
   mutable std::mutex cache_mutex;  // guards the next, and the cache's size
   mutable index::MemoryReservation cache_memory;
   std::unique_ptr<index::ResidentIndex> resident;

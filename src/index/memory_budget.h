@@ -23,17 +23,18 @@ class MemoryBudget {
   std::atomic<uint64_t> used_{0};
 };
 
-// Bytes taken from a budget, given back when this ends. The budget outlives it.
+// Bytes taken from a budget, given back when this ends. The budget outlives it. bytes() may run
+// beside anything but the end; other calls take turns.
 class MemoryReservation {
  public:
   MemoryReservation() = default;
   // Of bytes that were taken already.
   MemoryReservation(MemoryBudget& budget, uint64_t bytes) : budget_(&budget), bytes_(bytes) {}
   MemoryReservation(MemoryReservation&& other) noexcept
-      : budget_(std::exchange(other.budget_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+      : budget_(std::exchange(other.budget_, nullptr)), bytes_(other.bytes_.exchange(0)) {}
   MemoryReservation& operator=(MemoryReservation&& other) noexcept {
     std::swap(budget_, other.budget_);
-    std::swap(bytes_, other.bytes_);
+    bytes_ = other.bytes_.exchange(bytes_);
     return *this;
   }
   ~MemoryReservation() {
@@ -46,7 +47,7 @@ class MemoryReservation {
 
  private:
   MemoryBudget* budget_ = nullptr;
-  uint64_t bytes_ = 0;
+  std::atomic<uint64_t> bytes_{0};
 };
 
 }  // namespace roxanne::index
