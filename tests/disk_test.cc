@@ -114,6 +114,22 @@ TEST_F(DiskTest, AFolderOfBothFormsServesByTheMemoryThereIs) {
   EXPECT_EQ(graph_files(), files);
 }
 
+// Until the graph is loaded nobody knows which slots it names: a block of new ones each time.
+TEST_F(DiskTest, OpeningToWriteALittleLeavesLittleBehind) {
+  Collection collection = make_wide(6000);
+  ASSERT_TRUE(collection.build_index(kOnDisk));
+  collection = reopen();
+  const std::string file = folder() + "vectors.dat";
+  const auto before = std::filesystem::file_size(file);
+  for (uint64_t i = 0; i < 10; ++i) {
+    add(collection, 3 * i, 3);
+    collection = reopen();
+  }
+  EXPECT_LE(std::filesystem::file_size(file), before + 10 * (256u << 10));
+  EXPECT_GE(recall(collection), kRecallMin);
+  expect_sound();
+}
+
 // So much has gone that a new graph would cost less, but there is no memory for that.
 TEST_F(DiskTest, WhereNoBuildFitsTheGraphTakesInWhatCame) {
   Collection collection = make(20000, {.dim = 128, .type = ScalarType::kU8});

@@ -118,6 +118,9 @@ class CollectionImpl {
   uint64_t idle_block_count();
   // Gives their space back, where no other process reads. After a checkpoint.
   void give_space_back();
+  // The vectors file ends with the last slot that was ever taken: what lies beyond is reserved, and
+  // would count as used when it is opened again. Before the database is closed.
+  void give_reserve_back();
   // Makes `live` what new readers see; `freed` slots may be written again once no reader is left
   // that sees them and commit number `commit` is synced. `rows` were written, ascending by slot.
   struct Publication {

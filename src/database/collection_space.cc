@@ -30,6 +30,8 @@ uint64_t CollectionImpl::idle_block_count() {
   return count;
 }
 
+void CollectionImpl::give_reserve_back() { (void)vectors()->file().cut(slots_->end()); }
+
 // A slot that is free is one whose end is durable and that no reader sees: nothing points at it,
 // and none of its bytes will be asked for before it is written again. Keeps D2, D5 and D8. What
 // fails here costs space, not points.

@@ -266,6 +266,11 @@ Status DatabaseImpl::close() {
   if (!options_.read_only) {
     status = close_graphs();
     if (status.is_ok()) status = committer_->run_alone([this] { return committer_->checkpoint(); });
+    if (status.is_ok()) {
+      for (const auto& collection : collections()) {
+        if (collection->vectors() != nullptr) collection->give_reserve_back();
+      }
+    }
   }
   std::map<std::string, std::shared_ptr<CollectionImpl>, std::less<>> collections;
   {

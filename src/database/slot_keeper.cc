@@ -6,9 +6,8 @@
 
 namespace roxanne::database {
 SlotKeeper::SlotKeeper(const index::LiveSet& live, index::LiveSet named, uint64_t slots_in_file)
-    : allocator_(index::united(live, named), slots_in_file),
-      named_(std::move(named)),
-      dead_(index::slots_of(index::without(named_, live))) {
+    : allocator_(index::united(live, named), slots_in_file), named_(std::move(named)) {
+  for (const uint32_t slot : index::slots_of(index::without(named_, live))) dead_.add(slot);
   count();
 }
 
@@ -28,22 +27,26 @@ void SlotKeeper::release(uint64_t synced_commits) {
 void SlotKeeper::rest_or_give_back(const std::vector<uint32_t>& slots) {
   if (slots.empty()) return;
   std::vector<uint32_t> free;
-  for (const uint32_t slot : slots) (named_.contains(slot) ? dead_ : free).push_back(slot);
+  for (const uint32_t slot : slots) {
+    if (named_.contains(slot)) {
+      dead_.add(slot);
+    } else {
+      free.push_back(slot);
+    }
+  }
   allocator_.give_back(free);
   count();
 }
 
 void SlotKeeper::count() {
-  dead_count_ = dead_.size();
-  vacated_count_ = vacated_.size();
+  dead_count_ = dead_.count();
+  vacated_count_ = vacated_.count();
 }
 
 void SlotKeeper::set_named(index::LiveSet named) {
   named_ = std::move(named);
-  std::vector<uint32_t> rested = std::exchange(dead_, {});
-  rested.insert(rested.end(), vacated_.begin(), vacated_.end());
-  vacated_.clear();
-  rest_or_give_back(rested);
+  for (const uint32_t slot : vacated_.take_all()) dead_.add(slot);
+  rest_or_give_back(dead_.take_all());
   count();
 }
 
@@ -57,9 +60,7 @@ void SlotKeeper::start_anew(const index::LiveSet& live, uint64_t slots_in_file) 
 }
 
 std::vector<uint32_t> SlotKeeper::take_dead(size_t count_max) {
-  const size_t left = dead_.size() - std::min(dead_.size(), count_max);
-  std::vector<uint32_t> taken(dead_.begin() + static_cast<ptrdiff_t>(left), dead_.end());
-  dead_.resize(left);
+  std::vector<uint32_t> taken = dead_.take(count_max);
   count();
   return taken;
 }
@@ -70,13 +71,14 @@ void SlotKeeper::note_changed(const index::LiveSet& named, std::span<const uint3
   std::copy_if(added.begin(), added.end(), std::back_inserter(in),
                [&named](uint32_t slot) { return named.contains(slot); });
   index::set_slots(named_, std::move(in), true);
-  for (const uint32_t slot : removed) (named.contains(slot) ? dead_ : vacated_).push_back(slot);
+  for (const uint32_t slot : removed) (named.contains(slot) ? dead_ : vacated_).add(slot);
   count();
 }
 
 void SlotKeeper::note_durable() {
-  index::set_slots(named_, vacated_, false);
-  allocator_.give_back(std::exchange(vacated_, {}));
+  const std::vector<uint32_t> vacated = vacated_.take_all();
+  index::set_slots(named_, vacated, false);
+  allocator_.give_back(vacated);
   count();
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "database/slot_allocator.h"
+#include "database/slot_bits.h"
 #include "index/live_set.h"
 
 namespace roxanne::database {
@@ -75,8 +76,8 @@ class SlotKeeper {
   };
   std::deque<Freed> freed_;  // one entry a version, oldest first
   index::LiveSet named_;     // by the graph of now, or the one after a crash
-  std::vector<uint32_t> dead_;
-  std::vector<uint32_t> vacated_;
+  SlotBits dead_;
+  SlotBits vacated_;
   std::atomic<uint64_t> dead_count_{0};
   std::atomic<uint64_t> vacated_count_{0};
 };

@@ -17,6 +17,10 @@ constexpr size_t kChecksumAt = 2;  // CodesLogEnd::checksum; 0 where only a buil
 // A log that is longer than half of the file of codes takes more time to read than it saves writes.
 constexpr uint64_t kLogShare = 2;
 constexpr uint64_t kLogBytesLeast = 1u << 20;
+// A log's pages are gathered so many at a time, a megabyte of their slots, in so many passes over
+// all slots at the most.
+constexpr size_t kPagesAtOnce = 16384;
+constexpr size_t kPassesMost = 8;
 
 std::string folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -289,24 +293,29 @@ Status CodesKeeper::append_records(const DiskGraph& graph, CodesLogWriter& write
   std::vector<uint32_t> pages = pages_.sorted();
   // There may have been more in the meantime.
   std::erase_if(pages, [&](uint32_t page) { return page >= graph.shape.page_count; });
-  const std::vector<uint32_t> slots = slots_in(graph, pages);
   const size_t nodes = graph.layout.nodes;
-  for (size_t i = 0; i < pages.size(); ++i) {
-    ROX_RETURN_IF_ERROR(writer.add_page(pages[i], {slots.data() + i * nodes, nodes}));
+  const size_t at_once = std::max(kPagesAtOnce, pages.size() / kPassesMost + 1);
+  for (size_t first = 0; first < pages.size(); first += at_once) {
+    const auto some = std::span(pages).subspan(first, std::min(at_once, pages.size() - first));
+    const std::vector<uint32_t> slots = slots_in(graph, some);
+    for (size_t i = 0; i < some.size(); ++i) {
+      ROX_RETURN_IF_ERROR(writer.add_page(some[i], {slots.data() + i * nodes, nodes}));
+    }
   }
   return writer.finish();
 }
 
-// Memory has no table from places to slots: one pass over that from slots to places.
+// Of pages that ascend. Memory has no table from places to slots: one pass over that from slots to
+// places.
 std::vector<uint32_t> CodesKeeper::slots_in(const DiskGraph& graph,
-                                            const std::vector<uint32_t>& pages) const {
+                                            std::span<const uint32_t> pages) const {
   const uint32_t nodes = graph.layout.nodes;
   std::vector<uint32_t> slots(pages.size() * nodes, kNoNode);
-  if (pages.empty()) return slots;
   for (uint32_t slot = 0; slot < graph.node_of_slot.size(); ++slot) {
     const uint32_t node = graph.node_of_slot[slot];
     const uint32_t page = node / nodes;
-    if (node == kNoNode || !pages_.contains(page)) continue;
+    if (node == kNoNode || page < pages.front() || page > pages.back()) continue;
+    if (!pages_.contains(page)) continue;
     const auto at = std::lower_bound(pages.begin(), pages.end(), page) - pages.begin();
     slots[static_cast<size_t>(at) * nodes + node % nodes] = slot;
   }

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -127,7 +128,7 @@ class CodesKeeper {
   Status write_codes(const DiskGraph& graph);
   Status append(const DiskGraph& graph);
   Status append_records(const DiskGraph& graph, CodesLogWriter& writer) const;
-  std::vector<uint32_t> slots_in(const DiskGraph& graph, const std::vector<uint32_t>& pages) const;
+  std::vector<uint32_t> slots_in(const DiskGraph& graph, std::span<const uint32_t> pages) const;
   Status sync_name();
   void count_bytes(uint64_t written);
 

@@ -16,7 +16,8 @@ constexpr uint64_t kMagic = 0x31544345'56584f52;  // "ROXVECT1" read as a little
 constexpr size_t kTargetBlockBytes = 256 * 1024;
 constexpr uint32_t kRowsPerBlockMin = 64;  // one word of a live bitmap
 constexpr uint32_t kRowsPerBlockMax = 2048;
-// Blocks reserved at a time: one call to the file system for many small writes.
+// Blocks reserved beyond those needed, at the most: one call to the file system for many small
+// writes.
 constexpr uint64_t kReserveBytes = 4u << 20;
 
 struct RowFileHeader {
@@ -128,17 +129,17 @@ Result<std::unique_ptr<RowFile>> RowFile::open(FileSystem& file_system, const st
   ROX_ASSIGN_OR_RETURN(uint64_t size, result->file_->size());
   result->reserved_blocks_ =
       (size - RowLayout::kHeaderBytes + layout.block_bytes - 1) / layout.block_bytes;
+  result->first_blocks_ = result->reserved_blocks_;
   return result;
 }
 
 Status RowFile::reserve(uint64_t slot_count) {
   const uint64_t blocks = (slot_count + layout_.rows_per_block - 1) / layout_.rows_per_block;
   if (blocks <= reserved_blocks_) return Status::ok();
-  // A small collection reserves what it needs, a growing one 4 MiB at a time.
-  uint64_t target = blocks;
-  if (blocks * layout_.block_bytes > kReserveBytes) {
-    target += std::max<uint64_t>(1, kReserveBytes / layout_.block_bytes);
-  }
+  // As many more as came since the file was opened: who opens it to write a little, and is killed,
+  // leaves little behind that the next one takes for used.
+  const uint64_t came = reserved_blocks_ - std::min(reserved_blocks_, first_blocks_);
+  uint64_t target = blocks + std::min(came, kReserveBytes / layout_.block_bytes);
   const uint64_t from = layout_.block_offset(reserved_blocks_);
   Status status = file_->allocate(from, layout_.block_offset(target) - from);
   if (!status.is_ok() && target > blocks) {

@@ -144,6 +144,7 @@ class RowFile {
   std::unique_ptr<File> file_;
   std::unique_ptr<File> direct_;
   uint64_t reserved_blocks_ = 0;
+  uint64_t first_blocks_ = 0;  // reserved_blocks_ when it was opened
   std::vector<BlockSpace> spaces_;  // of blocks; those beyond it are unknown
 };
 

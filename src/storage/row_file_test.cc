@@ -171,6 +171,23 @@ TEST_F(RowFileTest, SpaceIsGivenBackAndTakenAgain) {
   EXPECT_TRUE(file->read_row(rows + 3, row).is_ok());
 }
 
+// In as many steps as double, not in as many as there are blocks.
+TEST_F(RowFileTest, ReservesNoMoreThanCameSinceItWasOpened) {
+  auto file = make();
+  const uint64_t rows = file->layout().rows_per_block;
+  for (uint64_t blocks = 1; blocks <= 40; ++blocks) {
+    ASSERT_TRUE(file->reserve(blocks * rows));
+    EXPECT_GE(file->block_count(), blocks);
+    EXPECT_LE(file->block_count(), 2 * blocks);
+  }
+  const uint64_t before = file->block_count();
+  file.reset();
+  auto again = RowFile::open(file_system_, "/rows", kRowBytes, false);
+  ASSERT_TRUE(again.is_ok());
+  ASSERT_TRUE((*again)->reserve(before * rows + 1));
+  EXPECT_EQ((*again)->block_count(), before + 1);
+}
+
 TEST_F(RowFileTest, ReserveSaysWhenTheDiskIsFull) {
   auto file = make();
   file_system_.set_capacity_bytes(1u << 20);
