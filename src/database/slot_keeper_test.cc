@@ -119,5 +119,21 @@ TEST(SlotKeeper, AfterARepairOnlyNewSlotsAreWritten) {
   EXPECT_EQ(next_slots(keeper, 1), (Slots{8}));
 }
 
+TEST(SlotBits, GivesTheHighestFirstAndEachOnce) {
+  SlotBits bits;
+  for (const uint32_t slot : {5u, 200u, 63u, 64u, 5u, 1'000'000u}) bits.add(slot);
+  EXPECT_EQ(bits.count(), 5u);
+  EXPECT_EQ(bits.take(2), (Slots{200, 1'000'000}));
+  bits.add(201);
+  EXPECT_EQ(bits.take(0), Slots{});
+  EXPECT_EQ(bits.take(2), (Slots{64, 201}));
+  EXPECT_EQ(bits.take_all(), (Slots{5, 63}));
+  EXPECT_EQ(bits.count(), 0u);
+  EXPECT_EQ(bits.take(3), Slots{});
+  bits.add(7);
+  bits.clear();
+  EXPECT_EQ(bits.take_all(), Slots{});
+}
+
 }  // namespace
 }  // namespace roxanne::database
