@@ -36,7 +36,7 @@ bool CollectionImpl::is_worth_a_graph(uint64_t points) const {
 
 bool CollectionImpl::lacks_points_for_its_graph() const {
   const std::shared_ptr<const Version> version = this->version();
-  return version != nullptr && graph_record().has_value() &&
+  return version != nullptr && graph_record().has_value() && changes_since_open() > 0 &&
          !is_worth_a_graph(version->live.count());
 }
 
@@ -59,6 +59,12 @@ std::optional<schema::GraphRecord> CollectionImpl::graph_record() const {
 void CollectionImpl::set_graph_record(const schema::GraphRecord& record) {
   std::lock_guard lock(mutex_);
   graph_record_ = record;
+  last_graph_number_ = std::max(last_graph_number_, record.file_number);
+}
+
+uint32_t CollectionImpl::last_graph_number() const {
+  std::lock_guard lock(mutex_);
+  return last_graph_number_;
 }
 
 std::string CollectionImpl::index_error() const {
@@ -141,7 +147,10 @@ void CollectionImpl::load_waiting_graph() {
     });
   };
   const Status loaded = load();
-  if (!loaded.is_ok()) set_index_error(loaded.message());
+  const auto newest = graph_record();  // it may have been given up meanwhile
+  if (!loaded.is_ok() && newest.has_value() && newest->file_number == record.file_number) {
+    set_index_error(loaded.message());
+  }
   graph_waits_ = false;
   database_->maintainer().note_graph();  // points may wait to be taken in
 }
@@ -150,6 +159,7 @@ void CollectionImpl::serve_graph(NewGraph next, uint64_t commit) {
   {
     std::lock_guard lock(mutex_);
     graph_record_ = next.record;
+    last_graph_number_ = std::max(last_graph_number_, next.record.file_number);
     index_error_.clear();
   }
   note_disk_form(next.graph, next.record.file_number);
@@ -174,6 +184,10 @@ void CollectionImpl::forget_graph(uint64_t commit) {
   {
     std::lock_guard lock(mutex_);
     graph_record_.reset();
+  }
+  {
+    std::lock_guard lock(disk_form_mutex_);
+    disk_form_.reset();
   }
   graph_waits_ = false;
   graph_ = nullptr;

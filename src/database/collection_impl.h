@@ -74,6 +74,7 @@ class CollectionImpl {
   bool graph_waits() const { return graph_waits_; }
   std::optional<schema::GraphRecord> graph_record() const;
   void set_graph_record(const schema::GraphRecord& record);
+  uint32_t last_graph_number() const;  // that files had since open: none gets one twice
   // Whether a graph that is served from disk would fit memory, were its resident form made.
   bool may_become_resident(const Version& version) const;
   // Reads the disk form that `record` names, or finds it in memory still.
@@ -148,7 +149,8 @@ class CollectionImpl {
   std::weak_ptr<const ServingGraph> stop_serving(uint64_t commit);
   // Tries once more to load what the record names: after a build that failed.
   void let_graph_wait();
-  // Whether the store names a graph that no search goes by, since so few points are left.
+  // Whether the store names a graph that no search goes by, since so few points are left after what
+  // was written since open.
   bool lacks_points_for_its_graph() const;
   // The store names no graph any more.
   void forget_graph(uint64_t commit);
@@ -223,7 +225,8 @@ class CollectionImpl {
   std::atomic<bool> graph_waits_{false};  // the store names a graph that was not loaded yet
   const std::unique_ptr<GraphUpkeep> upkeep_;
 
-  std::mutex disk_form_mutex_;  // guards the next two
+  uint32_t last_graph_number_ = 0;  // guarded by mutex_
+  std::mutex disk_form_mutex_;      // guards the next two
   // The disk form that was loaded last: its files must not be opened twice to be written.
   std::weak_ptr<const ServingGraph> disk_form_;
   uint32_t disk_form_number_ = 0;

@@ -265,12 +265,14 @@ Status DatabaseImpl::close() {
   Status status;
   if (!options_.read_only) {
     status = close_graphs();
-    if (status.is_ok()) status = committer_->run_alone([this] { return committer_->checkpoint(); });
-    if (status.is_ok()) {
+    const auto last = [this]() -> Status {
+      ROX_RETURN_IF_ERROR(committer_->checkpoint());
       for (const auto& collection : collections()) {
         if (collection->vectors() != nullptr) collection->give_reserve_back();
       }
-    }
+      return Status::ok();
+    };
+    if (status.is_ok()) status = committer_->run_alone(last);
   }
   std::map<std::string, std::shared_ptr<CollectionImpl>, std::less<>> collections;
   {

@@ -83,10 +83,9 @@ class GraphBuild {
       record_ = *collection_.graph_record();
       if (version_->graph != nullptr) note_disk_form(*version_->graph->disk);
     } else {
-      const auto old = collection_.graph_record();
-      ROX_ASSIGN_OR_RETURN(record_.file_number,
-                           database_.files().next_graph_number(
-                               collection_.id(), old.has_value() ? old->file_number : 0));
+      ROX_ASSIGN_OR_RETURN(
+          record_.file_number,
+          database_.files().next_graph_number(collection_.id(), collection_.last_graph_number()));
     }
     paths_ = database_.files().graph_paths(collection_.id(), record_.file_number);
     const Status built = write_and_serve();

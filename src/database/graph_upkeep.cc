@@ -395,14 +395,17 @@ Status GraphUpkeep::checkpoint() {
   ROX_RETURN_IF_ERROR(database_.committer().failure());
   // After a power cut the vectors file must be long enough for each slot that the graph names: what
   // lies beyond it could be taken for new. Keeps D8.
-  if (durable_slot_capacity_ < slot_capacity_) {
+  storage::RowFile& file = collection_.vectors()->file();
+  const uint64_t cuts = file.cut_count();  // one that was cut and grew again is not durable either
+  if (durable_slot_capacity_ < slot_capacity_ || durable_cuts_ != cuts) {
     const uint64_t covered = slot_capacity_;
-    const Status synced = collection_.vectors()->file().sync();
+    const Status synced = file.sync();
     if (!synced.is_ok()) {
       database_.committer().fail(synced);
       return synced;
     }
     durable_slot_capacity_ = covered;
+    durable_cuts_ = cuts;
   }
   const Status done = updater_->checkpoint(database_.committer().commits());
   take_stats();

@@ -109,6 +109,7 @@ class GraphUpkeep {
   index::MemoryReservation buffers_;  // of updater_
   index::MemoryReservation grown_;
   uint64_t durable_slot_capacity_ = 0;  // of the vectors file: what a power cut leaves
+  uint64_t durable_cuts_ = 0;           // how often it had been cut then
   uint64_t slot_capacity_ = 0;          // that all nodes lie below
   bool is_draining_ = false;
   bool record_is_stale_ = false;

@@ -185,7 +185,9 @@ Status RowFile::cut(uint64_t slot_count) {
   const uint64_t blocks = (slot_count + layout_.rows_per_block - 1) / layout_.rows_per_block;
   if (blocks >= reserved_blocks_) return Status::ok();
   ROX_RETURN_IF_ERROR(file_->truncate(layout_.block_offset(blocks)));
+  ++cut_count_;
   reserved_blocks_ = blocks;
+  first_blocks_ = std::min(first_blocks_, blocks);
   spaces_.resize(std::min<size_t>(spaces_.size(), blocks));
   return Status::ok();
 }

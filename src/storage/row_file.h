@@ -12,6 +12,7 @@
 // that is free, and its neighbours' bytes are rewritten with what they were. Keeps D2.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -98,6 +99,7 @@ class RowFile {
   uint64_t slot_capacity() const { return reserved_blocks_ * layout_.rows_per_block; }
 
   uint64_t block_count() const { return reserved_blocks_; }
+  uint64_t cut_count() const { return cut_count_; }  // since it was opened; from any thread
 
   // Makes room for slots below `slot_count` at the file's end, so that write() cannot run out of
   // space. kDiskFull.
@@ -144,7 +146,8 @@ class RowFile {
   std::unique_ptr<File> file_;
   std::unique_ptr<File> direct_;
   uint64_t reserved_blocks_ = 0;
-  uint64_t first_blocks_ = 0;  // reserved_blocks_ when it was opened
+  uint64_t first_blocks_ = 0;  // reserved_blocks_ when it was opened, or when it was cut below
+  std::atomic<uint64_t> cut_count_{0};
   std::vector<BlockSpace> spaces_;  // of blocks; those beyond it are unknown
 };
 
