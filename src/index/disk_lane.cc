@@ -90,7 +90,7 @@ bool DiskLane::begin(size_t place, const Next& next) {
   running.outcome = {};
   running.watch.lap_us();
   {
-    const std::lock_guard lock(seat_);  // of the graph and the pages of one moment
+    const std::lock_guard lock(seat_);  // else the graph might be newer
     running.snapshot = pages_.snapshot();
     running.query->start(*request);
   }
