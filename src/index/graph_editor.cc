@@ -162,7 +162,12 @@ void GraphEditor::update_links() {
   for (PageEdit* const page : pages_->dirty_pages()) {
     std::this_thread::yield();  // to searches
     for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
-      if (page->has(place)) graph_.prefetch_nodes_of(page->neighbours(place));
+      if (!page->has(place)) continue;
+      graph_.prefetch_nodes_of(page->neighbours(place));
+      waiting_.prefetch(page->slot(place));
+    }
+    for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
+      if (page->has(place)) waiting_.prefetch_first(page->slot(place));
     }
     for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
       if (!page->has(place)) continue;

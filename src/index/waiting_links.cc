@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "index/number_set.h"
+
 namespace roxanne::index {
 
 WaitingLinks::WaitingLinks(uint64_t bytes) {
@@ -14,9 +16,9 @@ WaitingLinks::WaitingLinks(uint64_t bytes) {
   }
 }
 
-uint32_t& WaitingLinks::first_of(uint32_t from) {
-  // Fibonacci hashing: neighbouring slots are the usual case.
-  return first_[(from * 0x9e3779b97f4a7c15ull >> 32) % first_.size()];
+void WaitingLinks::prefetch_first(uint32_t from) const {
+  const uint32_t first = first_[chain_of(from)];
+  if (first != kNone) __builtin_prefetch(&entries_[first]);
 }
 
 template <typename IsWanted>
@@ -29,6 +31,7 @@ void WaitingLinks::free_where(uint32_t& first, const IsWanted& is_wanted) {
       continue;
     }
     *at = entry.next;
+    entry.from = kNone;
     entry.next = free_;
     free_ = number;
     --count_;
@@ -39,7 +42,7 @@ void WaitingLinks::add(uint32_t from, const Link& link) {
   if (is_full()) return;
   const uint32_t number = free_;
   free_ = entries_[number].next;
-  uint32_t& first = first_of(from);
+  uint32_t& first = first_[chain_of(from)];
   entries_[number] = {from, link, first};
   first = number;
   ++count_;
@@ -47,7 +50,7 @@ void WaitingLinks::add(uint32_t from, const Link& link) {
 
 std::vector<WaitingLinks::Link> WaitingLinks::take(uint32_t from) {
   std::vector<Link> links;
-  free_where(first_of(from), [&](const Entry& entry) {
+  free_where(first_[chain_of(from)], [&](const Entry& entry) {
     if (entry.from == from) links.push_back(entry.link);
     return entry.from == from;
   });
@@ -56,14 +59,14 @@ std::vector<WaitingLinks::Link> WaitingLinks::take(uint32_t from) {
 
 void WaitingLinks::forget(std::span<const uint32_t> slots) {
   if (count_ == 0 || slots.empty()) return;
-  std::vector<uint32_t> gone(slots.begin(), slots.end());
-  std::sort(gone.begin(), gone.end());
-  const auto is_gone = [&](uint32_t slot) {
-    return std::binary_search(gone.begin(), gone.end(), slot);
+  NumberSet gone;
+  for (const uint32_t slot : slots) gone.insert(slot);
+  const auto is_gone = [&](const Entry& entry) {
+    return gone.contains(entry.from) || gone.contains(entry.link.to);
   };
-  for (uint32_t& first : first_) {
-    free_where(first,
-               [&](const Entry& entry) { return is_gone(entry.from) || is_gone(entry.link.to); });
+  // One after the other as they lie in memory: chains jump about in it.
+  for (const Entry& entry : entries_) {
+    if (entry.from != kNone && is_gone(entry)) free_where(first_[chain_of(entry.from)], is_gone);
   }
 }
 

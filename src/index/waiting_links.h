@@ -24,6 +24,9 @@ class WaitingLinks {
   void add(uint32_t from, const Link& link);
   // All that wait for a slot's page to be written. They wait no more.
   std::vector<Link> take(uint32_t from);
+  // What take() looks at first, and then: both are far from each other in memory.
+  void prefetch(uint32_t from) const { __builtin_prefetch(&first_[chain_of(from)]); }
+  void prefetch_first(uint32_t from) const;
   // Slots that are gone: others may come there.
   void forget(std::span<const uint32_t> slots);
 
@@ -32,11 +35,15 @@ class WaitingLinks {
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
   struct Entry {
-    uint32_t from;
-    Link link;
-    uint32_t next;  // in its chain, or of those that are free
+    uint32_t from = kNone;  // where it is free
+    Link link{};
+    uint32_t next = kNone;  // in its chain, or of those that are free
   };
-  uint32_t& first_of(uint32_t from);
+  size_t chain_of(uint32_t from) const {
+    // Fibonacci hashing: neighbouring slots are the usual case.
+    const uint64_t hash = (from * 0x9e3779b97f4a7c15ull) >> 32;
+    return (hash * first_.size()) >> 32;
+  }
   // Frees those of a chain that `is_wanted`, which hears of each once.
   template <typename IsWanted>
   void free_where(uint32_t& first, const IsWanted& is_wanted);
