@@ -246,6 +246,7 @@ class GraphBuild {
     // The files and their names are on disk before the store names them. Keeps D8.
     ROX_RETURN_IF_ERROR(database_.file_system().sync_directory(
         database_.files().collection_path(collection_.id())));
+    ROX_RETURN_IF_ERROR(sync_vectors());
     record_.node_count = static_cast<uint32_t>(row_count());
     record_.slot_end = last_slot() + 1;
     if (!goes_on("serve", 1)) return stopped();
@@ -368,6 +369,14 @@ class GraphBuild {
 
   // No commit is under way. Since the build holds the version it was made of, no slot that was live
   // then was given away since.
+  // After a power cut the vectors file must be long enough for each slot that the graph names, dead
+  // ones too: what lies beyond it could be taken for new. Keeps D8.
+  Status sync_vectors() {
+    const Status synced = vectors_->file().sync();
+    if (!synced.is_ok()) database_.committer().fail(synced);
+    return synced;
+  }
+
   Status put_in_force() {
     ROX_RETURN_IF_ERROR(database_.committer().failure());
     ROX_RETURN_IF_ERROR(collection_.usable());
