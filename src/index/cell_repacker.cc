@@ -78,8 +78,11 @@ Status CellRepacker::repack_some(std::span<const uint32_t> cells, size_t thread_
     }
     for (const uint32_t page : gone_) refresher_->note_page(page, nullptr);
   }
-  numbers_.free.insert(numbers_.free.end(), gone_.begin(), gone_.end());
   cells_packed_ += cells.size();
+  if (gone_.empty()) return Status::ok();
+  // It fails where no checkpoint will be made any more.
+  ROX_RETURN_IF_ERROR(index_.pages().remove(gone_));
+  numbers_.free.insert(numbers_.free.end(), gone_.begin(), gone_.end());
   return Status::ok();
 }
 
@@ -127,7 +130,7 @@ Status CellRepacker::write(std::span<const CellPlan> plans) {
   }
   std::sort(images_.begin(), images_.end(),
             [](const auto& a, const auto& b) { return a.logical_page < b.logical_page; });
-  return index_.write_pages(images_, gone_);
+  return index_.write_pages(images_);
 }
 
 void CellRepacker::publish(const CellPlan& plan, const NewPages& pages) {

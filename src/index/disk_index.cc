@@ -76,13 +76,9 @@ DiskIndex::Facts DiskIndex::facts() const {
 }
 
 Status DiskIndex::write_pages(std::span<const storage::PageImage> images,
-                              std::span<const uint32_t> gone,
                               std::span<const uint32_t> moved_from) {
   const storage::PageSnapshot old = pages_->snapshot();
-  if (cache_.bytes() == 0) {
-    ROX_RETURN_IF_ERROR(pages_->write(images));
-    return gone.empty() ? Status::ok() : pages_->remove(gone);
-  }
+  if (cache_.bytes() == 0) return pages_->write(images);
   const auto for_each_move = [&](const storage::PageMap& next, const auto& move) {
     for (size_t i = 0; i < images.size(); ++i) {
       const storage::PageImage& image = images[i];
@@ -96,7 +92,7 @@ Status DiskIndex::write_pages(std::span<const storage::PageImage> images,
     for_each_move(next, [&](auto... move) { cache_.begin_move(move...); });
   }));
   for_each_move(*pages_->snapshot(), [&](auto... move) { cache_.end_move(move...); });
-  return gone.empty() ? Status::ok() : pages_->remove(gone);
+  return Status::ok();
 }
 
 void DiskIndex::note_changed(std::optional<LiveSet> slots, uint64_t codes_file_bytes) {

@@ -95,9 +95,10 @@ class DiskIndex {
   storage::PageStore& pages() { return *pages_; }
   CodesKeeper* codes_keeper() { return codes_keeper_.get(); }
   PageCache& cache() { return cache_; }
-  // Replaces pages, and takes others out, in the file and in the cache. Both ascend. `moved_from`:
-  // for each image the page that it was; empty where none has another number now.
-  Status write_pages(std::span<const storage::PageImage> images, std::span<const uint32_t> gone,
+  // Replaces pages, in the file and in the cache; they ascend. `moved_from`: for each image the page
+  // that it was; empty where none has another number now. Pages that go are taken out (pages())
+  // once nothing in the graph's tables leads there: searches pass over what is not in the file.
+  Status write_pages(std::span<const storage::PageImage> images,
                      std::span<const uint32_t> moved_from = {});
   // The graph's numbers have changed, and its slots, where they are given.
   void note_changed(std::optional<LiveSet> slots, uint64_t codes_file_bytes);

@@ -393,7 +393,7 @@ class DiskUpdater::Impl {
 
   // --- A piece, from its pages to what searches see.
 
-  // Nothing is changed where it fails.
+  // Nothing is changed where writing fails.
   Status end_piece(PagesUnderWay& pages) {
     editor_.update_links();
     const std::vector<PageEdit*> dirty = pages.dirty_pages();
@@ -406,14 +406,16 @@ class DiskUpdater::Impl {
         images.push_back({page->number(), 0, page->taken(), page->bytes()});
       }
     }
-    const Status written = index_.write_pages(images, gone);
+    const Status written = index_.write_pages(images);
     if (!written.is_ok()) {
       for (const uint32_t number : editor_.made_pages()) numbers_.free.push_back(number);
       return written;
     }
     count_changes(pages);
     publish(dirty);
-    for (const uint32_t number : gone) numbers_.free.push_back(number);
+    // It fails where no checkpoint will be made any more.
+    if (!gone.empty()) ROX_RETURN_IF_ERROR(store_.remove(gone));
+    numbers_.free.insert(numbers_.free.end(), gone.begin(), gone.end());
     return Status::ok();
   }
 

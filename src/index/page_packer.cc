@@ -131,7 +131,7 @@ Status PagePacker::write(const std::vector<Move>& moves) {
     const PageEdit& page = *pages_.find(move.from);
     images.push_back({move.to, 0, page.taken(), page.bytes()});
   }
-  return index_.write_pages(images, {}, from);
+  return index_.write_pages(images, from);
 }
 
 void PagePacker::publish(const std::vector<Move>& moves) {
@@ -195,7 +195,7 @@ Status PagePacker::step_places() {
   for (const uint32_t number : far) {
     const PageEdit& page = *pages_.find(number);
     const storage::PageImage image{number, 0, page.taken(), page.bytes()};
-    ROX_RETURN_IF_ERROR(index_.write_pages({&image, 1}, {}));
+    ROX_RETURN_IF_ERROR(index_.write_pages({&image, 1}));
     if (index_.pages().snapshot()->physical_page(number) < map->physical_page(number)) continue;
     give_up();  // no room in front any more
     break;
