@@ -108,7 +108,9 @@ std::vector<uint32_t> CollectionImpl::take_slots(size_t count) {
 
 void CollectionImpl::publish(Publication next) {
   changes_since_open_ += next.rows.size() + next.freed.size();
-  auto version = std::make_shared<Version>();
+  // Not by make_shared: slots that were freed remember versions that are gone, and would keep their
+  // memory.
+  std::shared_ptr<Version> version(new Version);
   version->live = std::move(next.live);
   if (graph_ != nullptr && is_worth_a_graph(version->live.count())) {
     version->graph = graph_;
