@@ -5,7 +5,6 @@
 #include <cstring>
 #include <memory>
 #include <thread>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "index/neighbour_search.h"
 #include "index/page_fetcher.h"
 #include "index/page_packer.h"
+#include "index/place_order.h"
 
 namespace roxanne::index {
 namespace {
@@ -53,6 +53,7 @@ class DiskUpdater::Impl {
         pool_(pool),
         options_(options),
         pieces_{Piece(graph_), Piece(graph_)},
+        order_(graph_),
         editor_(graph_, numbers_, memory_of(options) / 8, memory_of(options) / 8),
         search_(index, {options.search_k, options.search_list_size}),
         fetcher_(graph_, store_, index.cache()),
@@ -113,19 +114,8 @@ class DiskUpdater::Impl {
 
   Status give_idle_space_back() { return store_.give_idle_space_back(); }
 
-  // From where the last choice ended on, all around.
   std::vector<uint32_t> choose(std::span<const NewNode> added, size_t count) {
-    if (cell_of_.size() > 4 * added.size() + kPieceNodes)
-      cell_of_.clear();  // of slots that are gone
-    std::vector<Keyed> order = keyed(added);
-    const auto from = std::find_if(order.begin(), order.end(), [&](const Keyed& one) {
-      return std::tie(one.group, one.cell) > std::tie(last_chosen_.group, last_chosen_.cell);
-    });
-    std::rotate(order.begin(), from, order.end());
-    std::vector<uint32_t> chosen;
-    for (size_t i = 0; i < std::min(count, order.size()); ++i) chosen.push_back(order[i].index);
-    if (!chosen.empty()) last_chosen_ = order[chosen.size() - 1];
-    return chosen;
+    return order_.choose(added, count);
   }
 
   bool has_work() const { return refresher_.is_running() || refresher_.is_due(); }
@@ -284,7 +274,7 @@ class DiskUpdater::Impl {
   // While a piece is edited and written other threads search for the next, and then this one too.
   Status add_all(std::span<const NewNode> added) {
     if (added.empty()) return Status::ok();
-    const std::vector<NewNode> nodes = by_place(added);
+    const std::vector<NewNode> nodes = order_.take(added);
     std::span<const NewNode> rest = nodes;
     editor_.forget();
     Piece* piece = &pieces_[0];
@@ -349,46 +339,6 @@ class DiskUpdater::Impl {
                                      page->number()) != editor_.made_pages().end();
       if (is_made || pages.find(page->number()) != nullptr) pages.take_over(*page);
     }
-  }
-
-  // Those that go to the same cell together: they share pages.
-  std::vector<NewNode> by_place(std::span<const NewNode> added) {
-    std::vector<NewNode> sorted;
-    for (const Keyed& one : keyed(added)) {
-      sorted.push_back(added[one.index]);
-      cell_of_.erase(added[one.index].slot);
-    }
-    return sorted;
-  }
-
-  // By cell, and cells by group.
-  struct Keyed {
-    uint32_t group;
-    uint32_t cell;
-    uint32_t index;
-    bool operator<(const Keyed& other) const {
-      return std::tie(group, cell, index) < std::tie(other.group, other.cell, other.index);
-    }
-  };
-  std::vector<Keyed> keyed(std::span<const NewNode> added) {
-    std::vector<Keyed> order;
-    const CollectionOptions& options = graph_.shape.options;
-    std::vector<float> place(options.dim);
-    Cells::Scratch scratch;
-    std::vector<NearCell> nearest;
-    for (uint32_t i = 0; i < added.size(); ++i) {
-      const auto [known, is_new] = cell_of_.try_emplace(added[i].slot, 0);
-      if (is_new) {
-        std::this_thread::yield();  // to searches
-        graph_.space.map_rows(VectorView(options.type, added[i].row, options.dim), place.data(),
-                              nullptr);
-        graph_.cells.nearest(place.data(), 1, scratch, nearest);
-        known->second = nearest.empty() ? 0 : nearest.front().cell;
-      }
-      order.push_back({graph_.cells.group_of(known->second), known->second, i});
-    }
-    std::sort(order.begin(), order.end());
-    return order;
   }
 
   // --- A piece, from its pages to what searches see.
@@ -502,6 +452,7 @@ class DiskUpdater::Impl {
   size_t piece_nodes_ = 0;
   FreePageNumbers numbers_;
   Piece pieces_[2];
+  PlaceOrder order_;
   GraphEditor editor_;
   NeighbourSearch search_;
   PageFetcher fetcher_;
@@ -509,9 +460,7 @@ class DiskUpdater::Impl {
   GraphRefresher refresher_;
   PagePacker packer_;
   std::unordered_map<uint32_t, uint32_t> cell_changes_;  // points that came or went, in this call
-  std::unordered_map<uint32_t, uint32_t> cell_of_;       // the nearest one, of slots that wait
   bool is_growing_ = false;  // there are more points than the codebook was made of
-  Keyed last_chosen_{};
   DiskUpdateStats stats_;
 };
 
