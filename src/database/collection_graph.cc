@@ -62,6 +62,19 @@ void CollectionImpl::set_graph_record(const schema::GraphRecord& record) {
   last_graph_number_ = std::max(last_graph_number_, record.file_number);
 }
 
+Status CollectionImpl::write_graph_record(const std::optional<schema::GraphRecord>& record,
+                                          bool synced) {
+  storage::WriteBatch batch;
+  if (record.has_value()) {
+    batch.put(schema::graph_key(id_), schema::encode_graph_record(*record));
+  } else {
+    batch.erase(schema::graph_key(id_));
+  }
+  const Status written = database_->store()->write(batch, synced);
+  if (!written.is_ok()) database_->committer().fail(written);
+  return written;
+}
+
 uint32_t CollectionImpl::last_graph_number() const {
   std::lock_guard lock(mutex_);
   return last_graph_number_;

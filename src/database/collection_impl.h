@@ -74,6 +74,9 @@ class CollectionImpl {
   bool graph_waits() const { return graph_waits_; }
   std::optional<schema::GraphRecord> graph_record() const;
   void set_graph_record(const schema::GraphRecord& record);
+  // While no commit is under way. What the store says of the graph from now on, none: that there is
+  // no graph; `synced`: after a power cut too. Where that fails nothing can be written any more.
+  Status write_graph_record(const std::optional<schema::GraphRecord>& record, bool synced);
   uint32_t last_graph_number() const;  // that files had since open: none gets one twice
   // Whether a graph that is served from disk would fit memory, were its resident form made.
   bool may_become_resident(const Version& version) const;

@@ -382,14 +382,8 @@ class GraphBuild {
     ROX_RETURN_IF_ERROR(collection_.usable());
     ROX_RETURN_IF_ERROR(database_.upgrade_format());
     const auto old_record = collection_.graph_record();
-    storage::WriteBatch batch;
-    batch.put(schema::graph_key(collection_.id()), schema::encode_graph_record(record_));
     is_named_ = true;  // whatever the write returns, the record may be on disk
-    const Status written = database_.store()->write(batch, true);
-    if (!written.is_ok()) {
-      database_.committer().fail(written);
-      return written;
-    }
+    ROX_RETURN_IF_ERROR(collection_.write_graph_record(record_, true));
     collection_.serve_graph(
         {.graph = std::move(graph_), .record = record_, .tail = std::move(tail_)},
         database_.committer().next_commit_number(true));

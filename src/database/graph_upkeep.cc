@@ -161,13 +161,7 @@ Status GraphUpkeep::forget_resident_record() {
   ROX_RETURN_IF_ERROR(database_.upgrade_format());
   schema::GraphRecord record = *collection_.graph_record();
   record.resident = {};
-  storage::WriteBatch batch;
-  batch.put(schema::graph_key(collection_.id()), schema::encode_graph_record(record));
-  const Status written = database_.store()->write(batch, true);
-  if (!written.is_ok()) {
-    database_.committer().fail(written);
-    return written;
-  }
+  ROX_RETURN_IF_ERROR(collection_.write_graph_record(record, true));
   collection_.set_graph_record(record);
   // Readers elsewhere may be about to read it; a later open removes it then.
   if (database_.no_readers_elsewhere()) {
@@ -437,26 +431,14 @@ Status GraphUpkeep::renew_record() {
       std::min<uint64_t>(graph_->disk->slots().slot_end(), kCollectionPointsMax));
   record.disk = {graph_->disk->bytes_on_disk(), graph_->disk->memory().at_rest(),
                  static_cast<uint32_t>(graph_->disk->default_search_list_size())};
-  storage::WriteBatch batch;
-  batch.put(schema::graph_key(collection_.id()), schema::encode_graph_record(record));
-  const Status written = database_.store()->write(batch, false);
-  if (!written.is_ok()) {
-    database_.committer().fail(written);
-    return written;
-  }
+  ROX_RETURN_IF_ERROR(collection_.write_graph_record(record, false));
   collection_.set_graph_record(record);
   record_is_stale_ = false;
   return Status::ok();
 }
 
 Status GraphUpkeep::give_up_graph() {
-  storage::WriteBatch batch;
-  batch.erase(schema::graph_key(collection_.id()));
-  const Status written = database_.store()->write(batch, true);
-  if (!written.is_ok()) {
-    database_.committer().fail(written);
-    return written;
-  }
+  ROX_RETURN_IF_ERROR(collection_.write_graph_record(std::nullopt, true));
   collection_.set_index_error("");
   let_go();
   collection_.forget_graph(database_.committer().next_commit_number(true));
