@@ -367,8 +367,6 @@ class GraphBuild {
     return build;
   }
 
-  // No commit is under way. Since the build holds the version it was made of, no slot that was live
-  // then was given away since.
   // After a power cut the vectors file must be long enough for each slot that the graph names, dead
   // ones too: what lies beyond it could be taken for new. Keeps D8.
   Status sync_vectors() {
@@ -377,6 +375,8 @@ class GraphBuild {
     return synced;
   }
 
+  // No commit is under way. Since the build holds the version it was made of, no slot that was live
+  // then was given away since.
   Status put_in_force() {
     ROX_RETURN_IF_ERROR(database_.committer().failure());
     ROX_RETURN_IF_ERROR(collection_.usable());

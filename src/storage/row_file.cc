@@ -241,7 +241,11 @@ Status RowFile::write_block(uint64_t block, std::span<const std::byte> bytes) {
   return Status::ok();
 }
 
-Status RowFile::sync() { return file_->sync(); }
+Status RowFile::sync() {
+  const std::lock_guard lock(sync_mutex_);
+  if (sync_failure_.is_ok()) sync_failure_ = file_->sync();
+  return sync_failure_;
+}
 
 Result<RowRef> RowFile::read_row(uint32_t slot, std::span<std::byte> bytes) const {
   const uint64_t block = layout_.block_offset(layout_.block_of(slot));

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -117,6 +118,8 @@ class RowFile {
   Status write(std::span<const RowRef> rows);
   // A whole block as it is: rows that are not live may be anything. For copies.
   Status write_block(uint64_t block, std::span<const std::byte> bytes);
+  // From any thread. Once it has failed it always does: the system tells of what it could not write
+  // once, and whoever syncs next would take that for durable.
   Status sync();
 
   // One row, checked: fills `bytes` (row_bytes long) and returns it. kCorruption names the slot.
@@ -148,6 +151,8 @@ class RowFile {
   uint64_t reserved_blocks_ = 0;
   uint64_t first_blocks_ = 0;  // reserved_blocks_ when it was opened, or when it was cut below
   std::atomic<uint64_t> cut_count_{0};
+  std::mutex sync_mutex_;
+  Status sync_failure_;  // guarded by it
   std::vector<BlockSpace> spaces_;  // of blocks; those beyond it are unknown
 };
 

@@ -69,6 +69,15 @@ TEST_F(RowFileTest, RowsComeBackAfterReopening) {
   }
 }
 
+// Keeps D6.
+TEST_F(RowFileTest, AFailedSyncIsNotForgottenByTheNext) {
+  auto file = make();
+  ASSERT_TRUE(write(*file, 5));
+  file_system_.inject({.operation = Operation::kSync});
+  EXPECT_EQ(file->sync().code(), StatusCode::kIoError);
+  EXPECT_EQ(file->sync().code(), StatusCode::kIoError);
+}
+
 TEST_F(RowFileTest, ReadRejectsAnyFlippedByte) {
   auto file = make();
   ASSERT_TRUE(write(*file, 5));
