@@ -109,6 +109,63 @@ def test_scroll_walks_in_key_order():
         api.problem("POST", "/v1/collections/default/scroll", {"after": 1}, says="after: expected")
 
 
+def test_keys_that_are_not_utf8():
+    """They come by binary bodies; in JSON they are their bytes, and lead on like others."""
+    names = sorted([b"a", b"\x80a", b"\xc3\xa9", b"\xff", b"\xff\xfe"])
+    told = ["a", {"hex": "8061"}, "é", {"hex": "ff"}, {"hex": "fffe"}]
+    with Api() as api:
+        api.create(dim=1, key_type="string")
+        body = struct.pack("<Q", len(names)) + b"".join(
+            struct.pack("<H", len(name)) + name for name in names) + struct.pack("<5f", *range(5))
+        api.call("PUT", "/v1/collections/default/points", body, BINARY)
+        seen, after = [], {}
+        while len(seen) <= len(names):
+            page = api.call("POST", "/v1/collections/default/scroll", {"limit": 1, **after}).json()
+            seen += [point["key"] for point in page["points"]]
+            if page["next"] is None:
+                break
+            after = {"after": page["next"]}
+        equal(seen, told)
+        equal([n["key"] for n in search(api, vector=[4], k=2)["neighbors"]], [{"hex": "fffe"}, {"hex": "ff"}])
+        equal([n["key"] for n in search(api, key={"hex": "ff"}, k=1)["neighbors"]], ["é"])
+        found = api.call("POST", "/v1/collections/default/points/get",
+                         {"keys": [{"hex": "80"}, {"hex": "8061"}, {"hex": "61"}]}).json()
+        equal(found, {"points": [{"key": {"hex": "8061"}}, {"key": "a"}], "missing": [{"hex": "80"}]})
+        put_points(api, [{"key": {"hex": "feff"}, "vector": [9]}])
+        equal(api.call("GET", "/v1/collections/default/points/%FE%FF").json()["vector"], [9])
+        for wrong in ({}, {"hex": "8"}, {"hex": "zz"}, {"hex": 80}, {"base64": "gGE="}, {"hex": ""},
+                      {"hex": "00" * 513}):
+            api.problem("POST", "/v1/collections/default/points/get", {"keys": [wrong]}, says="keys[0]")
+        api.create("numbers", dim=1)
+        api.problem("POST", "/v1/collections/numbers/points/get", {"keys": [{"hex": "80"}]}, says="keys[0]")
+
+
+def test_what_is_missing_is_said():
+    with Api() as api:
+        api.create(dim=1)
+        for method, path, name in (("PUT", "points", "points"), ("POST", "points/get", "keys"),
+                                   ("POST", "points/delete", "keys")):
+            api.problem(method, f"/v1/collections/default/{path}", {}, says=f"{name}: is missing")
+        equal(put_points(api, []), {"inserted": 0, "replaced": 0, "skipped": 0})
+
+
+def test_a_damaged_collection_is_listed():
+    with Api() as api:
+        for name in ("fine", "hurt"):
+            api.create(name, dim=1)
+            put_points(api, [{"key": 1, "vector": [1]}], name)
+        api.process.kill()
+        api.process.wait()
+        hurt = sorted(api.path.glob("**/vectors.dat"))[1]
+        header = bytearray(hurt.read_bytes())
+        header[0] ^= 1
+        hurt.write_bytes(header)
+        api.start()
+        listed = api.call("GET", "/v1/collections").json()["collections"]
+        equal({one["name"]: one["regime"] for one in listed}, {"fine": "exact", "hurt": "damaged"})
+        api.call("GET", "/v1/collections/hurt", status=500)
+
+
 def test_answers_equal_the_command_lines():
     """Over the sample: JSON, binary and by key, exact and through a graph."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="roxanne_serve_"))

@@ -19,6 +19,15 @@ void append_number(Number number, std::string& out) {
   out.append(text, std::to_chars(text, text + sizeof text, number).ptr);
 }
 
+void append_hex(std::string_view bytes, std::string& out) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15];
+  }
+}
+
 void append_vector(const Vector& vector, std::string& out) {
   size_t column = 0;
   json::append_json_vector(out, vector.view(), column);
@@ -36,7 +45,9 @@ void append_key(const Key& key, std::string& out) {
   } else if (json::is_utf8(key.str())) {
     json::append_json_string(out, key.str());
   } else {
-    json::append_json_string(out, json::valid_utf8(key.str()));
+    out += "{\"hex\":\"";
+    append_hex(key.str(), out);
+    out += "\"}";
   }
 }
 

@@ -13,6 +13,7 @@ struct WithFields {
   bool vector = false;
 };
 
+// 17, "a", or {"hex": "ff61"} where a string is not UTF-8: as bodies have them.
 void append_key(const Key& key, std::string& out);
 // [{"key": .., "distance": .., "payload": .., "vector": [..]}]; payload null where there is none.
 void append_neighbors(const std::vector<Neighbor>& neighbors, const WithFields& with,

@@ -21,7 +21,7 @@ Status read_json_body(std::string_view body, std::span<const Member> members) {
   if (!parser.handler().problem().empty()) {
     return Status::invalid_argument(parser.handler().problem());
   }
-  if (!error && parsed == body.size()) return Status::ok();
+  if (!error && parsed == body.size()) return parser.handler().check_required();
   if (error == boost::json::error::too_deep) {
     return Status::invalid_argument("the body nests too deep at byte " + std::to_string(parsed));
   }

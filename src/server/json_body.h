@@ -64,11 +64,12 @@ using Place =
 struct Member {
   std::string_view name;
   Place place;
+  bool is_required = false;
 };
 
-// Every member at most once, none that is not named. kInvalidArgument says where and why:
-// "points[3].vector[7]: expected u8 values, found 256". Payloads
-// nest as deep as the engine takes them.
+// Every member at most once, each that is required, none that is not named. kInvalidArgument says
+// where and why: "points[3].vector[7]: expected u8 values, found 256". Payloads nest as deep as the
+// engine takes them.
 Status read_json_body(std::string_view body, std::span<const Member> members);
 
 inline constexpr size_t kNamesMax = 16;  // strings in a list: "with"

@@ -20,6 +20,10 @@ bool JsonBodyHandler::on_object_begin(error_code& error) {
     fields_seen_ = 0;
     return true;
   }
+  if (may_be_string_key()) {
+    key_within_ = std::exchange(state_, State::kHexKey);
+    return true;
+  }
   if (state_ == State::kPoint && field_ == PointField::kPayload) {
     state_ = State::kPayload;
     payload_.start();
@@ -35,6 +39,7 @@ bool JsonBodyHandler::on_object_end(size_t, error_code& error) {
     return true;
   }
   if (state_ == State::kPoint) return end_point(error);
+  if (state_ == State::kHexKey) return end_hex_key(error);
   if (payload_.close('}') == 0) {
     Points& points = **place<Points*>();
     points.payloads.resize(index_ + 1);
@@ -67,6 +72,7 @@ bool JsonBodyHandler::on_array_begin(error_code& error) {
       return check_payload(error);
     case State::kOutside:
     case State::kRow:
+    case State::kHexKey:
       break;
   }
   return wrong(error, "an array");
@@ -96,6 +102,11 @@ bool JsonBodyHandler::on_key(string_view text, size_t size, error_code& error) {
   if (!on_key_part(text, size, error)) return false;
   if (state_ == State::kPoint) return choose_point_field(error);
   if (state_ == State::kTop) return choose_member(error);
+  if (state_ == State::kHexKey) {
+    const std::string name = std::exchange(text_, {});
+    if (name == "hex" && !hex_key_.has_value()) return true;
+    return fail(error, where() + R"(: expected {"hex": ..} once, found ")" + name + '"');
+  }
   payload_.end_name();
   return true;
 }
@@ -106,12 +117,14 @@ bool JsonBodyHandler::on_string_part(string_view text, size_t, error_code& error
     return check_payload(error);
   }
   text_ += view(text);
-  if (text_.size() <= kTextBytesMax) return true;
-  return fail(error, where() + ": more than " + std::to_string(kTextBytesMax) + " bytes");
+  const size_t bytes_max = state_ == State::kHexKey ? 2 * kKeyBytesMax : kTextBytesMax;
+  if (text_.size() <= bytes_max) return true;
+  return fail(error, where() + ": more than " + std::to_string(bytes_max) + " bytes");
 }
 
 bool JsonBodyHandler::on_string(string_view text, size_t size, error_code& error) {
   if (!on_string_part(text, size, error)) return false;
+  if (state_ == State::kHexKey) return take_hex(error);
   if (state_ != State::kPayload) return whole_text(error);
   payload_.end_text();
   return true;

@@ -1,5 +1,6 @@
 #include "server/json_body_handler.h"
 
+#include <charconv>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -30,21 +31,30 @@ bool JsonBodyHandler::fail(error_code& error, std::string problem) {
   return false;
 }
 
+Status JsonBodyHandler::check_required() const {
+  for (size_t i = 0; i < members_.size(); ++i) {
+    if (!members_[i].is_required || (seen_ >> i & 1) != 0) continue;
+    return Status::invalid_argument(std::string(members_[i].name) + ": is missing");
+  }
+  return Status::ok();
+}
+
 std::string JsonBodyHandler::where() const {
   if (member_ == nullptr) return "the body";
   std::string text(member_->name);
-  const bool in_list = state_ == State::kList || state_ == State::kPoint ||
-                       state_ == State::kPayload ||
-                       (state_ == State::kRow && row_within_ != State::kTop);
+  const State state = state_ == State::kHexKey ? key_within_ : state_;
+  const bool in_list = state == State::kList || state == State::kPoint ||
+                       state == State::kPayload ||
+                       (state == State::kRow && row_within_ != State::kTop);
   if (in_list) text += "[" + std::to_string(index_) + "]";
-  const bool in_point = state_ == State::kPoint || state_ == State::kPayload ||
-                        (state_ == State::kRow && row_within_ == State::kPoint);
+  const bool in_point = state == State::kPoint || state == State::kPayload ||
+                        (state == State::kRow && row_within_ == State::kPoint);
   if (in_point && field_ != PointField::kNone) {
     text += field_ == PointField::kKey      ? ".key"
             : field_ == PointField::kVector ? ".vector"
                                             : ".payload";
   }
-  if (state_ == State::kRow) text += "[" + std::to_string(column_) + "]";
+  if (state == State::kRow) text += "[" + std::to_string(column_) + "]";
   return text;
 }
 
@@ -52,6 +62,7 @@ std::string JsonBodyHandler::where() const {
 std::string JsonBodyHandler::expected() const {
   if (state_ == State::kOutside) return "an object";
   if (state_ == State::kRow) return "a number";
+  if (state_ == State::kHexKey) return "a string of two digits a byte";
   if (state_ == State::kPoint) {
     if (field_ == PointField::kVector) return "an array of numbers";
     if (field_ == PointField::kPayload) return "an object or null";
@@ -247,6 +258,44 @@ bool JsonBodyHandler::whole_text(error_code& error) {
     }
   }
   return wrong(error, "a string");
+}
+
+// Whether a string that stands here is a key.
+bool JsonBodyHandler::may_be_string_key() const {
+  if (state_ == State::kPoint) {
+    return field_ == PointField::kKey && (*place<Points*>())->keys.type == KeyType::kString;
+  }
+  if (state_ == State::kList) {
+    const auto* keys = place<Keys*>();
+    return keys != nullptr && (*keys)->type == KeyType::kString;
+  }
+  const auto* key = place<OneKey>();
+  return state_ == State::kTop && key != nullptr && key->type == KeyType::kString;
+}
+
+// text_ has a key's bytes, two digits each.
+bool JsonBodyHandler::take_hex(error_code& error) {
+  const std::string digits = std::exchange(text_, {});
+  std::string bytes;
+  for (size_t i = 0; i + 1 < digits.size(); i += 2) {
+    unsigned byte = 0;
+    const char* const end = digits.data() + i + 2;
+    const auto [stop, code] = std::from_chars(digits.data() + i, end, byte, 16);
+    if (code != std::errc() || stop != end) break;
+    bytes += static_cast<char>(byte);
+  }
+  if (digits.empty() || 2 * bytes.size() != digits.size()) {
+    return fail(error, where() + ": hex: expected two digits a byte, found " + shown(digits));
+  }
+  hex_key_ = std::move(bytes);
+  return true;
+}
+
+bool JsonBodyHandler::end_hex_key(error_code& error) {
+  state_ = key_within_;
+  if (!hex_key_.has_value()) return wrong(error, "an object without hex");
+  text_ = *std::exchange(hex_key_, std::nullopt);
+  return whole_text(error);
 }
 
 bool JsonBodyHandler::check_payload(error_code& error) {

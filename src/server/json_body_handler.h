@@ -16,6 +16,8 @@ class JsonBodyHandler : public json::ParserHandler {
  public:
   explicit JsonBodyHandler(std::span<const Member> members) : members_(members) {}
   const std::string& problem() const { return problem_; }
+  // At the end.
+  Status check_required() const;
 
   bool on_object_begin(error_code& error);
   bool on_object_end(size_t, error_code& error);
@@ -33,7 +35,7 @@ class JsonBodyHandler : public json::ParserHandler {
 
  private:
   // Where the parser is.
-  enum class State : uint8_t { kOutside, kTop, kList, kRow, kPoint, kPayload };
+  enum class State : uint8_t { kOutside, kTop, kList, kRow, kPoint, kPayload, kHexKey };
   enum class PointField : uint8_t { kNone, kKey, kVector, kPayload };
 
   template <typename T>
@@ -54,6 +56,9 @@ class JsonBodyHandler : public json::ParserHandler {
   bool take_key(Keys& keys, std::string text, error_code& error);
   bool whole_number(uint64_t number, error_code& error);
   bool whole_text(error_code& error);
+  bool may_be_string_key() const;
+  bool take_hex(error_code& error);
+  bool end_hex_key(error_code& error);
   bool check_payload(error_code& error);
 
   std::span<const Member> members_;
@@ -61,7 +66,9 @@ class JsonBodyHandler : public json::ParserHandler {
   uint64_t seen_ = 0;  // a bit a member
   State state_ = State::kOutside;
   State row_within_ = State::kTop;  // where a row's end leads back to
-  size_t index_ = 0;                // of the list's item
+  State key_within_ = State::kTop;  // the same of {"hex": ..}
+  std::optional<std::string> hex_key_;
+  size_t index_ = 0;  // of the list's item
   PointField field_ = PointField::kNone;
   unsigned fields_seen_ = 0;
   Rows* rows_ = nullptr;  // of the row that is read

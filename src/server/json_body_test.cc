@@ -49,6 +49,27 @@ TEST(JsonBody, KeysAreExact) {
   }
 }
 
+TEST(JsonBody, StringKeysThatAreNotUtf8AreHex) {
+  std::optional<Key> key;
+  Keys keys{.type = KeyType::kString, .count_max = 3};
+  const Member members[] = {{"after", OneKey{KeyType::kString, &key}}, {"keys", &keys}};
+  ASSERT_TRUE(read_json_body(R"({"after":{"hex":"ff00Aa"},"keys":["a",{"hex":"80"}]})", members));
+  EXPECT_EQ(key->str(), std::string("\xff\0\xaa", 3));
+  EXPECT_EQ(keys.strings, (std::vector<std::string>{"a", "\x80"}));
+  Points points = points_of(ScalarType::kU8, 1, KeyType::kString);
+  ASSERT_TRUE(read(R"({"points":[{"vector":[1],"key":{"hex":"80"}}]})", points));
+  EXPECT_EQ(points.keys.strings, (std::vector<std::string>{"\x80"}));
+  for (const char* wrong : {"{}", R"({"hex":"8"})", R"({"hex":""})", R"({"hex":"0x"})",
+                            R"({"hex":"-1"})", R"({"hex":"80","hex":"81"})", R"({"base":"80"})",
+                            R"({"hex":128})", R"({"hex":{"hex":"80"}})", R"({"hex":["80"]})"}) {
+    const std::string body = R"({"after":)" + std::string(wrong) + "}";
+    EXPECT_FALSE(read_json_body(body, members)) << wrong;
+  }
+  EXPECT_FALSE(read_json_body(R"({"after":{"hex":")" + std::string(1026, 'a') + "\"}}", members));
+  Points numbers = points_of(ScalarType::kU8, 1);
+  EXPECT_FALSE(read(R"({"points":[{"vector":[1],"key":{"hex":"80"}}]})", numbers));
+}
+
 TEST(JsonBody, PayloadsComeWithoutTheirSpaces) {
   Points points = points_of(ScalarType::kU8, 1, KeyType::kString);
   ASSERT_TRUE(read(
@@ -77,6 +98,13 @@ TEST(JsonBody, SaysWhereItIsWrong) {
   EXPECT_EQ(message(R"({"points":[{"key":1,"vector":[1,2]},{"key":2,"vector":[1,2]},
                       {"key":3,"vector":[1,2]},{"key":4,"vector":[1,2]}]})"),
             "points[3].key: more than the 3 keys that one request may have");
+}
+
+TEST(JsonBody, WhatIsRequiredIsMissed) {
+  Points points = points_of(ScalarType::kU8, 2);
+  const Member members[] = {{"points", &points, true}};
+  EXPECT_EQ(read_json_body("{}", members).message(), "points: is missing");
+  EXPECT_TRUE(read_json_body(R"({"points":[]})", members));
 }
 
 TEST(JsonBody, DoesNotNestWithoutEnd) {

@@ -26,7 +26,7 @@ Result<UpsertCounts> upsert_json(const Context& context, const Call& call, Colle
   Points points{{.type = shape.key_type, .count_max = count_max},
                 {.type = shape.type, .dim = shape.dim, .count_max = count_max}};
   std::optional<std::string> on_duplicate;
-  const Member members[] = {{"points", &points}, {"on_duplicate", &on_duplicate}};
+  const Member members[] = {{"points", &points, true}, {"on_duplicate", &on_duplicate}};
   ROX_RETURN_IF_ERROR(read_json_body(call.request.body, members));
   UpsertOptions options;
   ROX_ASSIGN_OR_RETURN(options.on_duplicate, parse_on_duplicate(on_duplicate.value_or("replace")));
@@ -53,7 +53,7 @@ Result<Keys> read_keys(const Context& context, const Call& call, const Collectio
                        std::vector<std::string>* with) {
   Keys keys{.type = collection.options().key_type,
             .count_max = context.limits.points_per_batch_max};
-  std::vector<Member> members = {{"keys", &keys}};
+  std::vector<Member> members = {{"keys", &keys, true}};
   if (with != nullptr) members.push_back({"with", with});
   ROX_RETURN_IF_ERROR(read_json_body(call.request.body, members));
   return keys;
