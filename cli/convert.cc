@@ -12,6 +12,7 @@
 #include "cli/progress.h"
 #include "cli/row_message.h"
 #include "cli/units.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
@@ -68,6 +69,7 @@ class ConvertCommand final : public Command {
         ->type_name("NAME")
         ->capture_default_str();
     app.add_option("--limit", row_limit_, "the first N rows only")->type_name("N");
+    add_json(app, is_json_);
   }
 
   int run() override {
@@ -87,6 +89,13 @@ class ConvertCommand final : public Command {
     writer_.dim = reader->info().dim;
     Progress progress("convert", "rows");
     const uint64_t rows = convert(*reader, progress);
+    if (is_json_) {
+      json::Object object;
+      object.add("rows", rows).add("dim", uint64_t{writer_.dim});
+      object.add("type", std::string(scalar_type_name(writer_.type)));
+      print_line(object.add("seconds", progress.seconds()).text());
+      return kExitOk;
+    }
     print_message("wrote " + out_path_ + ": " + format_count(rows) + " rows of " +
                   shape_text(writer_.dim, writer_.type) + " in " +
                   format_duration(progress.seconds()));
@@ -139,6 +148,7 @@ class ConvertCommand final : public Command {
   eval::ReaderOptions reader_;
   eval::WriterOptions writer_;
   uint64_t row_limit_ = std::numeric_limits<uint64_t>::max();
+  bool is_json_ = false;
 };
 
 }  // namespace

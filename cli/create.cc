@@ -30,6 +30,7 @@ class CreateCommand final : public Command {
     add_metric(app, metric_, "what near means (default: l2)");
     add_key_type(app, key_type_, "what points are named by (default: u64)");
     add_collection(app, arguments_);
+    add_memory_limit(app, arguments_);
     add_json(app, arguments_.json);
   }
 

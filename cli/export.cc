@@ -11,6 +11,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/units.h"
+#include "json/json_object.h"
 
 namespace roxanne::cli {
 namespace {
@@ -50,24 +51,40 @@ class ExportCommand final : public Command {
     add_choice(app, "--order", "any|key", take_order, "key order (default), or what reads fastest");
     add_collection(app, arguments_);
     add_memory_limit(app, arguments_);
+    add_json(app, arguments_.json);
   }
 
   int run() override {
     catch_interrupts();
+    if (arguments_.json && path_ == "-") {
+      throw UsageError("--json: standard output has the points already");
+    }
     const Database database = open_to_read(arguments_);
     const Collection collection = open_collection(database, arguments_);
     Progress progress("export", "points");
     const uint64_t points = write(collection, progress);
+    if (arguments_.json) {
+      json::Object object;
+      object.add("points", points).add("payloads_left_out", payloads_left_out_);
+      print_line(object.add("seconds", progress.seconds()).text());
+      return kExitOk;
+    }
     print_message("exported " + format_count(points) + " points to " + path_ + " in " +
                   format_duration(progress.seconds()));
+    if (payloads_left_out_ > 0) {
+      print_message("  " + format_count(payloads_left_out_) +
+                    " payloads are not in it: only jsonl holds them");
+    }
     return kExitOk;
   }
 
  private:
   uint64_t write(const Collection& collection, Progress& progress) {
+    if (!writer_.format.has_value()) writer_.format = take(eval::format_of_path(path_));
     writer_.type = collection.options().type;
     writer_.dim = collection.options().dim;
     const auto writer = take(eval::open_vector_writer(path_, writer_));
+    const bool has_payloads = writer_.format == eval::FileFormat::kJsonl;
     std::optional<KeyFile> keys;
     if (!keys_path_.empty()) keys.emplace(keys_path_);
     PointScan scan = take(collection.scan(order_));
@@ -82,6 +99,7 @@ class ExportCommand final : public Command {
       require(writer->append(to_batch(points)));
       for (const Point& point : points) {
         if (keys.has_value()) keys->append(point.key);
+        payloads_left_out_ += !has_payloads && point.payload.has_value() ? 1 : 0;
       }
       done += points.size();
       progress.update(done, static_cast<double>(done) / static_cast<double>(std::max(total, done)));
@@ -113,6 +131,7 @@ class ExportCommand final : public Command {
   std::string keys_path_;
   eval::WriterOptions writer_;
   ScanOrder order_ = ScanOrder::kKey;
+  uint64_t payloads_left_out_ = 0;
 };
 
 }  // namespace

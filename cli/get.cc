@@ -32,6 +32,7 @@ class GetCommand final : public Command {
     app.add_option("KEY", texts_, "keys of points")->required()->type_name("");
     add_with(app, with_, "what to show with the key (default: both)");
     add_collection(app, arguments_);
+    add_memory_limit(app, arguments_);
     add_json(app, arguments_.json);
   }
 

@@ -44,13 +44,9 @@ class VerifyCommand final : public Command {
 
   int run() override {
     std::vector<std::string> repaired;
-    if (repair_) {
-      Database database = open_to_write(arguments_, false);
-      repaired = check(database, "repair").repaired;
-      require(database.close());
-    }
+    if (repair_) repaired = repair();
     VerifyReport report = check_as_is();
-    report.repaired = repaired;
+    report.repaired = std::move(repaired);
     if (arguments_.json) {
       print_json(report);
     } else {
@@ -65,6 +61,19 @@ class VerifyCommand final : public Command {
   }
 
  private:
+  // What was mended; nothing where the database cannot be opened, as check_as_is() says then.
+  std::vector<std::string> repair() const {
+    try {
+      Database database = open_to_write(arguments_, false);
+      std::vector<std::string> repaired = check(database, "repair").repaired;
+      require(database.close());
+      return repaired;
+    } catch (const Failure& failure) {
+      if (failure.status().code() != StatusCode::kCorruption) throw;
+      return {};
+    }
+  }
+
   // Damage that keeps the database from being opened is a problem like any other.
   VerifyReport check_as_is() const {
     try {

@@ -390,7 +390,13 @@ def test_jsonl(folder):
     exported = [json.loads(line) for line in out.read_text().splitlines()]
     equal(sorted(exported, key=lambda p: int(p["key"][1:])), rows)
     equal([p["key"] for p in exported], sorted(p["key"] for p in exported))
-    equal(call("get", db, "k7", "--json").lines()[0], rows[7])
+    equal(call("get", db, "k7", "--json", "--memory-limit", "64MiB").lines()[0], rows[7])
+    # Files of vectors alone have no place for payloads, and that is said.
+    told = call("export", db, folder / "out.f16bin", "--json").lines()[0]
+    equal((told["points"], told["payloads_left_out"]), (20, 20))
+    call("export", db, folder / "out.f16bin", says="20 payloads are not in it")
+    equal(call("export", db, out, "--json").lines()[0]["payloads_left_out"], 0)
+    call("export", db, "-", "--format", "jsonl", "--json", code=USAGE, says="--json")
     again = folder / "again.rox"
     call("import", again, out, "--type", "f16")
     piped = call("export", db, "-", "--format", "jsonl", "--order", "any").out
@@ -420,7 +426,8 @@ def test_export_and_convert(folder):
         types = ["--type", "u8"]
         call("convert", folder / f"out.{name}", back, *types)
         equal(back.read_bytes(), base.read_bytes())
-    call("convert", base, folder / "few.npy", "--type", "f32", "--limit", 7)
+    told = call("convert", base, folder / "few.npy", "--type", "f32", "--limit", 7, "--json").lines()[0]
+    equal((told["rows"], told["dim"], told["type"]), (7, DIM, "f32"))
     call("convert", folder / "few.npy", folder / "few.fbin")
     equal((folder / "few.fbin").stat().st_size, 8 + 7 * DIM * 4)
     call("convert", base, folder / "x.fbin", "--type", "u8", code=USAGE, says="fbin holds f32")
@@ -595,6 +602,12 @@ def test_index(folder):
         repaired = call("verify", db, "--repair", "--json").lines()[0]
         assert "graph" in repaired["repaired"][0], repaired
         equal(info(db)["collections"][0]["regime"], "resident")
+
+    # What cannot be opened cannot be mended, and the list says why.
+    (db / "FORMAT").write_bytes(b"nonsense")
+    for options in ([], ["--repair"]):
+        report = call("verify", db, "--json", *options, code=CORRUPT).lines()[0]
+        equal((report["ok"], len(report["problems"]), report["repaired"]), (False, 1, []))
 
 
 def test_interrupted_index(folder):
