@@ -134,6 +134,19 @@ static void fewer_than_k(rox_database* database) {
   OK(rox_collection_search_u64(collection, &query, NULL, keys, distances, &found, &message));
   CHECK(found == 2 && keys[0] == numbers[0] && distances[0] == 0);
   for (int i = 2; i < 10; ++i) CHECK(keys[i] == UINT64_MAX && isinf(distances[i]));
+  // A point's own place is left out.
+  rox_key key = {.type = ROX_KEY_U64, .number = numbers[0]};
+  rox_neighbors* neighbors = NULL;
+  OK(rox_collection_search_like(collection, &key, NULL, &neighbors, &message));
+  rox_neighbor neighbor;
+  CHECK(rox_neighbors_query_count(neighbors) == 1 && rox_neighbors_count(neighbors, 0) == 1);
+  CHECK(rox_neighbors_at(neighbors, 0, 0, &neighbor) && neighbor.key.number == numbers[1]);
+  rox_neighbors_free(neighbors);
+  neighbors = NULL;
+  key.number = 987654321;
+  FAILS(ROX_NOT_FOUND, "987654321",
+        rox_collection_search_like(collection, &key, NULL, &neighbors, &message));
+  CHECK(neighbors == NULL);
   rox_collection_free(collection);
   OK(rox_collection_drop(database, "small", &message));
   FAILS(ROX_NOT_FOUND, "small", rox_collection_open(database, "small", &collection, &message));

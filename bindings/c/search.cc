@@ -76,6 +76,27 @@ rox_status rox_collection_search(rox_collection* collection, const rox_matrix* q
   });
 }
 
+rox_status rox_collection_search_like(rox_collection* collection, const rox_key* key,
+                                      const rox_search_options* options, rox_neighbors** neighbors,
+                                      char** message) {
+  return guarded(message, [&]() -> Status {
+    if (Status status =
+            require({{collection, "collection"}, {key, "key"}, {neighbors, "neighbors"}});
+        !status) {
+      return status;
+    }
+    auto read = roxanne::c::search_options(options);
+    if (!read) return read.status();
+    auto name = roxanne::c::read_key(*key);
+    if (!name) return name.status();
+    auto list = collection->collection.search_like(*name, *read);
+    if (!list) return list.status();
+    std::vector<std::vector<roxanne::Neighbor>> lists;
+    lists.push_back(std::move(*list));
+    return give(neighbors, std::move(lists));
+  });
+}
+
 rox_status rox_collection_search_u64(rox_collection* collection, const rox_matrix* queries,
                                      const rox_search_options* options, uint64_t* keys,
                                      float* distances, size_t* counts, char** message) {

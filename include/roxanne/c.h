@@ -242,6 +242,11 @@ typedef struct {
 ROX_API rox_status rox_collection_search(rox_collection* collection, const rox_matrix* queries,
                                          const rox_search_options* options,
                                          rox_neighbors** neighbors, char** message);
+// The k nearest of a point that is there, which is itself left out, as of one query. ROX_NOT_FOUND
+// too, where it is not there.
+ROX_API rox_status rox_collection_search_like(rox_collection* collection, const rox_key* key,
+                                              const rox_search_options* options,
+                                              rox_neighbors** neighbors, char** message);
 ROX_API size_t rox_neighbors_query_count(const rox_neighbors* neighbors);
 // Answers of query `query`: fewer than k where the collection has fewer points.
 ROX_API size_t rox_neighbors_count(const rox_neighbors* neighbors, size_t query);

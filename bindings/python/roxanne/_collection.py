@@ -32,7 +32,7 @@ class Point(NamedTuple):
 
 
 class Neighbor(NamedTuple):
-    """One answer of Collection.search_points()."""
+    """One answer of Collection.search_points() or search_like()."""
 
     key: Key
     distance: float
@@ -153,6 +153,22 @@ class Collection:
         found = self._handle.search_points(query, count(k, "k"),
                                            count(search_list_size, "search_list_size"), exact,
                                            count(threads, "threads"), with_payload, with_vector)
+        return self._neighbors(found)
+
+    def search_like(self, key: Key, k: int = 10, *, search_list_size: int = 0,
+                    exact: bool = False, threads: int = 0, with_payload: bool = True,
+                    with_vector: bool = False) -> list[Neighbor]:
+        """The k points nearest to a point that is there, which is itself left out.
+
+        NotFound, which is a KeyError, where it is not there.
+        """
+        found = self._handle.search_like(key, count(k, "k"),
+                                         count(search_list_size, "search_list_size"), exact,
+                                         count(threads, "threads"), with_payload, with_vector)
+        return self._neighbors(found)
+
+    @staticmethod
+    def _neighbors(found: list[tuple[Key, float, str | None, Any]]) -> list[Neighbor]:
         return [Neighbor(key, distance, payload_dict(payload), vector)
                 for key, distance, payload, vector in found]
 

@@ -49,6 +49,16 @@ class Collection:
         with_payload: bool,
         with_vector: bool,
     ) -> list[tuple[int | str, float, str | None, npt.NDArray[Any] | None]]: ...
+    def search_like(
+        self,
+        key: int | str,
+        k: int,
+        search_list_size: int,
+        exact: bool,
+        threads: int,
+        with_payload: bool,
+        with_vector: bool,
+    ) -> list[tuple[int | str, float, str | None, npt.NDArray[Any] | None]]: ...
     def upsert(
         self, keys: _Keys, vectors: npt.NDArray[Any], payloads: list[str], on_duplicate: str
     ) -> tuple[int, int, int]: ...

@@ -65,6 +65,19 @@ nb::list search_points(CollectionHandle& self, const nb::object& query,
   return list;
 }
 
+nb::list search_like(CollectionHandle& self, const nb::object& key, const SearchOptions& options) {
+  const Key name = to_key(key);
+  std::vector<Neighbor> found;
+  {
+    const nb::gil_scoped_release released;
+    const OpenDatabase::Use database(self.owner());
+    found = take(self.collection().search_like(name, options));
+  }
+  nb::list list;
+  for (const Neighbor& neighbor : found) list.append(from_neighbor(neighbor));
+  return list;
+}
+
 nb::object upsert(CollectionHandle& self, const nb::object& keys, const nb::object& vectors,
                   const std::vector<std::string>& payloads, const std::string& on_duplicate) {
   UpsertOptions options{.payloads = payloads};
@@ -184,6 +197,20 @@ void bind_collection(nb::module_& module) {
                                   .thread_count = threads});
           },
           "query"_a, "k"_a, "search_list_size"_a, "exact"_a, "threads"_a, "with_payload"_a,
+          "with_vector"_a)
+      .def(
+          "search_like",
+          [](CollectionHandle& self, const nb::object& key, size_t k, size_t search_list_size,
+             bool exact, uint32_t threads, bool with_payload, bool with_vector) {
+            return search_like(self, key,
+                               {.k = k,
+                                .search_list_size = search_list_size,
+                                .exact = exact,
+                                .with_payload = with_payload,
+                                .with_vector = with_vector,
+                                .thread_count = threads});
+          },
+          "key"_a, "k"_a, "search_list_size"_a, "exact"_a, "threads"_a, "with_payload"_a,
           "with_vector"_a)
       .def("upsert", &upsert, "keys"_a, "vectors"_a, "payloads"_a, "on_duplicate"_a)
       .def("erase", &erase, "keys"_a)

@@ -143,6 +143,20 @@ def test_search_points_brings_payloads_and_vectors(db: roxanne.Database) -> None
             points.search_points(batch)
 
 
+def test_search_like_leaves_its_own_point_out(db: roxanne.Database) -> None:
+    points = db.create_collection(dim=1, dtype="u8", key_type="string")
+    rows = np.array([[0], [1], [3], [7]], np.uint8)
+    points.upsert(["a", "b", "c", "d"], rows, payloads=[{"n": n} for n in range(4)])
+    found = points.search_like("b", k=2, with_vector=True)
+    assert [(one.key, one.distance, one.payload) for one in found] == [("a", 1, {"n": 0}), ("c", 4, {"n": 2})]
+    assert found[0].vector is not None and found[0].vector.tolist() == [0]
+    assert points.search_like("b", k=1, exact=True, with_payload=False)[0][2:] == (None, None)
+    with pytest.raises(KeyError):
+        points.search_like("nobody")
+    with pytest.raises(roxanne.InvalidArgument):
+        points.search_like(1)
+
+
 def test_async_searches_begun_at_once_each_get_their_answer(db: roxanne.Database) -> None:
     rng = np.random.default_rng(4)
     rows = random_rows(rng, 500, "f32")
