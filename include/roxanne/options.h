@@ -249,7 +249,8 @@ struct DatabaseInfo {
   uint64_t bytes_on_disk = 0;       // the whole folder, allocated blocks
   uint64_t redo_bytes = 0;          // replayed by the next open if the process died now
   std::string isa;                  // the instruction set the distance kernels run on
-  bool read_only = false;
+  bool read_only = false;   // opened so, or since a write failed so that none may follow
+  std::string write_error;  // that failure; "" where there was none
   std::vector<CollectionInfo> collections;
 };
 

@@ -444,7 +444,9 @@ Result<DatabaseInfo> DatabaseImpl::info() const {
   info.memory.push_back({"store", store_->bytes_in_memory()});
   info.memory_used_bytes = info.memory.front().bytes;
   info.resident_set_bytes = resident_set_of_process();
-  info.read_only = options_.read_only;
+  const Status failure = committer_->failure();
+  info.read_only = options_.read_only || !failure.is_ok();
+  info.write_error = failure.message();
   for (const auto& collection : collections()) {
     auto one = collection->info();
     if (!one.is_ok()) {  // damaged, or dropped just now

@@ -69,6 +69,9 @@ void append_memory(const DatabaseInfo& info, Writer& writer) {
 
 void append_database(const DatabaseInfo& info, std::string& out) {
   Writer writer(out);
+  writer.one("roxanne_read_only", "gauge",
+             "1: opened so, or since a write failed so that none may follow.",
+             info.read_only ? 1 : 0);
   writer.one("roxanne_memory_limit_bytes", "gauge", "What --memory-limit allows.",
              info.memory_limit_bytes);
   writer.one("roxanne_memory_used_bytes", "gauge", "Sum of roxanne_memory_bytes.",
