@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 
 #include "cli/command.h"
@@ -44,12 +45,16 @@ class ServeCommand final : public Command {
   void declare_threads(CLI::App& app);
   void declare_limits(CLI::App& app);
   void declare_times(CLI::App& app);
+  void fit_memory_limit();
 
   StoreArguments arguments_;
   server::Config config_;
   std::string config_path_;
   bool read_only_ = false;
   bool create_ = false;
+  CLI::Option* body_option_ = nullptr;
+  CLI::Option* bodies_option_ = nullptr;
+  CLI::Option* answers_option_ = nullptr;
 };
 
 void ServeCommand::declare(CLI::App& app) {
@@ -102,13 +107,15 @@ void ServeCommand::declare_threads(CLI::App& app) {
 void ServeCommand::declare_limits(CLI::App& app) {
   server::Limits& limits = config_.limits;
   const auto add = [&](const char* flag, auto& out, const char* help) {
-    app.add_option(flag, out, help)->type_name("N")->capture_default_str();
+    return app.add_option(flag, out, help)->type_name("N")->capture_default_str();
   };
   add("--header-bytes-max", limits.header_bytes_max, "of a request's header");
-  add("--body-bytes-max", limits.body_bytes_max, "of a request's body");
-  add("--body-bytes-in-flight-max", limits.body_bytes_in_flight_max, "of all bodies at a time");
-  add("--answer-bytes-in-flight-max", limits.answer_bytes_in_flight_max,
-      "of all answers that are not sent yet");
+  // These three: an eighth of --memory-limit at the most, unless they are given.
+  body_option_ = add("--body-bytes-max", limits.body_bytes_max, "of a request's body");
+  bodies_option_ =
+      add("--body-bytes-in-flight-max", limits.body_bytes_in_flight_max, "of all bodies at a time");
+  answers_option_ = add("--answer-bytes-in-flight-max", limits.answer_bytes_in_flight_max,
+                        "of all answers that are not sent yet");
   add("--points-per-batch-max", limits.points_per_batch_max, "of an upsert; keys of a delete");
   add("--queries-per-search-max", limits.queries_per_search_max, "of one request");
   add("--search-k-max", limits.search_k_max, "neighbours a query");
@@ -141,6 +148,22 @@ void ServeCommand::declare_times(CLI::App& app) {
   add("--drain-timeout-ms", config_.drain_timeout_ms, "then, for requests under way");
 }
 
+// Within a small limit clients must not make the server hold more than the database does.
+void ServeCommand::fit_memory_limit() {
+  constexpr uint64_t kShare = 8;
+  if (arguments_.memory_limit_bytes == 0) return;  // half of the machine's is left then
+  const uint64_t most = arguments_.memory_limit_bytes / kShare;
+  const auto fit = [](const CLI::Option& option, uint64_t& bytes, uint64_t bytes_max) {
+    if (option.count() == 0) bytes = std::min(bytes, bytes_max);
+  };
+  server::Limits& limits = config_.limits;
+  fit(*answers_option_, limits.answer_bytes_in_flight_max, most);
+  // Where the one is given the other makes room for it.
+  const uint64_t one_body = body_option_->count() > 0 ? limits.body_bytes_max : 0;
+  fit(*bodies_option_, limits.body_bytes_in_flight_max, std::max(most, one_body));
+  fit(*body_option_, limits.body_bytes_max, limits.body_bytes_in_flight_max);
+}
+
 // As many as the system lets this process have: a connection each, and the database's files.
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -150,6 +173,7 @@ void raise_descriptor_limit() {
 }
 
 int ServeCommand::run() {
+  fit_memory_limit();
   if (const Status checked = server::check_config(config_); !checked) {
     throw UsageError(checked.message());
   }

@@ -35,7 +35,7 @@ struct World {
     make("h", {.dim = 3, .type = ScalarType::kF16, .metric = Metric::kInnerProduct});
     make("u", {.dim = 4, .type = ScalarType::kU8, .metric = Metric::kCosine});
     make("i", {.dim = 1, .type = ScalarType::kI8, .key_type = KeyType::kString});
-    app.emplace(server::Context{*database, limits, metrics, quick_searches, ""},
+    app.emplace(server::Context{*database, limits, metrics, quick_searches, "", operations},
                 server::KeyRing::parse("read-write 0123456789abcdef\n").value());
   }
   ~World() {
@@ -66,6 +66,7 @@ struct World {
   server::Limits limits;
   server::Metrics metrics;
   server::QuickSearches quick_searches;
+  server::Operations operations;
   std::optional<Database> database;
   std::optional<server::App> app;
 };

@@ -162,7 +162,7 @@ def test_gzip_bodies_and_answers():
         # While another body takes the place that this one would unpack to.
         with api.connect() as held:
             held.sendall(b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: localhost\r\n"
-                         b"Content-Type: application/json\r\nContent-Length: 900000\r\n\r\n{")
+                         b"Content-Type: application/json\r\nContent-Length: 900000\r\n\r\n{" + b" " * 800_000)
             time.sleep(0.2)
             reply = api.problem("PUT", points, gzip.compress(exact), 503, "overloaded", headers=packed)
             equal(reply.headers["retry-after"], "1")

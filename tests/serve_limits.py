@@ -97,13 +97,17 @@ def test_bodies_together_are_bounded():
     with Api("--body-bytes-max", 2000, "--body-bytes-in-flight-max", 3000) as api:
         api.create(dim=1)
         begun = (b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: localhost\r\n"
-                 b"Content-Type: application/json\r\nContent-Length: 1600\r\n\r\n{")
-        with api.connect() as first:
-            first.sendall(begun)
+                 b"Content-Type: application/json\r\nContent-Length: 1600\r\n\r\n")
+        part = b'{"points":[' + b" " * 1580
+        with api.connect() as first, api.connect() as second, api.connect() as third:
+            # What is only promised keeps nobody out.
+            second.sendall(begun)
+            third.sendall(begun)
+            first.sendall(begun + part)
             time.sleep(0.2)
-            reply, = api.raw(begun)
+            reply, = api.raw(begun + part)
             equal((reply.status, reply.code()), (503, "overloaded"))
-            first.sendall(b'"points":[]' + b" " * 1587 + b"}")
+            first.sendall(b" " * 7 + b"]}")
             equal(read_reply(first.makefile("rb")).status, 200)
         put_points(api, [{"key": 1, "vector": [1]}])
 

@@ -114,8 +114,9 @@ TEST(App, AnswersWithoutSockets) {
     const Limits limits;
     Metrics metrics;
     QuickSearches quick_searches;
+    Operations operations;
     const App app(
-        {*database, limits, metrics, quick_searches, ""},
+        {*database, limits, metrics, quick_searches, "", operations},
         KeyRing::parse("read-only 0123456789abcdef\nread-write abcdefghijklmnop").value());
     const auto status = [&](Method method, const char* target, const char* key, std::string body) {
       Request request;
@@ -150,15 +151,20 @@ TEST(App, AnswersWithoutSockets) {
     request.head.content_length = request.body.size();
     const Admission admission = app.admit(request.head);
     EXPECT_EQ(app.handle_here(admission, request).status, kElsewhere);
-    for (int i = 0; i < 60; ++i) quick_searches.note("a", 20);
+    for (int i = 0; i < 60; ++i) quick_searches.note("a", 20, 10);
     EXPECT_EQ(app.handle_here(admission, request).status, 200);
     // Nor do a few whose thread lost its processor say anything of the others.
-    for (int i = 0; i < 3; ++i) quick_searches.note("a", 20'000);
+    for (int i = 0; i < 3; ++i) quick_searches.note("a", 20'000, 10);
+    EXPECT_EQ(app.handle_here(admission, request).status, 200);
+    // One that computed much does.
+    quick_searches.note("a", 20'000, 1'000'000);
+    EXPECT_EQ(app.handle_here(admission, request).status, kElsewhere);
+    for (int i = 0; i < 60; ++i) quick_searches.note("a", 20, 10);
     EXPECT_EQ(app.handle_here(admission, request).status, 200);
     request.body = R"({"vector":[1],"exact":true})";
     EXPECT_EQ(app.handle_here(admission, request).status, kElsewhere);
     EXPECT_EQ(app.handle(admission, request).status, 200);
-    for (int i = 0; i < 60; ++i) quick_searches.note("a", 20'000);
+    for (int i = 0; i < 60; ++i) quick_searches.note("a", 20'000, 10);
     request.body = R"({"vector":[1]})";
     EXPECT_EQ(app.handle_here(admission, request).status, kElsewhere);
     EXPECT_EQ(status(Method::kOther, "/healthz", read_key, ""), 405);

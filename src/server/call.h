@@ -1,6 +1,7 @@
 // What a handler is given.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,12 @@ namespace roxanne::server {
 class Metrics;
 class QuickSearches;
 
+// What long operations of a server have in common.
+struct Operations {
+  std::atomic<bool> give_up{false};   // the time for what is under way is over
+  std::atomic<bool> snapshot{false};  // one is being made
+};
+
 // What lasts as long as the server. All of it may be used by many threads at once.
 struct Context {
   Database& database;
@@ -22,6 +29,7 @@ struct Context {
   Metrics& metrics;
   QuickSearches& quick_searches;
   std::string snapshot_folder;  // where snapshots are made; empty: none are
+  Operations& operations;
 };
 
 // One request, understood so far.

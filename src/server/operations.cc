@@ -40,8 +40,17 @@ Response make_snapshot(const Context& context, const Call& call) {
                    "name: expected 1 to " + std::to_string(kSnapshotNameBytesMax) +
                        " letters, digits, '_', '-' and '.', not '.' first");
   }
+  // One at a time: they take long, and writes wait for the same threads.
+  if (context.operations.snapshot.exchange(true)) {
+    return problem(ProblemCode::kOverloaded, "another snapshot is being made");
+  }
+  struct End {
+    std::atomic<bool>& snapshot;
+    ~End() { snapshot = false; }
+  } const end{context.operations.snapshot};
   const std::filesystem::path path = std::filesystem::path(context.snapshot_folder) / *name;
-  const auto report = context.database.snapshot(path.string());
+  const auto report = context.database.snapshot(
+      path.string(), {.progress = [&](double) { return !context.operations.give_up; }});
   if (!report) return problem(report.status());
   json::Object body;
   body.add("name", *name).add("collections", report->collections).add("points", report->points);

@@ -13,9 +13,13 @@ namespace roxanne::server {
 // Recent times of searches, by collection. From any thread.
 class QuickSearches {
  public:
-  // A search of the collection took so long.
-  void note(std::string_view collection, double latency_us) {
+  // A search of the collection took so long, and so many distances.
+  void note(std::string_view collection, double latency_us, uint64_t distances) {
     std::atomic<float>& mean = mean_us(collection);
+    if (distances > kManyDistances) {
+      mean.store(kUnknownUs, std::memory_order_relaxed);
+      return;
+    }
     const float old = mean.load(std::memory_order_relaxed);
     // A time is the clock's: one search whose thread lost its processor for milliseconds says
     // nothing about the others, so none counts for more than twice the mean.
@@ -30,6 +34,8 @@ class QuickSearches {
 
  private:
   static constexpr float kQuickUs = 500;
+  // Whoever computes so many is slow by its own doing: 0.3 ms of short vectors in memory.
+  static constexpr uint64_t kManyDistances = 100'000;
   static constexpr float kWeight = 8;
   static constexpr float kUnknownUs = 100'000;  // 42 short ones later it is kQuickUs
   static constexpr size_t kPlaces = 64;         // collections that share one share their time

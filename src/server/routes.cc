@@ -35,7 +35,7 @@ constexpr std::array<Route, 19> kRoutes = {{
     {Method::kGet, "/healthz", Access::kOpen, Lane::kHere, Body::kNone, health},
     {Method::kGet, "/livez", Access::kOpen, Lane::kHere, Body::kNone, health},
     {Method::kGet, "/readyz", Access::kOpen, Lane::kHere, Body::kNone, readiness},
-    {Method::kGet, "/metrics", Access::kRead, Lane::kSearch, Body::kNone, show_metrics},
+    {Method::kGet, "/metrics", Access::kRead, Lane::kFirst, Body::kNone, show_metrics},
     {Method::kGet, "/openapi.json", Access::kOpen, Lane::kHere, Body::kNone, show_openapi},
     {Method::kGet, "/", Access::kOpen, Lane::kHere, Body::kNone, show_index},
 }};

@@ -15,8 +15,9 @@ namespace roxanne::server {
 
 // Who may: everybody, whoever has a key, whoever has a read-write key.
 enum class Access : uint8_t { kOpen, kRead, kWrite };
-// Where a handler runs: where it was read, among searches, or among writes.
-enum class Lane : uint8_t { kHere, kSearch, kWrite };
+// Where a handler runs: where it was read, among searches, among writes, or as the next of the
+// searches, however many wait: who looks after a server that is too busy must get an answer.
+enum class Lane : uint8_t { kHere, kSearch, kWrite, kFirst };
 // What a body may be.
 enum class Body : uint8_t { kNone, kJson, kJsonOrBinary };
 

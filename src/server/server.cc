@@ -51,7 +51,8 @@ class Server::Impl {
       : config_(config),
         log_(config.log_level),
         tls_(asio::ssl::context::tls_server),
-        app_({database, config_.limits, metrics_, quick_searches_, config.snapshot_folder},
+        app_({database, config_.limits, metrics_, quick_searches_, config.snapshot_folder,
+              operations_},
              std::move(keys), std::move(hosts)),
         searches_({thread_count(config.search_threads), config.limits.search_queue_max,
                    metrics_.search_queue}),
@@ -144,6 +145,7 @@ class Server::Impl {
     listener_->stop();
     shared_.is_draining = true;
     const bool is_late = now >= drains_until_;
+    operations_.give_up = is_late;
     listener_->for_each_session([is_late](Session& session) { session.hasten(is_late); });
     // Those that a worker answers are waited for in any case: it holds them.
     if (metrics_.connections > 0) return;
@@ -155,6 +157,7 @@ class Server::Impl {
   const Config config_;
   Metrics metrics_;
   QuickSearches quick_searches_;
+  Operations operations_;
   Log log_;
   asio::ssl::context tls_;
   App app_;

@@ -129,11 +129,10 @@ bool Session::wait_for_bytes() {
   return false;
 }
 
-// Bodies of all connections together are bounded. False: the request is answered so.
+// Bodies of all connections together are bounded, by what has come of them: what a header only
+// promises would let few clients shut out all others. False: the request is answered so.
 bool Session::count_body() {
-  const RequestHead& head = reader_.request().head;
-  const uint64_t bytes =
-      std::max<uint64_t>(head.content_length.value_or(0), reader_.request().body.size());
+  const uint64_t bytes = reader_.request().body.size();
   if (bytes <= body_bytes_counted_) return true;
   const uint64_t more = bytes - body_bytes_counted_;
   const uint64_t before = shared_.metrics.body_bytes_in_flight.fetch_add(more);
@@ -189,10 +188,22 @@ bool Session::dispatch() {
       response.status != kElsewhere) {
     return answer(std::move(response));
   }
-  WorkQueue& queue = admission_.route->lane == Lane::kSearch ? shared_.searches : shared_.writes;
-  if (queue.push(shared_from_this())) return false;
+  if (push()) return false;
   shared_.metrics.queue_refused_total.fetch_add(1);
   return answer(problem(ProblemCode::kOverloaded, "too many requests wait already"));
+}
+
+bool Session::push() {
+  switch (admission_.route->lane) {
+    case Lane::kFirst:
+      return shared_.searches.push_first(shared_from_this());
+    case Lane::kWrite:
+      return shared_.writes.push(shared_from_this());
+    case Lane::kSearch:
+    case Lane::kHere:
+      break;
+  }
+  return shared_.searches.push(shared_from_this());
 }
 
 void Session::run() noexcept {
@@ -251,13 +262,13 @@ bool Session::after_answer() {
   if (answer_bytes_counted_ > 0) {
     shared_.metrics.answer_bytes_in_flight.fetch_sub(std::exchange(answer_bytes_counted_, 0));
   }
+  reader_.start();  // without the body, which is not counted any more
   if (!keeps_alive_) {
     begin_ = end_ = 0;  // all of the buffer is free for what is thrown away
     enter(Phase::kLingering);
     end_sending();
     return false;
   }
-  reader_.start();
   return true;
 }
 

@@ -85,6 +85,7 @@ class Session : public Job, public std::enable_shared_from_this<Session> {
   void pump();
   bool on_head();
   bool dispatch();
+  bool push();
   bool answer(Response response);
   bool after_answer();
   bool wait_for_bytes();

@@ -17,12 +17,15 @@ WorkQueue::~WorkQueue() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool WorkQueue::push(std::shared_ptr<Job> job) {
+bool WorkQueue::push(std::shared_ptr<Job> job) { return add(std::move(job), false); }
+bool WorkQueue::push_first(std::shared_ptr<Job> job) { return add(std::move(job), true); }
+
+bool WorkQueue::add(std::shared_ptr<Job> job, bool is_first) {
   bool wakes = false;
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_ || jobs_.size() >= jobs_max_) return false;
-    jobs_.push_back(std::move(job));
+    if (stopping_ || (!is_first && jobs_.size() >= jobs_max_)) return false;
+    jobs_.insert(is_first ? jobs_.begin() : jobs_.end(), std::move(job));
     depth_.store(jobs_.size(), std::memory_order_relaxed);
     // A thread that is about to look for work need not be woken.
     wakes = idle_count_ > 0;

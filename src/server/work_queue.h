@@ -33,8 +33,11 @@ class WorkQueue {
 
   // False where as many wait as may, or it ends. From any thread.
   bool push(std::shared_ptr<Job> job);
+  // Before all that wait, however many do. False where it ends.
+  bool push_first(std::shared_ptr<Job> job);
 
  private:
+  bool add(std::shared_ptr<Job> job, bool is_first);
   void work();
 
   const size_t jobs_max_;
