@@ -282,6 +282,10 @@ TEST_P(FailingDisk, IsToldOnceAndReadsGoOn) {
         EXPECT_NE(refused.message().find("no more writes"), std::string::npos);
       }
       EXPECT_EQ(world.database().flush().code(), StatusCode::kReadOnly);
+      const auto info = world.database().info();
+      ASSERT_TRUE(info.is_ok());
+      EXPECT_TRUE(info->read_only);
+      EXPECT_NE(info->write_error, "");
       EXPECT_EQ(files.operation_count(), operations) << "nothing is tried again";
     }
     world.expect_readable();

@@ -57,7 +57,7 @@ def test_every_route():
         text = api.call("GET", "/metrics").body.decode()
         for name in ('roxanne_points{collection="default"} 7', "roxanne_search_queries_total 4",
                      "roxanne_redo_bytes", 'part="vectors"', "roxanne_http_request_seconds_bucket",
-                     "roxanne_unindexed_points", "roxanne_ready 1"):
+                     "roxanne_unindexed_points", "roxanne_ready 1", "roxanne_read_only 0"):
             assert name in text, f"{name} is not in\n{text}"
         # This one at least; the server may not have seen yet that the one before it has ended.
         assert int(re.search(r"^roxanne_connections (\d+)$", text, re.M)[1]) >= 1, text

@@ -70,6 +70,7 @@ nb::dict report(const DatabaseInfo& info) {
   dict["redo_bytes"] = info.redo_bytes;
   dict["isa"] = from_text(info.isa);
   dict["read_only"] = info.read_only;
+  dict["write_error"] = from_text(info.write_error);
   nb::list collections;
   for (const CollectionInfo& collection : info.collections) collections.append(report(collection));
   dict["collections"] = collections;

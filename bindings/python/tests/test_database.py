@@ -199,7 +199,7 @@ def test_info_snapshot_and_verify(db: roxanne.Database, tmp_path: pathlib.Path) 
     info = db.info()
     assert info["collections"][0]["points"] == 200 == points.info()["points"]
     assert info["memory_limit_bytes"] == 512 * 2**20 and info["version"] == roxanne.__version__
-    assert info["read_only"] is False
+    assert info["read_only"] is False and info["write_error"] == ""
     told: list[float] = []
     copied = db.snapshot(tmp_path / "copy.rox", progress=lambda _, done: told.append(done))
     assert copied.points == 200 and copied.collections == 1
