@@ -74,6 +74,9 @@ class ConvertCommand final : public Command {
 
   int run() override {
     catch_interrupts();
+    if (is_json_ && out_path_ == "-") {
+      throw UsageError("--json: standard output has the rows already");
+    }
     const eval::FileFormat out_format =
         writer_.format.has_value() ? *writer_.format : take(eval::format_of_path(out_path_));
     const std::optional<ScalarType> fixed = type_of_format(out_format);

@@ -80,6 +80,7 @@ class ExportCommand final : public Command {
 
  private:
   uint64_t write(const Collection& collection, Progress& progress) {
+    if (!writer_.format.has_value() && path_ == "-") writer_.format = eval::FileFormat::kJsonl;
     if (!writer_.format.has_value()) writer_.format = take(eval::format_of_path(path_));
     writer_.type = collection.options().type;
     writer_.dim = collection.options().dim;

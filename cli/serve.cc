@@ -110,7 +110,7 @@ void ServeCommand::declare_limits(CLI::App& app) {
     return app.add_option(flag, out, help)->type_name("N")->capture_default_str();
   };
   add("--header-bytes-max", limits.header_bytes_max, "of a request's header");
-  // These three: an eighth of --memory-limit at the most, unless they are given.
+  // These three: less within a small --memory-limit, unless they are given.
   body_option_ = add("--body-bytes-max", limits.body_bytes_max, "of a request's body");
   bodies_option_ =
       add("--body-bytes-in-flight-max", limits.body_bytes_in_flight_max, "of all bodies at a time");
@@ -148,9 +148,11 @@ void ServeCommand::declare_times(CLI::App& app) {
   add("--drain-timeout-ms", config_.drain_timeout_ms, "then, for requests under way");
 }
 
-// Within a small limit clients must not make the server hold more than the database does.
+// Within a small limit clients must not make the server hold more than the database does. A body
+// may be packed: it counts as it comes, and unpacked.
 void ServeCommand::fit_memory_limit() {
   constexpr uint64_t kShare = 8;
+  constexpr uint64_t kBodies = 4;
   if (arguments_.memory_limit_bytes == 0) return;  // half of the machine's is left then
   const uint64_t most = arguments_.memory_limit_bytes / kShare;
   const auto fit = [](const CLI::Option& option, uint64_t& bytes, uint64_t bytes_max) {
@@ -159,9 +161,10 @@ void ServeCommand::fit_memory_limit() {
   server::Limits& limits = config_.limits;
   fit(*answers_option_, limits.answer_bytes_in_flight_max, most);
   // Where the one is given the other makes room for it.
-  const uint64_t one_body = body_option_->count() > 0 ? limits.body_bytes_max : 0;
+  const uint64_t one_body = body_option_->count() > 0 ? kBodies * limits.body_bytes_max : 0;
   fit(*bodies_option_, limits.body_bytes_in_flight_max, std::max(most, one_body));
-  fit(*body_option_, limits.body_bytes_max, limits.body_bytes_in_flight_max);
+  fit(*body_option_, limits.body_bytes_max,
+      std::min(most, limits.body_bytes_in_flight_max) / kBodies);
 }
 
 // As many as the system lets this process have: a connection each, and the database's files.

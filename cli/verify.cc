@@ -63,15 +63,15 @@ class VerifyCommand final : public Command {
  private:
   // What was mended; nothing where the database cannot be opened, as check_as_is() says then.
   std::vector<std::string> repair() const {
+    std::vector<std::string> repaired;
     try {
       Database database = open_to_write(arguments_, false);
-      std::vector<std::string> repaired = check(database, "repair").repaired;
+      repaired = check(database, "repair").repaired;
       require(database.close());
-      return repaired;
     } catch (const Failure& failure) {
       if (failure.status().code() != StatusCode::kCorruption) throw;
-      return {};
     }
+    return repaired;
   }
 
   // Damage that keeps the database from being opened is a problem like any other.

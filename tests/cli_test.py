@@ -396,7 +396,9 @@ def test_jsonl(folder):
     equal((told["points"], told["payloads_left_out"]), (20, 20))
     call("export", db, folder / "out.f16bin", says="20 payloads are not in it")
     equal(call("export", db, out, "--json").lines()[0]["payloads_left_out"], 0)
-    call("export", db, "-", "--format", "jsonl", "--json", code=USAGE, says="--json")
+    equal(call("export", db, "-").out, out.read_text())
+    call("export", db, "-", "--json", code=USAGE, says="--json")
+    call("convert", out, "-", "--out-format", "jsonl", "--json", code=USAGE, says="--json")
     again = folder / "again.rox"
     call("import", again, out, "--type", "f16")
     piped = call("export", db, "-", "--format", "jsonl", "--order", "any").out

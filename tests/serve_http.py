@@ -188,6 +188,14 @@ def test_gzip_bodies_and_answers():
         headers, _ = answer("gzip", body=b'{"limit":1}')
         equal((headers["Content-Encoding"], headers["Vary"]), (None, None))
         api.alive()
+    # Within little memory bodies are smaller, and what may come may be packed, too.
+    with Api("--memory-limit", "64MiB") as api:
+        api.create(dim=8)
+        api.call("PUT", points, gzip.compress(exact.ljust(2 << 20)), packed)
+        api.problem("PUT", points, exact.ljust((2 << 20) + 1), 413, "body_too_large")
+    with Api("--memory-limit", "64MiB", "--body-bytes-max", 20_000_000) as api:
+        api.create(dim=8)
+        api.call("PUT", points, gzip.compress(exact.ljust(20_000_000)), packed)
 
 
 def test_half_closed_and_broken_connections():

@@ -449,7 +449,8 @@ Result<DatabaseInfo> DatabaseImpl::info() const {
   info.write_error = failure.message();
   for (const auto& collection : collections()) {
     auto one = collection->info();
-    if (!one.is_ok()) {  // damaged, or dropped just now
+    if (one.status().code() == StatusCode::kNotFound) continue;  // dropped just now
+    if (!one.is_ok()) {
       info.collections.push_back(
           {.name = collection->name(), .options = collection->options(), .regime = "damaged"});
       continue;

@@ -164,7 +164,9 @@ Response search_points(const Context& context, const Call& call) {
   const auto answers = run(*collection, query);
   if (!answers) return read_problem(answers.status(), context.limits);
   context.metrics.add_search(cost);
-  context.quick_searches.note(call.collection, cost.latency_us, cost.distance_computations);
+  if (is_short(query)) {
+    context.quick_searches.note(call.collection, cost.latency_us, cost.distance_computations);
+  }
   Response response;
   if (call.wants_binary) {
     response.content_type = kBinaryType;

@@ -182,6 +182,7 @@ bool Session::on_head() {
 }
 
 bool Session::dispatch() {
+  if (!count_body()) return false;
   received_ = Clock::now();
   enter(Phase::kAnswering);
   if (Response response = shared_.app.handle_here(admission_, reader_.request());
@@ -208,7 +209,8 @@ bool Session::push() {
 
 void Session::run() noexcept {
   const auto waited = Clock::now() - received_;
-  const bool is_late = waited > std::chrono::milliseconds(shared_.limits.queue_timeout_ms);
+  const bool is_late = waited > std::chrono::milliseconds(shared_.limits.queue_timeout_ms) &&
+                       admission_.route->lane != Lane::kFirst;
   const bool goes_on =
       answer(is_late ? problem(ProblemCode::kOverloaded, "the request waited too long in its queue")
                      : shared_.app.handle(admission_, reader_.request()));

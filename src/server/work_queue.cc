@@ -17,16 +17,17 @@ WorkQueue::~WorkQueue() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool WorkQueue::push(std::shared_ptr<Job> job) { return add(std::move(job), false); }
-bool WorkQueue::push_first(std::shared_ptr<Job> job) { return add(std::move(job), true); }
+bool WorkQueue::push(std::shared_ptr<Job> job) { return push(std::move(job), false); }
+bool WorkQueue::push_first(std::shared_ptr<Job> job) { return push(std::move(job), true); }
 
-bool WorkQueue::add(std::shared_ptr<Job> job, bool is_first) {
+bool WorkQueue::push(std::shared_ptr<Job> job, bool may_go_first) {
   bool wakes = false;
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_ || (!is_first && jobs_.size() >= jobs_max_)) return false;
-    jobs_.insert(is_first ? jobs_.begin() : jobs_.end(), std::move(job));
-    depth_.store(jobs_.size(), std::memory_order_relaxed);
+    const bool goes_first = may_go_first && first_jobs_.size() < kFirstJobsMax;
+    if (stopping_ || (!goes_first && jobs_.size() >= jobs_max_)) return false;
+    (goes_first ? first_jobs_ : jobs_).push_back(std::move(job));
+    depth_.store(waiting(), std::memory_order_relaxed);
     // A thread that is about to look for work need not be woken.
     wakes = idle_count_ > 0;
   }
@@ -37,15 +38,16 @@ bool WorkQueue::add(std::shared_ptr<Job> job, bool is_first) {
 void WorkQueue::work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    while (jobs_.empty() && !stopping_) {
+    while (waiting() == 0 && !stopping_) {
       ++idle_count_;
       wake_.wait(lock);
       --idle_count_;
     }
-    if (jobs_.empty()) return;
-    std::shared_ptr<Job> job = std::move(jobs_.front());
-    jobs_.pop_front();
-    depth_.store(jobs_.size(), std::memory_order_relaxed);
+    if (waiting() == 0) return;
+    auto& jobs = first_jobs_.empty() ? jobs_ : first_jobs_;
+    std::shared_ptr<Job> job = std::move(jobs.front());
+    jobs.pop_front();
+    depth_.store(waiting(), std::memory_order_relaxed);
     lock.unlock();
     job->run();
     job.reset();

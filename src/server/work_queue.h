@@ -33,17 +33,20 @@ class WorkQueue {
 
   // False where as many wait as may, or it ends. From any thread.
   bool push(std::shared_ptr<Job> job);
-  // Before all that wait, however many do. False where it ends.
+  // The same before all that wait, however many do: a few, and more like others.
   bool push_first(std::shared_ptr<Job> job);
 
  private:
-  bool add(std::shared_ptr<Job> job, bool is_first);
+  static constexpr size_t kFirstJobsMax = 8;
+  bool push(std::shared_ptr<Job> job, bool may_go_first);
+  size_t waiting() const { return first_jobs_.size() + jobs_.size(); }
   void work();
 
   const size_t jobs_max_;
   std::atomic<uint64_t>& depth_;
-  std::mutex mutex_;  // guards jobs_, idle_count_ and stopping_
+  std::mutex mutex_;  // guards first_jobs_, jobs_, idle_count_ and stopping_
   std::condition_variable wake_;
+  std::deque<std::shared_ptr<Job>> first_jobs_;  // at most kFirstJobsMax
   std::deque<std::shared_ptr<Job>> jobs_;
   size_t idle_count_ = 0;
   bool stopping_ = false;
