@@ -17,6 +17,7 @@
 #include "cli/search_cost.h"
 #include "cli/suggest.h"
 #include "cli/units.h"
+#include "json/explanation_json.h"
 #include "json/json_object.h"
 
 namespace roxanne::cli {
@@ -57,7 +58,7 @@ TEST(SearchCost, ExplanationsKeepTimesToTheNanosecond) {
                          .read_wait_us = 60,
                          .result_us = 0.0126,
                          .search_list_size_used = 53};
-  EXPECT_EQ(explanation_json(cost, "disk"),
+  EXPECT_EQ(json::explanation_json(cost, "disk"),
             R"({"regime":"disk","search_list_size_used":53,"reads":12,"bytes_read":49152,)"
             R"("cache_hits":1,"read_rounds":3,"distance_computations":1402,"hops":41,)"
             R"("latency_us":124,"seed_us":3.1,"walk_us":50,"read_wait_us":60,"result_us":0.013})");

@@ -16,6 +16,7 @@
 #include "cli/units.h"
 #include "eval/measure.h"
 #include "eval/recall.h"
+#include "json/explanation_json.h"
 #include "json/json_object.h"
 
 namespace roxanne::cli {
@@ -193,10 +194,10 @@ void EvalCommand::print_json(const Row& row) const {
   object.add("read_rounds_per_query", row.per_query(stats.read_rounds));
   object.add("distance_computations_per_query", row.per_query(stats.distance_computations));
   object.add("hops_per_query", row.per_query(stats.hops));
-  object.add("seed_us_per_query", whole_nanoseconds(row.per_query(stats.seed_us)));
-  object.add("walk_us_per_query", whole_nanoseconds(row.per_query(stats.walk_us)));
-  object.add("read_wait_us_per_query", whole_nanoseconds(row.per_query(stats.read_wait_us)));
-  object.add("result_us_per_query", whole_nanoseconds(row.per_query(stats.result_us)));
+  object.add("seed_us_per_query", json::whole_nanoseconds(row.per_query(stats.seed_us)));
+  object.add("walk_us_per_query", json::whole_nanoseconds(row.per_query(stats.walk_us)));
+  object.add("read_wait_us_per_query", json::whole_nanoseconds(row.per_query(stats.read_wait_us)));
+  object.add("result_us_per_query", json::whole_nanoseconds(row.per_query(stats.result_us)));
   const auto& match = row.recall.distances_match;
   object.raw("ground_truth_distances_match", !match.has_value() ? "null"
                                              : *match           ? "true"

@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/query_source.h"
 #include "cli/search_cost.h"
+#include "json/explanation_json.h"
 #include "json/json_object.h"
 
 namespace roxanne::cli {
@@ -207,7 +208,7 @@ void SearchCommand::show_json(const Answer& answer) const {
   }
   json::Object object;
   object.add("query", answer.query).raw("neighbors", json::list(items));
-  if (explain_) object.raw("explain", explanation_json(answer.cost, answer.regime));
+  if (explain_) object.raw("explain", json::explanation_json(answer.cost, answer.regime));
   print_line(object.text());
 }
 

@@ -13,12 +13,7 @@ namespace roxanne::cli {
 // collection's regime. After them: the first one loads the graph.
 std::string searched_regime(const Collection& collection, const SearchStats& cost);
 
-// One search's, as an object. Times are in microseconds, to the nanosecond.
-std::string explanation_json(const SearchStats& cost, const std::string& regime);
-// The same as lines for people.
+// One search's, as lines for people.
 std::vector<std::string> explanation_lines(const SearchStats& cost, const std::string& regime);
-
-// Microseconds, rounded to whole nanoseconds: what clocks tell.
-double whole_nanoseconds(double us);
 
 }  // namespace roxanne::cli

@@ -35,6 +35,12 @@ def test_every_route():
               {"key": 2, "distance": 0, "payload": {"i": 2}, "vector": [2, 3]})
         equal([n["key"] for n in search(api, key=0, k=2)["neighbors"]], [1, 2])
         equal(len(search(api, vectors=[[0, 0], [9, 9]], k=3, exact=True)["results"]), 2)
+        told = search(api, vectors=[[0, 0], [9, 9]], k=3, explain=True)["explain"]
+        equal((told["regime"], told["hops"]), ("exact", 0))
+        assert told["distance_computations"] >= 18 and told["latency_us"] > 0, told
+        equal(search(api, key=0, k=2, explain=True)["explain"]["regime"], "exact")
+        api.problem("POST", "/v1/collections/default/search", {"vector": [0, 0], "explain": True}, 406,
+                    "not_acceptable", headers={**JSON, "Accept": "application/octet-stream"})
         equal(api.call("POST", "/v1/collections/default/points/get", {"keys": [1, 99]}).json(),
               {"points": [{"key": 1}], "missing": [99]})
         equal(api.call("POST", "/v1/collections/default/points/delete", {"keys": [1, 99]}).json(),
@@ -55,7 +61,7 @@ def test_every_route():
         api.problem("POST", "/v1/snapshots", {"name": "one"}, 409, "already_exists")
         api.problem("POST", "/v1/snapshots", {"name": "../one"}, says="name: expected")
         text = api.call("GET", "/metrics").body.decode()
-        for name in ('roxanne_points{collection="default"} 7', "roxanne_search_queries_total 4",
+        for name in ('roxanne_points{collection="default"} 7', "roxanne_search_queries_total 7",
                      "roxanne_redo_bytes", 'part="vectors"', "roxanne_http_request_seconds_bucket",
                      "roxanne_unindexed_points", "roxanne_ready 1", "roxanne_read_only 0"):
             assert name in text, f"{name} is not in\n{text}"

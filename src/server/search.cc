@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/status_macros.h"
+#include "json/explanation_json.h"
 #include "server/arguments.h"
 #include "server/binary_body.h"
 #include "server/handlers.h"
@@ -19,6 +20,7 @@ struct Query {
   std::optional<MatrixView> rows;
   std::optional<Key> key;
   bool is_batch = false;
+  bool is_explained = false;
   SearchOptions options;
   WithFields with;
 };
@@ -68,7 +70,7 @@ Status read_json_query(const Context& context, const Call& call, const Collectio
   query.json_rows = {.type = shape.type, .dim = shape.dim, .count_max = count_max};
   Rows one = {.type = shape.type, .dim = shape.dim, .count_max = 1};
   Numbers numbers;
-  std::optional<bool> exact;
+  std::optional<bool> exact, explain;
   std::vector<std::string> with;
   const Member members[] = {{"vector", OneRow{&one}},
                             {"vectors", ManyRows{&query.json_rows}},
@@ -76,6 +78,7 @@ Status read_json_query(const Context& context, const Call& call, const Collectio
                             {"k", &numbers.k},
                             {"search_list_size", &numbers.search_list_size},
                             {"exact", &exact},
+                            {"explain", &explain},
                             {"with", &with}};
   ROX_RETURN_IF_ERROR(read_json_body(call.request.body, members));
   const bool has_many = query.json_rows.count > 0;
@@ -86,6 +89,7 @@ Status read_json_query(const Context& context, const Call& call, const Collectio
   if (one.count > 0) query.json_rows = std::move(one);
   if (!query.key.has_value()) query.rows = query.json_rows.view();
   query.options.exact = exact.value_or(false);
+  query.is_explained = explain.value_or(false);
   ROX_ASSIGN_OR_RETURN(query.with, parse_with(with));
   const size_t queries = std::max<size_t>(1, query.json_rows.count);
   return check_limits(context.limits, numbers, queries, query);
@@ -109,8 +113,8 @@ Status read_binary_query(const Context& context, const Call& call, const Collect
 
 // As far as it can be told beforehand.
 bool is_short(const Query& query) {
-  return !query.is_batch && !query.key.has_value() && !query.options.exact && !query.with.payload &&
-         !query.with.vector && query.options.k <= kShortKMax &&
+  return !query.is_batch && !query.is_explained && !query.key.has_value() && !query.options.exact &&
+         !query.with.payload && !query.with.vector && query.options.k <= kShortKMax &&
          query.options.search_list_size <= kShortListSizeMax;
 }
 
@@ -128,12 +132,24 @@ Result<Answers> run(const Collection& collection, const Query& query) {
   return answers;
 }
 
-std::string answers_json(const Answers& answers, const Query& query) {
+// As the command line's search --explain has it.
+Result<std::string> explanation(const Collection& collection, const SearchStats& cost) {
+  std::string regime = "exact";
+  if (cost.search_list_size_used > 0) {
+    ROX_ASSIGN_OR_RETURN(const CollectionInfo info, collection.info());
+    regime = info.regime;
+  }
+  return json::explanation_json(cost, regime);
+}
+
+// `explained`: of all the queries; "" where it was not asked for.
+std::string answers_json(const Answers& answers, const Query& query, const std::string& explained) {
+  const std::string end = explained.empty() ? "}" : ",\"explain\":" + explained + "}";
   std::string body;
   if (!query.is_batch) {
     body = "{\"neighbors\":";
     append_neighbors(answers.front(), query.with, body);
-    return body + "}";
+    return body + end;
   }
   body = "{\"results\":[";
   for (size_t i = 0; i < answers.size(); ++i) {
@@ -141,7 +157,7 @@ std::string answers_json(const Answers& answers, const Query& query) {
     append_neighbors(answers[i], query.with, body);
     body += '}';
   }
-  return body + "]}";
+  return body + "]" + end;
 }
 
 }  // namespace
@@ -154,8 +170,9 @@ Response search_points(const Context& context, const Call& call) {
   const Status understood = call.has_binary_body ? read_binary_query(context, call, shape, query)
                                                  : read_json_query(context, call, shape, query);
   if (!understood) return problem(understood);
-  if (call.wants_binary && (query.with.payload || query.with.vector)) {
-    return problem(ProblemCode::kNotAcceptable, "payloads and vectors come in JSON answers only");
+  if (call.wants_binary && (query.with.payload || query.with.vector || query.is_explained)) {
+    return problem(ProblemCode::kNotAcceptable,
+                   "payloads, vectors and what a search cost come in JSON answers only");
   }
   if (call.is_here && !is_short(query)) return {.status = kElsewhere};
   SearchStats cost;
@@ -172,7 +189,13 @@ Response search_points(const Context& context, const Call& call) {
     response.content_type = kBinaryType;
     append_binary_answer(*answers, {query.options.k, shape.key_type}, response.body);
   } else {
-    response.body = answers_json(*answers, query);
+    std::string explained;
+    if (query.is_explained) {
+      auto text = explanation(*collection, cost);
+      if (!text) return problem(text.status());
+      explained = std::move(text).value();
+    }
+    response.body = answers_json(*answers, query, explained);
   }
   return response;
 }
