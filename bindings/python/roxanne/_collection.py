@@ -150,10 +150,9 @@ class Collection:
                       exact: bool = False, threads: int = 0, with_payload: bool = True,
                       with_vector: bool = False) -> list[Neighbor]:
         """The k points nearest to one query, with payloads, and vectors where asked for."""
-        found = self._handle.search_points(query, count(k, "k"),
-                                           count(search_list_size, "search_list_size"), exact,
-                                           count(threads, "threads"), with_payload, with_vector)
-        return self._neighbors(found)
+        options = _engine.PointSearch(count(k, "k"), count(search_list_size, "search_list_size"),
+                                      exact, count(threads, "threads"), with_payload, with_vector)
+        return self._neighbors(self._handle.search_points(query, options))
 
     def search_like(self, key: Key, k: int = 10, *, search_list_size: int = 0,
                     exact: bool = False, threads: int = 0, with_payload: bool = True,
@@ -162,10 +161,9 @@ class Collection:
 
         NotFound, which is a KeyError, where it is not there.
         """
-        found = self._handle.search_like(key, count(k, "k"),
-                                         count(search_list_size, "search_list_size"), exact,
-                                         count(threads, "threads"), with_payload, with_vector)
-        return self._neighbors(found)
+        options = _engine.PointSearch(count(k, "k"), count(search_list_size, "search_list_size"),
+                                      exact, count(threads, "threads"), with_payload, with_vector)
+        return self._neighbors(self._handle.search_like(key, options))
 
     @staticmethod
     def _neighbors(found: list[tuple[Key, float, str | None, Any]]) -> list[Neighbor]:

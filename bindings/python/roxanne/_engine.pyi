@@ -35,29 +35,26 @@ class Database:
     def flush(self) -> None: ...
     def close(self) -> None: ...
 
+class PointSearch:
+    def __init__(
+        self,
+        k: int,
+        search_list_size: int,
+        exact: bool,
+        threads: int,
+        with_payload: bool,
+        with_vector: bool,
+    ) -> None: ...
+
 class Collection:
     def search(
         self, query: npt.NDArray[Any], k: int, search_list_size: int, exact: bool, threads: int
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]: ...
     def search_points(
-        self,
-        query: npt.NDArray[Any],
-        k: int,
-        search_list_size: int,
-        exact: bool,
-        threads: int,
-        with_payload: bool,
-        with_vector: bool,
+        self, query: npt.NDArray[Any], options: PointSearch
     ) -> list[tuple[int | str, float, str | None, npt.NDArray[Any] | None]]: ...
     def search_like(
-        self,
-        key: int | str,
-        k: int,
-        search_list_size: int,
-        exact: bool,
-        threads: int,
-        with_payload: bool,
-        with_vector: bool,
+        self, key: int | str, options: PointSearch
     ) -> list[tuple[int | str, float, str | None, npt.NDArray[Any] | None]]: ...
     def upsert(
         self, keys: _Keys, vectors: npt.NDArray[Any], payloads: list[str], on_duplicate: str

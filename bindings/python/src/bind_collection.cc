@@ -182,36 +182,23 @@ std::unique_ptr<ScanHandle> scan(CollectionHandle& self, const std::string& orde
 }  // namespace
 
 void bind_collection(nb::module_& module) {
+  nb::class_<SearchOptions>(module, "PointSearch")
+      .def(
+          "__init__",
+          [](SearchOptions* self, size_t k, size_t search_list_size, bool exact, uint32_t threads,
+             bool with_payload, bool with_vector) {
+            new (self) SearchOptions{.k = k,
+                                     .search_list_size = search_list_size,
+                                     .exact = exact,
+                                     .with_payload = with_payload,
+                                     .with_vector = with_vector,
+                                     .thread_count = threads};
+          },
+          "k"_a, "search_list_size"_a, "exact"_a, "threads"_a, "with_payload"_a, "with_vector"_a);
   nb::class_<CollectionHandle>(module, "Collection")
       .def("search", &search, "query"_a, "k"_a, "search_list_size"_a, "exact"_a, "threads"_a)
-      .def(
-          "search_points",
-          [](CollectionHandle& self, const nb::object& query, size_t k, size_t search_list_size,
-             bool exact, uint32_t threads, bool with_payload, bool with_vector) {
-            return search_points(self, query,
-                                 {.k = k,
-                                  .search_list_size = search_list_size,
-                                  .exact = exact,
-                                  .with_payload = with_payload,
-                                  .with_vector = with_vector,
-                                  .thread_count = threads});
-          },
-          "query"_a, "k"_a, "search_list_size"_a, "exact"_a, "threads"_a, "with_payload"_a,
-          "with_vector"_a)
-      .def(
-          "search_like",
-          [](CollectionHandle& self, const nb::object& key, size_t k, size_t search_list_size,
-             bool exact, uint32_t threads, bool with_payload, bool with_vector) {
-            return search_like(self, key,
-                               {.k = k,
-                                .search_list_size = search_list_size,
-                                .exact = exact,
-                                .with_payload = with_payload,
-                                .with_vector = with_vector,
-                                .thread_count = threads});
-          },
-          "key"_a, "k"_a, "search_list_size"_a, "exact"_a, "threads"_a, "with_payload"_a,
-          "with_vector"_a)
+      .def("search_points", &search_points, "query"_a, "options"_a)
+      .def("search_like", &search_like, "key"_a, "options"_a)
       .def("upsert", &upsert, "keys"_a, "vectors"_a, "payloads"_a, "on_duplicate"_a)
       .def("erase", &erase, "keys"_a)
       .def("get", &get, "key"_a)
