@@ -111,11 +111,13 @@ void ServeCommand::declare_limits(CLI::App& app) {
   };
   add("--header-bytes-max", limits.header_bytes_max, "of a request's header");
   // These three: less within a small --memory-limit, unless they are given.
-  body_option_ = add("--body-bytes-max", limits.body_bytes_max, "of a request's body");
-  bodies_option_ =
-      add("--body-bytes-in-flight-max", limits.body_bytes_in_flight_max, "of all bodies at a time");
-  answers_option_ = add("--answer-bytes-in-flight-max", limits.answer_bytes_in_flight_max,
-                        "of all answers that are not sent yet");
+  body_option_ = add("--body-bytes-max", limits.body_bytes_max,
+                     "of a request's body (less within a small --memory-limit)");
+  bodies_option_ = add("--body-bytes-in-flight-max", limits.body_bytes_in_flight_max,
+                       "of all bodies at a time (at most an eighth of --memory-limit)");
+  answers_option_ =
+      add("--answer-bytes-in-flight-max", limits.answer_bytes_in_flight_max,
+          "of all answers that are not sent yet (at most an eighth of --memory-limit)");
   add("--points-per-batch-max", limits.points_per_batch_max, "of an upsert; keys of a delete");
   add("--queries-per-search-max", limits.queries_per_search_max, "of one request");
   add("--search-k-max", limits.search_k_max, "neighbours a query");
