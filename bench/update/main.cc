@@ -174,18 +174,18 @@ class UpdateRounds {
     report.fixed = judge(search_all(*collection_, queries_, options_.search_list_size), truth);
     report.automatic = judge(search_all(*collection_, queries_, 0), truth);
     if (waits) report.at_target = quality_at_target(*collection_, queries_, truth);
-    finish(report);
+    finish(report, waits);
   }
 
-  void finish(RoundReport& report) {
+  void finish(RoundReport& report, bool waits) {
     auto collection = collection_->info();
     auto database = database_->info();
     if (!collection || !database) die("info failed");
     report.collection = *std::move(collection);
     report.database = *std::move(database);
-    report.disk_bytes = options_.scenario == "erase"
-                            ? disk_bytes_at_rest(options_.database_path, options_.settle_s_max)
-                            : disk_bytes(options_.database_path);
+    report.disk_bytes_at_once = disk_bytes(options_.database_path);
+    report.disk_bytes = waits ? disk_bytes_at_rest(options_.database_path, options_.settle_s_max)
+                              : report.disk_bytes_at_once;
     report.resident_peak_exact = memory_->resident_peak();
     print_table_row(stdout, report);
     if (options_.json_path.empty()) return;

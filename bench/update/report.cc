@@ -84,13 +84,17 @@ JsonObject json_of(const RoundReport& report, const std::vector<MemoryPart>& par
   return memory;
 }
 
+JsonObject json_of(const std::map<std::string, uint64_t>& bytes_of_kinds) {
+  JsonObject object;
+  for (const auto& [kind, bytes] : bytes_of_kinds) object.add(kind, bytes);
+  return object;
+}
+
 constexpr double kMib = 1 << 20;
 
 }  // namespace
 
 std::string to_json(RoundReport& report) {
-  JsonObject disk;
-  for (const auto& [kind, bytes] : report.disk_bytes) disk.add(kind, bytes);
   JsonObject object;
   object.add("scenario", report.scenario)
       .add("round", report.round)
@@ -106,7 +110,8 @@ std::string to_json(RoundReport& report) {
   if (report.unsettled) object.add("unsettled", json_of(*report.unsettled));
   object.add("fixed", json_of(report.fixed)).add("automatic", json_of(report.automatic));
   if (report.at_target) object.add("at_recall_95", json_of(*report.at_target));
-  object.add("disk_bytes", disk)
+  object.add("disk_bytes", json_of(report.disk_bytes))
+      .add("disk_bytes_at_once", json_of(report.disk_bytes_at_once))
       .add("memory_bytes", json_of(report, report.collection.memory))
       .add("memory_limit_bytes", report.database.memory_limit_bytes)
       .add("resident_set_bytes_peak", report.resident_peak)

@@ -53,10 +53,11 @@ struct RoundReport {
   std::optional<Quality> at_target;
   CollectionInfo collection;
   DatabaseInfo database;
-  std::map<std::string, uint64_t> disk_bytes;
-  uint64_t resident_peak = 0;        // while points were written
-  uint64_t anonymous_peak = 0;       // of it, not pages of files
-  uint64_t resident_peak_exact = 0;  // exact searches included
+  std::map<std::string, uint64_t> disk_bytes_at_once;  // when the searches after it were done
+  std::map<std::string, uint64_t> disk_bytes;          // at rest, where the round waits
+  uint64_t resident_peak = 0;                          // while points were written
+  uint64_t anonymous_peak = 0;                         // of it, not pages of files
+  uint64_t resident_peak_exact = 0;                    // exact searches included
 };
 
 std::string to_json(RoundReport& report);
