@@ -75,7 +75,7 @@ void CollectionImpl::fill_index_info(const Version& version, CollectionInfo& inf
   const GraphLag lag = lag_of(version);
   const bool is_resident = version.graph->resident != nullptr;
   info.regime = is_resident ? "resident" : "disk";
-  info.index.search_list_size = is_resident ? record->resident.search_list_size
+  info.index.search_list_size = is_resident ? version.graph->resident->default_search_list_size()
                                             : version.graph->disk->default_search_list_size();
   info.index.points = lag.points - lag.tail;
   info.index.unindexed_points = lag.tail;

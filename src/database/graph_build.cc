@@ -30,8 +30,6 @@ constexpr double kBuildShare = 0.96;
 // Of a build of both forms: the edges, and the disk form that is made when they are there.
 constexpr double kLinkShare = 0.60;
 constexpr double kDiskShare = 0.20;
-// Of taking points in, before a resident form is made.
-constexpr double kDrainShare = 0.5;
 // Of the memory of a build.
 constexpr uint64_t kPinnedShare = 8;
 // How long searches may hold on to a graph that has to make room.
@@ -68,6 +66,7 @@ class GraphBuild {
     version_ = collection_.version();
     vectors_ = collection_.vectors();
     if (version_ == nullptr || vectors_ == nullptr) return gone();
+    had_graph_ = collection_.graph_record().has_value();
     if (!is_wanted()) return Status::ok();
     if (is_promotion_) {
       // The image is of what the files say, so that it fits them after a crash. Keeps D8.
@@ -91,7 +90,7 @@ class GraphBuild {
     const Status built = write_and_serve();
     // What is not in force is not needed. A leftover would be removed by a later open.
     if (!built.is_ok() && !is_named_) {
-      (void)database_.file_system().remove(paths_.resident);
+      if (keeps_image()) (void)database_.file_system().remove(paths_.resident);
       if (!is_promotion_) (void)database_.file_system().remove(paths_.disk.pages);
       if (!is_promotion_) (void)database_.file_system().remove(paths_.disk.codes);
     }
@@ -110,8 +109,17 @@ class GraphBuild {
                                          : is_build_due(lag);
     if (is_due) return true;
     is_promotion_ = !options_.rebuild && options_.serving_memory_bytes == 0 &&
-                    collection_.may_become_resident(*version_) && make_way_for_image();
+                    collection_.may_become_resident(*version_) &&
+                    (!keeps_image() || make_way_for_image());
     return is_promotion_;
+  }
+
+  // Whether the resident form gets a file: one that is asked for does, and the first of a
+  // collection. What the background makes of a graph that changes lives in memory alone: it takes
+  // several times the disk form's space, and the next changes would make it useless. Who opens the
+  // folder later has the disk form at once, and in the background another image.
+  bool keeps_image() const {
+    return !options_.in_background || !had_graph_ || (!is_promotion_ && !record_.disk.exists());
   }
 
   // An image that was forgotten while others read the folder is there still, under the name that
@@ -292,6 +300,7 @@ class GraphBuild {
         return old->disk->read_edges(slots_, edges);
       };
     }
+    build.keeps_file = [this] { return keeps_image(); };
     build.linked = [&](const graph::Adjacency& adjacency) -> Status {
       done = kReadShare + kLinkShare;
       const Status written =
@@ -309,8 +318,10 @@ class GraphBuild {
             {.rows = rows, .slots = slots_, .tags = tags_, .metric = collection_.options().metric},
             pool, build));
     rows_ = base::AlignedBuffer();
-    record_.resident = {index->bytes_on_disk(), index->bytes_in_memory(),
-                        static_cast<uint32_t>(index->default_search_list_size())};
+    if (index->bytes_on_disk() > 0) {
+      record_.resident = {index->bytes_on_disk(), index->bytes_in_memory(),
+                          static_cast<uint32_t>(index->default_search_list_size())};
+    }
     record_.max_degree = static_cast<uint32_t>(index->max_degree());
     ROX_ASSIGN_OR_RETURN(graph_,
                          make_serving_graph(std::move(index), std::move(memory_.reservation)));
@@ -405,6 +416,7 @@ class GraphBuild {
   std::vector<uint32_t> slots_;
   std::vector<uint64_t> tags_;
   bool is_promotion_ = false;  // the disk form is there; the resident one is made of its edges
+  bool had_graph_ = false;     // before this build
   GraphPaths paths_;
   schema::GraphRecord record_;
   std::unique_ptr<index::DiskIndex> disk_;
@@ -415,23 +427,10 @@ class GraphBuild {
   bool lacked_memory_ = false;
 };
 
-// What part of the progress of a whole is told of a part of it.
-GraphBuildOptions part_of(const GraphBuildOptions& whole, double begin, double share) {
-  GraphBuildOptions part = whole;
-  if (!whole.progress) return part;
-  part.progress = [&whole, begin, share](std::string_view phase, double fraction) {
-    return whole.progress(phase, begin + share * fraction);
-  };
-  return part;
-}
+}  // namespace
 
-struct BuildOutcome {
-  Status status;
-  bool lacked_memory = false;
-};
-
-BuildOutcome build_and_tell(DatabaseImpl& database, CollectionImpl& collection,
-                            const GraphBuildOptions& options) {
+GraphBuildOutcome build_graph(DatabaseImpl& database, CollectionImpl& collection,
+                              const GraphBuildOptions& options) {
   Status built;
   bool lacked_memory = false;
   {
@@ -445,59 +444,6 @@ BuildOutcome build_and_tell(DatabaseImpl& database, CollectionImpl& collection,
   }
   database.maintainer().note_graph();  // there is memory again
   return {built, lacked_memory};
-}
-
-// Whether points wait that the graph, changed in place, can take in.
-bool can_drain(const CollectionImpl& collection, const GraphBuildOptions& options) {
-  if (options.in_background || options.rebuild || !collection.upkeep().can_work()) return false;
-  const auto version = collection.version();
-  if (version == nullptr || version->graph == nullptr) return false;
-  const GraphLag lag = lag_of(*version);
-  if (version->graph->resident != nullptr && !is_image_outdated(lag, collection.rules())) {
-    return false;
-  }
-  return lag.pending() > 0;
-}
-
-// Whether to build it anew costs more.
-bool should_drain(DatabaseImpl& database, const CollectionImpl& collection) {
-  const GraphLag lag = lag_of(*collection.version());
-  return lag.points < database.index_points_min() ||
-         !prefers_build(lag, database.maintainer().costs());
-}
-
-Status drain(DatabaseImpl& database, CollectionImpl& collection, const GraphBuildOptions& options) {
-  base::Stopwatch timer;
-  const uint64_t before = collection.lag().pending();
-  const auto held = collection.upkeep().hold();
-  const Status drained = collection.upkeep().drain(options.progress, *options.cancelled);
-  if (drained.is_ok()) {
-    database.maintainer().note_changes(before, timer.lap_us() / 1e6);
-    collection.set_index_error("");
-  } else if (drained.code() != StatusCode::kCancelled) {
-    collection.set_index_error(drained.message());
-  }
-  return drained;
-}
-
-}  // namespace
-
-Status build_graph(DatabaseImpl& database, CollectionImpl& collection,
-                   const GraphBuildOptions& options) {
-  collection.load_waiting_graph();
-  const bool drains = can_drain(collection, options);
-  if (!drains || !should_drain(database, collection)) {
-    const BuildOutcome built = build_and_tell(database, collection, options);
-    // Where memory does not allow a build the graph that is there takes in what it can.
-    if (!drains || !built.lacked_memory) return built.status;
-    collection.load_waiting_graph();
-    return can_drain(collection, options) ? drain(database, collection, options) : built.status;
-  }
-  const GraphBuildOptions first = part_of(options, 0, kDrainShare);
-  ROX_RETURN_IF_ERROR(drain(database, collection, first));
-  // Up to now, it may have a resident form.
-  const GraphBuildOptions second = part_of(options, kDrainShare, 1 - kDrainShare);
-  return build_and_tell(database, collection, second).status;
 }
 
 }  // namespace roxanne::database

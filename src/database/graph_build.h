@@ -26,10 +26,15 @@ struct GraphBuildOptions {
   const std::atomic<bool>* cancelled = nullptr;
 };
 
-// Brings the collection's graph up to now: by building it, by taking in what came since, or by
-// making its resident form; does nothing where none of that pays. One at a time in a database.
-// Errors but kCancelled are kept as the collection's index_error().
-Status build_graph(DatabaseImpl& database, CollectionImpl& collection,
-                   const GraphBuildOptions& options);
+struct GraphBuildOutcome {
+  Status status;
+  bool lacked_memory = false;  // it was refused before it began
+};
+
+// Builds the graph, or makes the resident form of one that has none; does nothing where neither
+// pays. One at a time in a database. Errors but kCancelled are kept as the collection's
+// index_error().
+GraphBuildOutcome build_graph(DatabaseImpl& database, CollectionImpl& collection,
+                              const GraphBuildOptions& options);
 
 }  // namespace roxanne::database

@@ -107,8 +107,8 @@ Status GraphUpkeep::leave_resident_form() {
   if (!can_work() || version == nullptr || !record.has_value()) {
     return Status::unsupported("the graph cannot be changed in place");
   }
-  if (!record->resident.exists()) return Status::ok();
   if (version->graph->resident == nullptr) {
+    if (!record->resident.exists()) return Status::ok();
     return database_.committer().run_alone([this] { return forget_resident_record(); });
   }
   const uint64_t bytes = bytes_to_serve(collection_, *record, record->disk);
@@ -128,7 +128,7 @@ Status GraphUpkeep::leave_resident_form() {
     ROX_ASSIGN_OR_RETURN(auto graph, collection_.load_disk_form(*record, *std::move(memory)));
     return database_.committer().run_alone([&]() -> Status {
       ROX_RETURN_IF_ERROR(collection_.usable());
-      ROX_RETURN_IF_ERROR(forget_resident_record());
+      if (record->resident.exists()) ROX_RETURN_IF_ERROR(forget_resident_record());
       collection_.serve_graph({.graph = std::move(graph), .record = *collection_.graph_record()},
                               database_.committer().next_commit_number(true));
       return Status::ok();

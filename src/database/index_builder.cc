@@ -6,7 +6,7 @@
 #include "base/status_macros.h"
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
-#include "database/graph_build.h"
+#include "database/graph_bring_up.h"
 #include "database/graph_maintainer.h"
 #include "database/graph_policy.h"
 #include "database/graph_upkeep.h"
@@ -113,15 +113,15 @@ Status IndexBuilder::build_in_turn(CollectionImpl& collection, const IndexOption
     IndexBuilder& builder;
     ~Turn() { builder.end(); }
   } turn{*this};
-  return build_graph(database_, collection,
-                     {.in_background = caller == Caller::kBackground,
-                      .rebuild = options.rebuild,
-                      .serving_memory_bytes = options.serving_memory_bytes,
-                      .accelerator = options.accelerator,
-                      .device_memory_bytes = options.device_memory_bytes,
-                      .report = options.report,
-                      .progress = options.progress,
-                      .cancelled = &cancelled_});
+  return bring_up_graph(database_, collection,
+                        {.in_background = caller == Caller::kBackground,
+                         .rebuild = options.rebuild,
+                         .serving_memory_bytes = options.serving_memory_bytes,
+                         .accelerator = options.accelerator,
+                         .device_memory_bytes = options.device_memory_bytes,
+                         .report = options.report,
+                         .progress = options.progress,
+                         .cancelled = &cancelled_});
 }
 
 void IndexBuilder::run() {

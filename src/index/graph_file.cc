@@ -54,15 +54,6 @@ static_assert(sizeof(Header) == 48 + 8 * kRecords + 8);
 
 using Layout = SectionLayout<kSectionCount>;
 
-size_t nodes_of_block(const GraphShape& shape) {
-  return std::clamp<size_t>(kBlockBytes / shape.record().bytes, 1, kBlockNodesMax);
-}
-
-size_t blocks_of(const GraphShape& shape) {
-  const size_t nodes = nodes_of_block(shape);
-  return (shape.node_count + nodes - 1) / nodes;
-}
-
 Layout layout_of(const GraphShape& shape) {
   Layout layout;
   layout.sizes[kOrigin] = shape.options.dim * sizeof(float);
@@ -150,6 +141,15 @@ Status read_records(const storage::File& file, const std::string& path, const La
 
 }  // namespace
 
+size_t nodes_of_block(const GraphShape& shape) {
+  return std::clamp<size_t>(kBlockBytes / shape.record().bytes, 1, kBlockNodesMax);
+}
+
+size_t blocks_of(const GraphShape& shape) {
+  const size_t nodes = nodes_of_block(shape);
+  return (shape.node_count + nodes - 1) / nodes;
+}
+
 GraphFileWriter::GraphFileWriter(std::unique_ptr<storage::File> file, const GraphShape& shape)
     : file_(std::move(file)), shape_(shape), checksums_(blocks_of(shape)) {}
 
@@ -162,14 +162,12 @@ Result<std::unique_ptr<GraphFileWriter>> GraphFileWriter::create(storage::FileSy
   return std::unique_ptr<GraphFileWriter>(new GraphFileWriter(std::move(file), shape));
 }
 
-size_t GraphFileWriter::block_nodes() const { return nodes_of_block(shape_); }
-size_t GraphFileWriter::block_count() const { return checksums_.size(); }
 uint64_t GraphFileWriter::bytes() const { return layout_of(shape_).file_bytes; }
 
 Status GraphFileWriter::write_block(size_t block, std::span<const std::byte> records) {
   const uint64_t checksum = piece_checksum(records, block);
-  const uint64_t offset =
-      layout_of(shape_).offsets[kRecords] + uint64_t{block} * block_nodes() * shape_.record().bytes;
+  const uint64_t offset = layout_of(shape_).offsets[kRecords] +
+                          uint64_t{block} * nodes_of_block(shape_) * shape_.record().bytes;
   std::lock_guard lock(mutex_);
   checksums_[block] = checksum;
   return file_->write(offset, records);

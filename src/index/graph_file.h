@@ -18,15 +18,16 @@
 
 namespace roxanne::index {
 
+// Records share a checksum in blocks of so many nodes.
+size_t nodes_of_block(const GraphShape& shape);
+size_t blocks_of(const GraphShape& shape);
+
 class GraphFileWriter {
  public:
   static Result<std::unique_ptr<GraphFileWriter>> create(storage::FileSystem& file_system,
                                                          const std::string& path,
                                                          const GraphShape& shape);
 
-  // Records share a checksum in blocks of so many nodes.
-  size_t block_nodes() const;
-  size_t block_count() const;
   // The records of one block; blocks in any order, from any thread.
   Status write_block(size_t block, std::span<const std::byte> records);
   // All but the records, synced.

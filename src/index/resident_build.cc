@@ -147,7 +147,7 @@ class Build {
     return options_.resident_bytes != 0 && bytes > options_.resident_bytes ? 1 : kCodeBits;
   }
 
-  // Makes the records where they will be searched, and writes them from there.
+  // Makes the records where they will be searched, and writes them from there, if at all.
   Status encode() {
     graph_ = std::make_unique<ResidentGraph>();
     ResidentGraph& graph = *graph_;
@@ -169,12 +169,16 @@ class Build {
     graph.slots.assign(input_.slots.begin(), input_.slots.end());
     graph.tags.assign(input_.tags.begin(), input_.tags.end());
     graph.records = base::AlignedBuffer(count_ * graph.record_layout.bytes);
-    ROX_ASSIGN_OR_RETURN(writer_, GraphFileWriter::create(file_system_, path_, graph.shape));
+    if (!options_.keeps_file || options_.keeps_file()) {
+      ROX_ASSIGN_OR_RETURN(writer_, GraphFileWriter::create(file_system_, path_, graph.shape));
+    }
     return encode_records(projected);
   }
 
   Status encode_records(const ProjectedRows& projected) {
     const size_t record_bytes = graph_->record_layout.bytes;
+    const size_t block_nodes = nodes_of_block(graph_->shape);
+    const size_t block_count = blocks_of(graph_->shape);
     std::atomic<size_t> next{0};
     std::atomic<size_t> done{0};
     std::mutex mutex;  // guards status
@@ -182,18 +186,17 @@ class Build {
     std::atomic<bool> stopped{false};
     pool_.run(options_.thread_count, [&](size_t) {
       RecordEncoder encoder(*graph_, input_.rows, projected);
-      for (size_t b = next++; b < writer_->block_count() && !stopped; b = next++) {
-        const size_t first = b * writer_->block_nodes();
-        const size_t nodes = std::min(writer_->block_nodes(), count_ - first);
+      for (size_t b = next++; b < block_count && !stopped; b = next++) {
+        const size_t first = b * block_nodes;
+        const size_t nodes = std::min(block_nodes, count_ - first);
         const auto block =
             graph_->records.span().subspan(first * record_bytes, nodes * record_bytes);
         for (size_t i = 0; i < nodes; ++i) {
           const auto node = static_cast<uint32_t>(first + i);
           encoder.encode(node, adjacency_.neighbours(node), block.data() + i * record_bytes);
         }
-        const Status written = writer_->write_block(b, block);
-        const double part =
-            static_cast<double>(++done) / static_cast<double>(writer_->block_count());
+        const Status written = writer_ ? writer_->write_block(b, block) : Status::ok();
+        const double part = static_cast<double>(++done) / static_cast<double>(block_count);
         if (!written.is_ok()) {
           std::lock_guard lock(mutex);
           status = written;
@@ -218,9 +221,9 @@ class Build {
     if (!report("write", kGraphShare + kEncodeShare)) {
       return Status::cancelled("building the graph was cancelled");
     }
-    ROX_RETURN_IF_ERROR(writer_->finish(*graph_));
+    if (writer_) ROX_RETURN_IF_ERROR(writer_->finish(*graph_));
     report("write", 1);
-    return make_resident_index(std::move(graph_), writer_->bytes());
+    return make_resident_index(std::move(graph_), writer_ ? writer_->bytes() : 0);
   }
 
   storage::FileSystem& file_system_;
@@ -232,7 +235,7 @@ class Build {
   std::vector<uint32_t> entries_;
   graph::Adjacency adjacency_;
   std::unique_ptr<ResidentGraph> graph_;
-  std::unique_ptr<GraphFileWriter> writer_;
+  std::unique_ptr<GraphFileWriter> writer_;  // null where no file is kept
   std::mutex report_mutex_;  // guards reported_, is_cancelled_ and calls of progress
   double reported_ = 0;
   bool is_cancelled_ = false;

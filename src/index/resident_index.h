@@ -60,6 +60,9 @@ struct BuildOptions {
   // Called when the edges are found, before anything else is made of them: for who makes another
   // form of the same graph. Its failure is the build's. May be empty.
   std::function<Status(const graph::Adjacency&)> linked;
+  // Asked after linked(): false = no file is written, the index lives in memory alone. Empty: it is
+  // written.
+  std::function<bool()> keeps_file;
 };
 
 // How many bytes an index of so many rows takes at the most, and with the shortest codes.
@@ -97,7 +100,7 @@ class ResidentIndex {
 
   uint64_t node_count() const;
   uint64_t bytes_in_memory() const;
-  uint64_t bytes_on_disk() const;
+  uint64_t bytes_on_disk() const;  // 0 where it has no file
   // The search_list_size that stands for 0 where k is 10.
   size_t default_search_list_size() const;
   size_t max_degree() const;
@@ -127,8 +130,8 @@ class ResidentIndex {
   std::unique_ptr<Impl> impl_;
 };
 
-// Builds the graph, writes it to `path`, synced (the name is the caller's to make durable), and
-// opens it. The same bytes for the same input and seed, whatever the thread count. kCancelled,
+// Builds the graph, writes it to `path`, synced (the name is the caller's to make durable) where it
+// keeps a file, and opens it. The same bytes for the same input and seed, whatever the thread count. kCancelled,
 // kDiskFull, kIoError, kInvalidArgument (memory_bytes too small: says how much is needed). Removes
 // what it wrote where it fails.
 Result<std::unique_ptr<ResidentIndex>> build_resident_index(storage::FileSystem& file_system,
