@@ -17,6 +17,10 @@ constexpr size_t kChecksumAt = 2;  // CodesLogEnd::checksum; 0 where only a buil
 // A log that is longer than half of the file of codes takes more time to read than it saves writes.
 constexpr uint64_t kLogShare = 2;
 constexpr uint64_t kLogBytesLeast = 1u << 20;
+// At rest one longer than this goes, where to write the codes takes about a second at the most.
+constexpr uint64_t kLogShareAtRest = 8;
+constexpr uint64_t kLogBytesAtRest = 256u << 10;
+constexpr uint64_t kCodesBytesAtRest = 1u << 30;
 // A log's pages are gathered so many at a time, a megabyte of their slots, in so many passes over
 // all slots at the most.
 constexpr size_t kPagesAtOnce = 16384;
@@ -207,23 +211,31 @@ bool CodesKeeper::is_log_full(const DiskGraph& graph) const {
          std::max(kLogBytesLeast, codes_bytes_ / kLogShare);
 }
 
+bool CodesKeeper::is_log_long() const {
+  return log_.bytes >
+             std::max({kLogBytesAtRest, codes_bytes_ / kLogShareAtRest, log_bytes_kept_}) &&
+         codes_bytes_ <= kCodesBytesAtRest;
+}
+
 Result<CodesKeeper::OwnerNumbers> CodesKeeper::save(const DiskGraph& graph) {
   ROX_RETURN_IF_ERROR(check_writable());
   note_new(graph);
   const Numbers numbers = Numbers::of(graph);
-  if (!is_all_noted_ && pages_.size() == 0 && cells_.size() == 0 && numbers == saved_) {
-    return owner_numbers();
-  }
+  const bool shortens_log = std::exchange(shortens_log_, false);
+  const bool is_same =
+      !is_all_noted_ && pages_.size() == 0 && cells_.size() == 0 && numbers == saved_;
+  if (is_same && !shortens_log) return owner_numbers();
   if (!has_finite_numbers(graph)) {
     return Status::unsupported("vectors are too large for a graph on disk");
   }
   const bool needs_codes = is_all_noted_ || numbers.group_count != saved_.group_count ||
                            numbers.page_count < saved_.page_count;
-  const bool writes_codes = needs_codes || is_log_full(graph);
+  const bool writes_codes = needs_codes || shortens_log || is_log_full(graph);
   Status status = writes_codes ? write_codes(graph) : append(graph);
   // A longer log may well find room where another file of codes does not.
   if (status.code() == StatusCode::kDiskFull && writes_codes && !needs_codes) {
-    status = append(graph);
+    status = is_same ? Status::ok() : append(graph);
+    log_bytes_kept_ = log_.bytes;
   }
   if (!status.is_ok()) return fail(status);
   saved_ = numbers;
@@ -250,6 +262,7 @@ Status CodesKeeper::write_codes(const DiskGraph& graph) {
   generation_ = generation;
   codes_bytes_ = written->file_bytes;
   log_ = {0, 0, written->checksum};
+  log_bytes_kept_ = 0;
   log_file_.reset();
   count_bytes(written->file_bytes);
   return Status::ok();

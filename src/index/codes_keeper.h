@@ -68,6 +68,10 @@ class CodesKeeper {
   uint32_t saved_page_count() const { return saved_.page_count; }
   // Anything else that a log cannot say.
   void note_all() { is_all_noted_ = true; }
+  // While nothing else is to be done: whether the log takes up so much that another file of codes
+  // is worth it, and asks the next save() for one.
+  bool is_log_long() const;
+  void shorten_log() { shortens_log_ = true; }
 
   // Writes what was noted, synced, beside what the last checkpoint names. Returns what the pages'
   // next checkpoint has to say. Where nothing has changed nothing is written.
@@ -147,6 +151,8 @@ class CodesKeeper {
   NumberList pages_;
   NumberList cells_;
   bool is_all_noted_ = false;
+  bool shortens_log_ = false;
+  uint64_t log_bytes_kept_ = 0;  // of a log for whose end there was no room
 
   std::atomic<uint64_t> bytes_on_disk_{0};
   std::atomic<uint64_t> bytes_written_{0};

@@ -345,6 +345,42 @@ TEST_F(CodesKeeperTest, ALogMayGrowOnAFullDisk) {
   expect_reads(kept.changing.digest());
 }
 
+// At rest a log that is not full yet goes, too; once, where there is no room for that.
+TEST_F(CodesKeeperTest, AtRestALongLogIsShortened) {
+  KeptCodes kept = make(1000);
+  EXPECT_FALSE(kept.keeper->is_log_long());
+  while (!kept.keeper->is_log_long()) {
+    ASSERT_LT(kept.log_bytes(), 1u << 19);
+    kept.changing.note_every_page();
+    ASSERT_TRUE(kept.checkpoint().is_ok());
+  }
+  const uint32_t generation = kept.generation();
+  const uint64_t log_bytes = kept.log_bytes();
+  files_.inject({.operation = Operation::kAllocate,
+                 .code = StatusCode::kDiskFull,
+                 .sticky = true,
+                 .path_contains = kKeptPaths.codes_of(generation + 1)});
+  kept.keeper->shorten_log();
+  ASSERT_TRUE(kept.checkpoint().is_ok());
+  EXPECT_EQ(kept.generation(), generation);
+  EXPECT_EQ(kept.log_bytes(), log_bytes) << "nothing has changed";
+  EXPECT_FALSE(kept.keeper->is_log_long()) << "it is not tried again and again";
+  expect_reads(kept.changing.digest());
+  files_.clear_faults();
+  kept.changing.note_every_page();
+  ASSERT_TRUE(kept.checkpoint().is_ok());
+  ASSERT_TRUE(kept.keeper->is_log_long());
+  kept.keeper->shorten_log();
+  ASSERT_TRUE(kept.checkpoint().is_ok());
+  EXPECT_EQ(kept.generation(), generation + 1);
+  EXPECT_EQ(kept.log_bytes(), 0u);
+  EXPECT_FALSE(kept.keeper->is_log_long());
+  expect_reads(kept.changing.digest());
+  kept = open();
+  ASSERT_TRUE(kept.checkpoint().is_ok());
+  EXPECT_EQ(kept.generation(), generation + 1) << "asked for once";
+}
+
 // Keeps D6: after a failed write or sync nothing is written any more.
 TEST_F(CodesKeeperTest, AFailedWriteStopsWriting) {
   for (const bool writes_codes : {false, true}) {

@@ -112,6 +112,13 @@ class DiskUpdater::Impl {
     return true;
   }
 
+  bool shorten_log() {
+    CodesKeeper& keeper = *index_.codes_keeper();
+    if (has_work() || !keeper.is_log_long()) return false;
+    keeper.shorten_log();
+    return true;
+  }
+
   Status give_idle_space_back() { return store_.give_idle_space_back(); }
 
   std::vector<uint32_t> choose(std::span<const NewNode> added, size_t count) {
@@ -476,6 +483,7 @@ Status DiskUpdater::checkpoint(uint64_t log_sequence_number) {
   return impl_->checkpoint(log_sequence_number);
 }
 Result<bool> DiskUpdater::pack_some() { return impl_->pack_some(); }
+bool DiskUpdater::shorten_log() { return impl_->shorten_log(); }
 Status DiskUpdater::give_idle_space_back() { return impl_->give_idle_space_back(); }
 bool DiskUpdater::is_checkpoint_due() const { return impl_->is_checkpoint_due(); }
 bool DiskUpdater::has_work() const { return impl_->has_work(); }

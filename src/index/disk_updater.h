@@ -76,6 +76,9 @@ class DiskUpdater {
   // pages, by moving others. Checkpoints in between free the places of what has moved. Returns
   // whether there was anything to do.
   Result<bool> pack_some();
+  // For the same moment: whether the log beside the codes is so long that the next checkpoint
+  // writes them anew.
+  bool shorten_log();
   // Of disk space, however little it is, for the same moment. After a checkpoint.
   Status give_idle_space_back();
   // Whether so much was written since the last one that another pays.
