@@ -1,5 +1,6 @@
 // Graphs that change in place, through the public door: points come and go, nothing is rebuilt.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <filesystem>
@@ -215,6 +216,33 @@ TEST_F(LiveGraphTest, TakingPointsInForgetsTheResidentForm) {
   ASSERT_TRUE(collection.build_index());
   EXPECT_EQ(info_of(collection).regime, "resident");
   EXPECT_GE(recall(collection), kRecallMin);
+  expect_sound();
+}
+
+// Whenever the last checkpoint was: one that came before writes had paused left space idle for good.
+TEST_F(LiveGraphTest, IdleSpaceIsGivenBackAfterAnyCheckpoint) {
+  constexpr size_t kWide = 512;
+  Collection collection = make(3000, {.dim = kWide});
+  ASSERT_TRUE(collection.build_index(kOnDisk));
+  DatabaseOptions options = automatic_graphs();
+  options.memory_limit_bytes = 48u << 20;  // for no resident form
+  collection = reopen(options);
+  EXPECT_GE(recall(collection), 0.8);  // loads the graph
+  add(collection, 5000, 40);
+  ASSERT_TRUE(collection.build_index(kTakeIn));  // ends with a checkpoint
+  const auto pages_bytes = [&] {
+    uint64_t bytes = 0;
+    for (const std::string& name : graph_files()) {
+      struct stat status = {};
+      if (!name.ends_with(".pages")) continue;
+      EXPECT_EQ(::stat((folder() + name).c_str(), &status), 0);
+      bytes += static_cast<uint64_t>(status.st_blocks);
+    }
+    return bytes;
+  };
+  const uint64_t before = pages_bytes();
+  wait_for(collection, "idle space", [&](const CollectionInfo&) { return pages_bytes() < before; });
+  EXPECT_EQ(info_of(collection).regime, "disk");
   expect_sound();
 }
 

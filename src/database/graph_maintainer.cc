@@ -257,7 +257,9 @@ GraphMaintainer::Milliseconds GraphMaintainer::work(CollectionImpl& collection, 
   }
   watch.next_delay = seconds::zero();
   if (done > 0 || has_more) return kAtOnce;
-  if (lag.pending() > 0 || upkeep.changes_since_checkpoint() > 0) return kTick;
+  if (lag.pending() > 0 || upkeep.changes_since_checkpoint() > 0 || upkeep.has_idle_space()) {
+    return kTick;
+  }
   if (is_quiet) database_.index_builder().note_commit();  // a resident form may pay now
   return kIdle;
 }

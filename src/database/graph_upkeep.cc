@@ -218,6 +218,7 @@ void GraphUpkeep::let_go() {
   take_stats();
   updater_.reset();
   graph_.reset();
+  has_idle_space_ = false;
   buffers_ = index::MemoryReservation();
   grown_ = index::MemoryReservation();
   buffer_bytes_ = 0;
@@ -355,6 +356,10 @@ Result<bool> GraphUpkeep::rest(bool is_quiet) {
   if (is_quiet && changes_ == 0 && has_idle_space_) {
     ROX_ASSIGN_OR_RETURN(const bool packs, pack());
     if (packs) return true;
+    if (database_.no_readers_elsewhere() && updater_->shorten_log()) {
+      changes_ += 1;  // by the next checkpoint
+      return true;
+    }
     has_idle_space_ = false;
     ROX_RETURN_IF_ERROR(stop_writing_after(updater_->give_idle_space_back()));
   }

@@ -52,6 +52,8 @@ class GraphUpkeep {
   // and when writes have paused (`is_quiet`) and all is durable, space that is not needed. Whether
   // there is more.
   Result<bool> rest(bool is_quiet);
+  // Whether a checkpoint left space idle that a quiet rest() will give back.
+  bool has_idle_space() const { return has_idle_space_; }
   // Makes all of that durable. Nothing where nothing was done.
   Status checkpoint();
   bool is_checkpoint_due() const;
