@@ -84,7 +84,9 @@ std::map<std::string, uint64_t> disk_bytes_at_rest(const std::string& folder, do
   return bytes;
 }
 
-MemoryWatch::MemoryWatch() : own_(resident().anonymous) {
+MemoryWatch::MemoryWatch() : own_(resident().anonymous) {}
+
+void MemoryWatch::start() {
   thread_ = std::thread([this] {
     while (!stops_) {
       look();
@@ -95,7 +97,7 @@ MemoryWatch::MemoryWatch() : own_(resident().anonymous) {
 
 MemoryWatch::~MemoryWatch() {
   stops_ = true;
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void MemoryWatch::reset() {

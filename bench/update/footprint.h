@@ -33,6 +33,8 @@ class MemoryWatch {
   MemoryWatch(const MemoryWatch&) = delete;
   MemoryWatch& operator=(const MemoryWatch&) = delete;
 
+  // Once the database is open: it sets up the heap for the threads to come.
+  void start();
   void reset();
   uint64_t resident_peak() const { return resident_peak_; }
   uint64_t anonymous_peak() const { return anonymous_peak_; }  // without pages of files

@@ -54,6 +54,7 @@ class UpdateRounds {
     malloc_trim(0);  // of clustering, say: what is measured is the engine's
     memory_.emplace();
     open(options_.memory_limit_bytes, true);
+    memory_->start();
     print_table_head(stdout);
     if (live_count_ > 0) {
       search_all(*collection_, queries_, 0);  // loads the graph

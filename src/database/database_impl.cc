@@ -88,6 +88,7 @@ Status DatabaseImpl::open_folder() {
   ROX_ASSIGN_OR_RETURN(seal_, check_seal(file_system_, path()));
   if (!options_.read_only) ROX_RETURN_IF_ERROR(remove_seal(file_system_, path()));
 
+  fit_heap(options_.memory_limit_bytes);
   const MemoryShares shares = share_memory(options_.memory_limit_bytes);
   budget_ = std::make_unique<index::MemoryBudget>(shares.vectors_bytes);
   pool_ = std::make_unique<base::ThreadPool>(options_.thread_count - 1);

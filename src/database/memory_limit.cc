@@ -6,11 +6,16 @@
 #endif
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <limits>
 
 namespace roxanne::database {
 namespace {
+
+#ifdef __GLIBC__
+std::atomic<bool> is_heap_kept_small{false};
+#endif
 
 // A number in a file of the system's; the largest one where there is none ("max", no such file).
 uint64_t read_limit(const char* path) {
@@ -43,12 +48,23 @@ uint64_t resident_set_of_process() {
 // A heap a thread and a threshold that grows with use keep some 15 MiB of a database of 100.
 void keep_heap_small() {
 #ifdef __GLIBC__
+  is_heap_kept_small = true;
   constexpr int kHeaps = 2;
   constexpr int kMappedBytes = 1 << 17;  // larger blocks are the system's again once freed
   constexpr int kFreeBytes = 1 << 20;    // and what is free at a heap's end
   mallopt(M_ARENA_MAX, kHeaps);
   mallopt(M_MMAP_THRESHOLD, kMappedBytes);
   mallopt(M_TRIM_THRESHOLD, kFreeBytes);
+#endif
+}
+
+// Threads that share a heap wait for each other: searches for one that changes a graph at a low
+// priority and was pushed aside.
+void fit_heap([[maybe_unused]] uint64_t memory_limit_bytes) {
+#ifdef __GLIBC__
+  constexpr uint64_t kRoomyLimit = 512u << 20;
+  constexpr int kHeaps = 8;
+  if (is_heap_kept_small && memory_limit_bytes >= kRoomyLimit) mallopt(M_ARENA_MAX, kHeaps);
 #endif
 }
 

@@ -13,6 +13,8 @@ uint64_t memory_of_process();
 uint64_t resident_set_of_process();
 // Of the whole process: memory that was freed goes back to the system.
 void keep_heap_small();
+// Where that was asked for: more heaps if this memory limit has room for what lies free in them.
+void fit_heap(uint64_t memory_limit_bytes);
 
 struct MemoryShares {
   uint64_t store_bytes;    // RocksDB: write buffers and block cache
