@@ -219,7 +219,7 @@ TEST_F(LiveGraphTest, TakingPointsInForgetsTheResidentForm) {
   expect_sound();
 }
 
-// Whenever the last checkpoint was: one that came before writes had paused left space idle for good.
+// Whenever the last checkpoint was, before writes had paused, too.
 TEST_F(LiveGraphTest, IdleSpaceIsGivenBackAfterAnyCheckpoint) {
   constexpr size_t kWide = 512;
   Collection collection = make(3000, {.dim = kWide});

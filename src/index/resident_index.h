@@ -131,9 +131,9 @@ class ResidentIndex {
 };
 
 // Builds the graph, writes it to `path`, synced (the name is the caller's to make durable) where it
-// keeps a file, and opens it. The same bytes for the same input and seed, whatever the thread count. kCancelled,
-// kDiskFull, kIoError, kInvalidArgument (memory_bytes too small: says how much is needed). Removes
-// what it wrote where it fails.
+// keeps a file, and opens it. The same bytes for the same input and seed, whatever the thread
+// count. kCancelled, kDiskFull, kIoError, kInvalidArgument (memory_bytes too small: says how much
+// is needed). Removes what it wrote where it fails.
 Result<std::unique_ptr<ResidentIndex>> build_resident_index(storage::FileSystem& file_system,
                                                             const std::string& path,
                                                             const BuildInput& input,

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <random>
@@ -162,6 +163,28 @@ TEST_F(ResidentIndexTest, FileIsTheSameOnAnyNumberOfThreads) {
   ASSERT_TRUE(build(rows, Metric::kL2, short_of_memory).is_ok());
   std::ifstream file(path(), std::ios::binary);
   EXPECT_TRUE(files[0] == std::string(std::istreambuf_iterator<char>(file), {}));
+}
+
+TEST_F(ResidentIndexTest, WithoutAFileItIsTheSameInMemory) {
+  const Rows rows = make_rows(ScalarType::kU8, 2000, 32, 1);
+  const Rows queries = make_rows(ScalarType::kU8, 50, 32, 2);
+  const auto measure_list = [&](const ResidentIndex& index) {
+    return measure(index, rows, Metric::kL2, queries, {.k = 10, .search_list_size = 40},
+                   set_of_slots(slots_));
+  };
+  const auto written = build(rows, Metric::kL2);
+  ASSERT_TRUE(written.is_ok()) << written.status().to_string();
+  EXPECT_EQ((*written)->bytes_on_disk(), std::filesystem::file_size(path()));
+  std::filesystem::remove(path());
+  const auto index = build(rows, Metric::kL2, {.keeps_file = [] { return false; }});
+  ASSERT_TRUE(index.is_ok()) << index.status().to_string();
+  EXPECT_EQ((*index)->bytes_on_disk(), 0u);
+  EXPECT_FALSE(std::filesystem::exists(path()));
+  const Measured with_file = measure_list(**written);
+  const Measured without = measure_list(**index);
+  EXPECT_EQ(without.recall, with_file.recall);
+  EXPECT_EQ(without.stats.hops, with_file.stats.hops);
+  EXPECT_EQ((*index)->default_search_list_size(), (*written)->default_search_list_size());
 }
 
 TEST_F(ResidentIndexTest, WideVectorsAreCodedInASubspace) {
