@@ -93,20 +93,40 @@ def test_reads_that_take_too_long_are_stopped():
         api.alive()
 
 
+class Gauge:
+    """One whole number of /metrics."""
+
+    def __init__(self, api, name):
+        self._api = api
+        self._line = re.compile(rf"^{name} (\d+)$", re.M)
+
+    def value(self):
+        return int(self._line.search(self._api.call("GET", "/metrics").body.decode())[1])
+
+    def wait_until(self, condition):
+        until = time.monotonic() + 30
+        while not condition(self.value()):
+            assert time.monotonic() < until, self.value()
+            time.sleep(0.05)
+
+
 def test_bodies_together_are_bounded():
     with Api("--body-bytes-max", 2000, "--body-bytes-in-flight-max", 3000) as api:
         api.create(dim=1)
         begun = (b"PUT /v1/collections/default/points HTTP/1.1\r\nHost: localhost\r\n"
                  b"Content-Type: application/json\r\nContent-Length: 1600\r\n\r\n")
         part = b'{"points":[' + b" " * 1580
+        in_flight = Gauge(api, "roxanne_body_bytes_in_flight")
         with api.connect() as first, api.connect() as second, api.connect() as third:
             # What is only promised keeps nobody out.
             second.sendall(begun)
             third.sendall(begun)
             first.sendall(begun + part)
-            time.sleep(0.2)
-            reply, = api.raw(begun + part)
-            equal((reply.status, reply.code()), (503, "overloaded"))
+            in_flight.wait_until(lambda held: held == len(part))
+            for _ in range(20):
+                reply, = api.raw(begun + part)
+                equal((reply.status, reply.code()), (503, "overloaded"))
+                equal(in_flight.value(), len(part))  # whoever was refused holds nothing any more
             first.sendall(b" " * 7 + b"]}")
             equal(read_reply(first.makefile("rb")).status, 200)
         put_points(api, [{"key": 1, "vector": [1]}])
@@ -124,16 +144,7 @@ def test_answers_together_are_bounded():
         request = (f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                    f"Content-Length: {len(body)}\r\n\r\n").encode() + body
 
-        def held():
-            text = api.call("GET", "/metrics").body.decode()
-            return int(re.search(r"^roxanne_answer_bytes_in_flight (\d+)$", text, re.M)[1])
-
-        def wait_until(condition):
-            until = time.monotonic() + 30
-            while not condition(held()):
-                assert time.monotonic() < until, held()
-                time.sleep(0.05)
-
+        wait_until = Gauge(api, "roxanne_answer_bytes_in_flight").wait_until
         with api.connect() as slow:
             slow.sendall(request)
             wait_until(lambda bytes_held: bytes_held > 20_000_000)

@@ -138,6 +138,8 @@ bool Session::count_body() {
   const uint64_t before = shared_.metrics.body_bytes_in_flight.fetch_add(more);
   body_bytes_counted_ = bytes;
   if (before + more <= shared_.limits.body_bytes_in_flight_max) return true;
+  // Before the answer is out: whoever hears of the refusal may count on the room.
+  shared_.metrics.body_bytes_in_flight.fetch_sub(std::exchange(body_bytes_counted_, 0));
   Response refusal =
       problem(ProblemCode::kOverloaded, "the bodies of all requests together take too much memory");
   refusal.close = true;
