@@ -13,7 +13,13 @@ inline Result<std::string> read_string(const rox_string& given, const char* what
   if (given.data == nullptr && given.size != 0) {
     return Status::invalid_argument(std::string(what) + ": data is NULL, size is not 0");
   }
-  return given.size == 0 ? std::string() : std::string(given.data, given.size);
+  std::string text;
+  if (given.size > text.max_size()) {
+    return Status::invalid_argument(std::string(what) + ": size " + std::to_string(given.size) +
+                                    " is more than a string can have");
+  }
+  if (given.size != 0) text.assign(given.data, given.size);
+  return text;
 }
 
 // Keys in the shape that the engine takes; strings are copied.
