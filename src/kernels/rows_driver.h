@@ -79,6 +79,11 @@ struct RowSums {
     }
   }
 
+  // A row's sum with itself has no query: there is nothing to step through.
+  static ROX_INLINE const Query* at(const Query* query, size_t i) {
+    return kSelf ? nullptr : query + i;
+  }
+
   static ROX_INLINE void run(const Query* query, const Row* rows, size_t dim,
                              Sum (&totals)[kRows]) {
     Sum sums[kSums][kRows];
@@ -92,13 +97,13 @@ struct RowSums {
       if constexpr (kAhead) fetch_ahead(rows + i, dim);
       ROX_UNROLL
       for (size_t s = 0; s < kSums; ++s) {
-        step(sums[s], query + i + s * Op::kLanes, rows + i + s * Op::kLanes, dim);
+        step(sums[s], at(query, i + s * Op::kLanes), rows + i + s * Op::kLanes, dim);
       }
     }
     ROX_UNROLL
     for (size_t s = 0; s + 1 < kSums; ++s) {
       if (i + Op::kLanes > dim) break;
-      step(sums[s], query + i, rows + i, dim);
+      step(sums[s], at(query, i), rows + i, dim);
       i += Op::kLanes;
     }
     if (i < dim) tail(sums[kSums - 1], query, rows, dim);
