@@ -11,6 +11,8 @@
 #include <new>
 #include <utility>
 
+#include "base/sanitized.h"
+
 namespace roxanne::base {
 
 void give_memory_back() {
@@ -26,11 +28,7 @@ constexpr size_t kHugePageBytes = 2u << 20;
 constexpr size_t kReserveShare = 8;
 constexpr size_t kMovedReserveMost = 256u << 10;
 // The sanitizers do not follow memory that moves.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kMovesPages = false;
-#else
-constexpr bool kMovesPages = true;
-#endif
+constexpr bool kMovesPages = !kIsSanitized;
 
 size_t round_up(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;

@@ -9,18 +9,12 @@
 #include <random>
 #include <thread>
 
+#include "base/sanitized.h"
 #include "index/disk_build_bytes.h"
 #include "index/test_disk_index.h"
 
 namespace roxanne::index {
 namespace {
-
-constexpr bool kIsSanitized =
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    true;
-#else
-    false;
-#endif
 
 // Reads one after the other while it lives.
 class WithoutRing {
@@ -286,7 +280,7 @@ uint64_t allocated_bytes() {
 }
 
 TEST_F(DiskIndexTest, MemoryIsWhatIsAllocated) {
-  if (kIsSanitized) GTEST_SKIP() << "another allocator";
+  if (base::kIsSanitized) GTEST_SKIP() << "another allocator";
   const NamedRows rows(make_test_rows(ScalarType::kU8, 30000, 64, 36));
   const TestRows queries = make_test_rows(ScalarType::kU8, 40, 64, 37);
   ASSERT_TRUE(build(rows, Metric::kL2).is_ok());
