@@ -19,11 +19,13 @@
 #include "roxanne/roxanne.h"
 #include "storage/simulated_file_system.h"
 #include "storage/small_file.h"
+#include "storage/test_fault_places.h"
 
 namespace roxanne {
 namespace {
 
 using storage::Fault;
+using storage::kPlacesApart;
 using storage::Operation;
 using storage::PowerCutPolicy;
 using storage::SimulatedFileSystem;
@@ -582,7 +584,7 @@ void cut_everywhere(const Script& plan, const CutCase& cut_case) {
     operations = file_system.operation_count();
   }
   uint64_t points = 0;
-  for (uint64_t at = 1; at <= operations; at += plan.stride) {
+  for (uint64_t at = 1; at <= operations; at += plan.stride * kPlacesApart) {
     SCOPED_TRACE("crash at operation " + std::to_string(at) + " of " + std::to_string(operations));
     SimulatedFileSystem file_system(at);
     file_system.set_crash_at(at);
@@ -658,7 +660,8 @@ void fail_everywhere(const Script& plan, Operation operation, StatusCode code) {
   uint64_t last_hit = 0;
   // Background work differs a little from run to run: the script is done when no fault has met it
   // for a while.
-  for (uint64_t nth = 1; nth <= last_hit + 30; nth += plan.stride) {
+  const uint64_t stride = plan.stride * kPlacesApart;
+  for (uint64_t nth = 1; nth <= last_hit + 30; nth += stride) {
     SCOPED_TRACE("failing operation number " + std::to_string(nth));
     SimulatedFileSystem file_system(nth);
     file_system.inject({.operation = operation, .occurrence = nth, .code = code});
@@ -673,7 +676,7 @@ void fail_everywhere(const Script& plan, Operation operation, StatusCode code) {
     expect_recovered(script, outcome, world);
     if (testing::Test::HasFailure()) break;
   }
-  EXPECT_GT(hits * plan.stride, 20u);
+  EXPECT_GT(hits * stride, 20u);
   std::printf("%llu faults reached a caller\n", static_cast<unsigned long long>(hits));
 }
 

@@ -14,12 +14,14 @@
 #include "roxanne/roxanne.h"
 #include "small_graphs.h"
 #include "storage/simulated_file_system.h"
+#include "storage/test_fault_places.h"
 #include "temporary_directory.h"
 
 namespace roxanne {
 namespace {
 
 using storage::Fault;
+using storage::kPlacesApart;
 using storage::Operation;
 using storage::PowerCutPolicy;
 using storage::SimulatedFileSystem;
@@ -663,7 +665,7 @@ TEST_P(SimulatedSnapshotTest, APowerCutLeavesNoDatabaseOrAWholeOne) {
     world.close();
   }
   uint64_t whole = 0;
-  for (uint64_t at = 1; at <= operations + 1; ++at) {
+  for (uint64_t at = 1; at <= operations + 1; at += kPlacesApart) {
     SCOPED_TRACE("crash at operation " + std::to_string(at) + " of " + std::to_string(operations));
     World world(GetParam(), at);
     ASSERT_TRUE(world.writer->flush().is_ok());
@@ -693,7 +695,7 @@ TEST_P(SimulatedSnapshotTest, APowerCutLeavesNoDatabaseOrAWholeOne) {
 TEST_P(SimulatedSnapshotTest, AFailureLeavesNothingBehind) {
   for (const Operation operation : {Operation::kWrite, Operation::kSync, Operation::kCreate,
                                     Operation::kRename, Operation::kCreateDirectory}) {
-    for (uint64_t nth = 1;; ++nth) {
+    for (uint64_t nth = 1;; nth += kPlacesApart) {
       SCOPED_TRACE("operation " + std::to_string(static_cast<int>(operation)) + ", number " +
                    std::to_string(nth));
       World world(GetParam());

@@ -11,6 +11,7 @@
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
 #include "storage/simulated_file_system.h"
+#include "storage/test_fault_places.h"
 
 namespace roxanne::database {
 namespace {
@@ -371,7 +372,8 @@ TEST_P(MoveCrashTest, EveryCrashPointKeepsEveryPointOnce) {
       ASSERT_FALSE(run.was_cut);
       operations = files.operation_count();
     }
-    const uint64_t stride = (key_type == KeyType::kU64 ? 2 : 7) * (is_harshest ? 1 : 3);
+    const uint64_t stride =
+        (key_type == KeyType::kU64 ? 2 : 7) * (is_harshest ? 1 : 3) * storage::kPlacesApart;
     for (uint64_t at = 1; at <= operations; at += stride) {
       SCOPED_TRACE("crash at operation " + std::to_string(at) + " of " +
                    std::to_string(operations));

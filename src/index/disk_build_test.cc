@@ -13,6 +13,7 @@
 #include "index/test_disk_index.h"
 #include "storage/simulated_file_system.h"
 #include "storage/test_directory.h"
+#include "storage/test_fault_places.h"
 
 namespace roxanne::index {
 namespace {
@@ -132,7 +133,7 @@ TEST(DiskBuild, AFullOrFailingDiskIsToldAndLeavesNothing) {
         storage::Operation::kSync, storage::Operation::kRead}) {
     for (const StatusCode code : {StatusCode::kDiskFull, StatusCode::kIoError}) {
       size_t failures = 0;
-      for (uint64_t nth = 1; nth < 1000; ++nth) {
+      for (uint64_t nth = 1; nth < 1000; nth += storage::kPlacesApart) {
         storage::SimulatedFileSystem file_system;
         ASSERT_TRUE(file_system.create_directory("/db").is_ok());
         file_system.inject({.operation = operation, .occurrence = nth, .code = code});
@@ -153,7 +154,7 @@ TEST(DiskBuild, AFullOrFailingDiskIsToldAndLeavesNothing) {
 TEST(DiskBuild, ADiskThatIsTooSmallIsTold) {
   const NamedRows rows(make_test_rows(ScalarType::kU8, 2000, 32, 9));
   size_t failures = 0;
-  for (uint64_t capacity = 16u << 10;; capacity += 48u << 10) {
+  for (uint64_t capacity = 16u << 10;; capacity += storage::kPlacesApart * (48u << 10)) {
     storage::SimulatedFileSystem file_system;
     ASSERT_TRUE(file_system.create_directory("/db").is_ok());
     file_system.set_capacity_bytes(capacity);
@@ -163,7 +164,7 @@ TEST(DiskBuild, ADiskThatIsTooSmallIsTold) {
     ASSERT_EQ(built.status().code(), StatusCode::kDiskFull) << built.status().to_string();
     EXPECT_TRUE(names_in(file_system, "/db").empty());
   }
-  EXPECT_GT(failures, 5u);
+  EXPECT_GT(failures * storage::kPlacesApart, 5u);
 }
 
 // The edges of another index, as a build of both forms has them.

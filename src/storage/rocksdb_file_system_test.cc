@@ -9,6 +9,7 @@
 
 #include "storage/simulated_file_system.h"
 #include "storage/test_directory.h"
+#include "storage/test_fault_places.h"
 
 namespace roxanne::storage {
 namespace {
@@ -250,7 +251,7 @@ TEST(RocksdbFileSystem, EveryAcknowledgedPutSurvivesEveryPowerCut) {
     operation_count = files->operation_count() - before;
   }
   ASSERT_GT(operation_count, 2u * kPutCount);
-  for (uint64_t n = 1; n <= operation_count; ++n) {
+  for (uint64_t n = 1; n <= operation_count; n += kPlacesApart) {
     const auto files = make_files(n);
     files->set_crash_at(n);
     const int acknowledged = run_script(*files);

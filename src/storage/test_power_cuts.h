@@ -11,6 +11,7 @@
 
 #include "storage/power_cut.h"
 #include "storage/simulated_file_system.h"
+#include "storage/test_fault_places.h"
 
 namespace roxanne::storage {
 
@@ -79,7 +80,7 @@ void cut_at_each_change(PowerCutPolicy policy, uint64_t script_count) {
       ASSERT_TRUE(whole.is_ok()) << whole.to_string();
       changes = files.operation_count();
     }
-    for (uint64_t cut = 1; cut <= changes + 1; ++cut) {
+    for (uint64_t cut = 1; cut <= changes + 1; cut += kPlacesApart) {
       SCOPED_TRACE("script " + std::to_string(number) + ", cut at " + std::to_string(cut));
       SimulatedFileSystem files(number * 1000 + cut);
       files.set_crash_at(cut);
