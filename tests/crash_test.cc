@@ -661,7 +661,7 @@ void fail_everywhere(const Script& plan, Operation operation, StatusCode code) {
   // Background work differs a little from run to run: the script is done when no fault has met it
   // for a while.
   const uint64_t stride = plan.stride * kPlacesApart;
-  for (uint64_t nth = 1; nth <= last_hit + 30; nth += stride) {
+  for (uint64_t nth = 1; nth <= last_hit + 30 * kPlacesApart; nth += stride) {
     SCOPED_TRACE("failing operation number " + std::to_string(nth));
     SimulatedFileSystem file_system(nth);
     file_system.inject({.operation = operation, .occurrence = nth, .code = code});
