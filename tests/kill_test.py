@@ -24,8 +24,8 @@ import threading
 import time
 
 BATCHES_PER_CYCLE_MAX = 1_000_000  # so that no batch number comes twice
-CHECK_TIMEOUT_S = 120
-START_TIMEOUT_S = 60
+CHECK_TIMEOUT_S = 600  # of one that hangs: sanitizers on a busy machine take a minute or two
+START_TIMEOUT_S = 300
 DURABILITIES = ("full", "grouped", "none")
 CHANGES = ("builds", "background")
 BUILD_MIB = 256
