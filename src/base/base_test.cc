@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -11,6 +14,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/ascii.h"
+#include "base/background.h"
 #include "base/checksum.h"
 #include "base/coding.h"
 #include "base/f16.h"
@@ -112,6 +116,32 @@ TEST(ThreadPool, ServesSeveralCallersAtOnce) {
   }
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(sum, 4000u);
+}
+
+TEST(ThreadPool, HelpersAreOfTheCallersPriority) {
+  ThreadPool pool(2, 1);
+  const auto run = [&pool](bool expected) {
+    std::atomic<size_t> wrong{0};
+    std::atomic<size_t> lanes{0};
+    for (int round = 0; round < 50; ++round) {
+      pool.run(3, [&](size_t) {
+        ++lanes;
+        wrong += in_background() != expected;
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+      });
+    }
+    EXPECT_EQ(wrong, 0u);
+    EXPECT_GT(lanes, 50u) << "nobody helped";
+    return getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
+  };
+  EXPECT_EQ(run(false), getpriority(PRIO_PROCESS, 0));
+  int niceness = 0;
+  std::thread([&] {
+    enter_background();
+    niceness = run(true);
+  }).join();
+  EXPECT_GT(niceness, getpriority(PRIO_PROCESS, 0));
+  EXPECT_FALSE(in_background());
 }
 
 TEST(Checksum, DependsOnBytesAndSeed) {

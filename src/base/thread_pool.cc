@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/background.h"
+
 namespace roxanne::base {
 
 // Shared by the caller and the helpers that took a lane: whichever ends last frees it.
@@ -15,8 +17,17 @@ struct ThreadPool::Job {
   std::condition_variable done;
 };
 
-ThreadPool::ThreadPool(size_t thread_count) {
-  for (size_t i = 0; i < thread_count; ++i) threads_.emplace_back([this] { help(); });
+ThreadPool::ThreadPool(size_t thread_count, size_t background_count) {
+  auto& [usual, background] = crews_;
+  for (size_t i = 0; i < thread_count; ++i) {
+    usual.threads.emplace_back([this, &crew = usual] { help(crew); });
+  }
+  for (size_t i = 0; i < background_count; ++i) {
+    background.threads.emplace_back([this, &crew = background] {
+      enter_background();
+      help(crew);
+    });
+  }
 }
 
 ThreadPool::~ThreadPool() {
@@ -24,12 +35,15 @@ ThreadPool::~ThreadPool() {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  wake_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (Crew& crew : crews_) {
+    crew.wake.notify_all();
+    for (std::thread& thread : crew.threads) thread.join();
+  }
 }
 
 void ThreadPool::run(size_t lane_count, const std::function<void(size_t)>& work) {
-  if (lane_count <= 1 || threads_.empty()) {
+  Crew& crew = crews_[in_background() ? 1 : 0];
+  if (lane_count <= 1 || crew.threads.empty()) {
     work(0);
     return;
   }
@@ -38,25 +52,25 @@ void ThreadPool::run(size_t lane_count, const std::function<void(size_t)>& work)
   job->lane_count = lane_count;
   {
     std::lock_guard lock(mutex_);
-    jobs_.push_back(job);
+    crew.jobs.push_back(job);
   }
-  wake_.notify_all();
+  crew.wake.notify_all();
   work(0);
 
   std::unique_lock lock(mutex_);
-  jobs_.erase(std::remove(jobs_.begin(), jobs_.end(), job), jobs_.end());
+  crew.jobs.erase(std::remove(crew.jobs.begin(), crew.jobs.end(), job), crew.jobs.end());
   job->done.wait(lock, [&] { return job->lanes_running == 0; });
 }
 
-void ThreadPool::help() {
+void ThreadPool::help(Crew& crew) {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    crew.wake.wait(lock, [&] { return stopping_ || !crew.jobs.empty(); });
     if (stopping_) return;
-    const std::shared_ptr<Job> job = jobs_.front();
+    const std::shared_ptr<Job> job = crew.jobs.front();
     const size_t lane = job->lanes_begun++;
     ++job->lanes_running;
-    if (job->lanes_begun >= job->lane_count) jobs_.pop_front();
+    if (job->lanes_begun >= job->lane_count) crew.jobs.pop_front();
     lock.unlock();
     (*job->work)(lane);
     lock.lock();

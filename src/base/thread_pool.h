@@ -2,6 +2,7 @@
 // are idle, so no job waits for another to end.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -15,8 +16,9 @@ namespace roxanne::base {
 
 class ThreadPool {
  public:
-  // `thread_count` helpers; 0 is fine: callers then work alone.
-  explicit ThreadPool(size_t thread_count);
+  // `thread_count` helpers; 0 is fine: callers then work alone. Callers in the background
+  // (base/background.h) are helped by as many as `background_count` says, which are in it, too.
+  explicit ThreadPool(size_t thread_count, size_t background_count = 0);
   ~ThreadPool();  // no run() may be under way
 
   // Calls `work(lane)` on the caller with lane 0 and, as helpers come free, with other lanes below
@@ -24,17 +26,22 @@ class ThreadPool {
   // helper took is not called. So `work` must take its pieces from a shared counter.
   void run(size_t lane_count, const std::function<void(size_t)>& work);
 
-  size_t thread_count() const { return threads_.size(); }
+  // Of the usual priority.
+  size_t thread_count() const { return crews_.front().threads.size(); }
 
  private:
   struct Job;
-  void help();
+  // Helpers of one priority.
+  struct Crew {
+    std::condition_variable wake;
+    std::deque<std::shared_ptr<Job>> jobs;
+    std::vector<std::thread> threads;
+  };
+  void help(Crew& crew);
 
-  std::mutex mutex_;  // guards jobs_, stopping_ and every Job's counters
-  std::condition_variable wake_;
-  std::deque<std::shared_ptr<Job>> jobs_;
+  std::mutex mutex_;  // guards all jobs, stopping_ and every Job's counters
   bool stopping_ = false;
-  std::vector<std::thread> threads_;
+  std::array<Crew, 2> crews_;  // the second is in the background
 };
 
 // Processors this process may run on.

@@ -1,11 +1,8 @@
 #include "database/graph_maintainer.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 
+#include "base/background.h"
 #include "base/stopwatch.h"
 #include "database/collection_impl.h"
 #include "database/database_impl.h"
@@ -42,33 +39,12 @@ constexpr seconds kRetryDelayMax{300};
 // Larger batches do not wait: where they are too much for a graph to take in, it is built anew.
 constexpr size_t kLargeBatchRows = 4096;
 constexpr milliseconds kRoomPoll{20};
+// From a writer's last wait on it is urgent for so long: those who write as fast as they can would
+// soon wait again.
+constexpr seconds kUrgency{5};
 
 // Searches that take less than so much of a processor leave all of them to changes.
 constexpr double kBusySearching = 0.25;
-
-// Searches go before. Threads that this one starts are like it. Beside a low share of a contended
-// processor they get it for short: Linux (since 6.6) lets whoever runs go on for its slice,
-// whatever its niceness, and searches that wake up would wait for its usual three milliseconds.
-constexpr int kNiceness = 10;
-constexpr uint64_t kSliceNs = 100'000;
-
-// As in <linux/sched/types.h>, which is not for C++ beside <sched.h>.
-struct SchedulingAttributes {
-  uint32_t size = sizeof(SchedulingAttributes);
-  uint32_t policy = 0;  // SCHED_OTHER
-  uint64_t flags = 0;
-  int32_t nice = kNiceness;
-  uint32_t priority = 0;
-  uint64_t runtime = kSliceNs;  // the slice, since Linux 6.12
-  uint64_t deadline = 0;
-  uint64_t period = 0;
-};
-
-void lower_priority() {
-  const SchedulingAttributes attributes;
-  if (syscall(SYS_sched_setattr, 0, &attributes, 0) == 0) return;
-  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNiceness);
-}
 
 double mean_of(double before, double now) { return before + (now - before) / 4; }
 
@@ -79,7 +55,14 @@ GraphMaintainer::~GraphMaintainer() { stop(); }
 void GraphMaintainer::start() {
   runs_ = true;
   news_ = 1;  // what was there before
-  thread_ = std::thread([this] { run(); });
+  threads_[0] = std::thread([this] {
+    base::enter_background();
+    run(false);
+  });
+  threads_[1] = std::thread([this] {
+    base::take_short_turns();
+    run(true);
+  });
 }
 
 void GraphMaintainer::stop() {
@@ -89,14 +72,16 @@ void GraphMaintainer::stop() {
     runs_ = false;
     changed_.notify_all();
   }
-  if (thread_.joinable()) thread_.join();
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
 }
 
 void GraphMaintainer::note_commit() {
   std::lock_guard lock(mutex_);
   ++news_;
   last_commit_ = Clock::now();
-  if (awaits_news_) changed_.notify_all();
+  if (look_next_ == Clock::time_point::max()) changed_.notify_all();
 }
 
 void GraphMaintainer::note_graph() {
@@ -123,13 +108,16 @@ size_t GraphMaintainer::thread_count(bool is_behind) {
 base::ThreadPool& GraphMaintainer::pool() {
   std::lock_guard lock(mutex_);
   if (pool_ == nullptr) {
-    std::thread([this] {
-      lower_priority();
-      pool_ = std::make_unique<base::ThreadPool>(database_.options().thread_count - 1);
+    const size_t helpers = database_.options().thread_count - 1;
+    std::thread([&] {
+      base::take_short_turns();
+      pool_ = std::make_unique<base::ThreadPool>(helpers, helpers);
     }).join();
   }
   return *pool_;
 }
+
+bool GraphMaintainer::hands_over() const { return is_urgent_ && base::in_background(); }
 
 UpdateCosts GraphMaintainer::costs() const {
   const UpdateCosts usual = usual_costs(database_.options().thread_count);
@@ -154,25 +142,38 @@ void GraphMaintainer::note_build(uint64_t points, double seconds) {
   costs_.build_us = mean_of(before, measured);
 }
 
-void GraphMaintainer::run() {
-  lower_priority();
-  uint64_t seen = 0;
+// Both threads run this, and one at a time looks around: the one of the usual priority while
+// somebody waits for it.
+void GraphMaintainer::run(bool for_urgent) {
   std::unique_lock lock(mutex_);
-  milliseconds wait = kIdle;
+  const auto is_my_turn = [&] { return !is_looking_ && is_urgent_ == for_urgent; };
+  const auto is_due = [&] {
+    if (look_next_ == Clock::time_point::max()) return news_ != seen_;
+    return look_next_ <= Clock::now();
+  };
   while (!stopping_) {
-    awaits_news_ = wait == kIdle;
-    const auto has_news = [&] { return stopping_ || (awaits_news_ && news_ != seen); };
-    if (wait == kIdle) {
-      changed_.wait(lock, has_news);
-    } else {
-      changed_.wait_for(lock, wait, has_news);
+    if (!is_my_turn() || !is_due()) {
+      const bool is_timed = is_my_turn() && look_next_ != Clock::time_point::max();
+      if (is_timed) {
+        changed_.wait_until(lock, look_next_);
+      } else {
+        changed_.wait(lock);
+      }
+      continue;
     }
-    awaits_news_ = false;
-    if (stopping_) return;
-    seen = news_;
+    is_looking_ = true;
+    look_next_ = Clock::time_point();  // nobody needs to be told of news
+    seen_ = news_;
     lock.unlock();
-    wait = look_around();
+    const milliseconds wait = look_around();
     lock.lock();
+    if (Clock::now() - last_wait_ >= kUrgency) is_urgent_ = false;
+    is_looking_ = false;
+    if (is_urgent_ != for_urgent) {
+      changed_.notify_all();  // the other looks around at once
+    } else {
+      look_next_ = wait == kIdle ? Clock::time_point::max() : Clock::now() + wait;
+    }
   }
 }
 
@@ -307,7 +308,11 @@ bool GraphMaintainer::holds_up(const CollectionImpl& collection) const {
 void GraphMaintainer::wait_for_room(CollectionImpl& collection, size_t row_count) {
   if (row_count >= kLargeBatchRows || !holds_up(collection)) return;
   std::unique_lock lock(mutex_);
-  while (runs_ && holds_up(collection)) changed_.wait_for(lock, kRoomPoll);
+  while (runs_ && holds_up(collection)) {
+    last_wait_ = Clock::now();
+    if (!is_urgent_.exchange(true)) changed_.notify_all();
+    changed_.wait_for(lock, kRoomPoll);
+  }
 }
 
 }  // namespace roxanne::database

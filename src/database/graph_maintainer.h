@@ -1,7 +1,9 @@
 // Takes what was written into the graphs that can be changed in place, in the background, and lets
-// small writes wait where it does not keep up.
+// small writes wait where it does not keep up: from then on it is no background any more, or they
+// would wait for whatever else the processors do.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -27,7 +29,7 @@ class GraphMaintainer {
   explicit GraphMaintainer(DatabaseImpl& database) : database_(database) {}
   ~GraphMaintainer();
 
-  void start();  // the background thread
+  void start();  // its threads
   void stop();   // when what it does at this moment is done
   // After every commit; cheap.
   void note_commit();
@@ -38,11 +40,14 @@ class GraphMaintainer {
   // short enough, or nobody is about to make it so.
   void wait_for_room(CollectionImpl& collection, size_t row_count);
 
-  // For whoever changes a graph: threads that searches go before, and how many may work now: half
-  // as many as there are processors; all where that is not enough and searches take little since
-  // this was asked last.
+  // For whoever changes a graph: helpers, and how many threads may work now: half as many as there
+  // are processors; all where that is not enough and searches take little since this was asked
+  // last.
   base::ThreadPool& pool();
   size_t thread_count(bool is_behind);
+  // Whether the caller, in the background, shall soon end what it does: one of the usual priority
+  // goes on with it.
+  bool hands_over() const;
   // After each search of a graph that may change; cheap.
   void note_search(double us) {
     searching_us_.fetch_add(static_cast<uint64_t>(us), std::memory_order_relaxed);
@@ -56,14 +61,14 @@ class GraphMaintainer {
  private:
   using Clock = std::chrono::steady_clock;
   using Milliseconds = std::chrono::milliseconds;
-  // What the thread knows of a collection.
+  // What the threads know of a collection.
   struct Watch {
     Clock::time_point behind_since{};   // zero: nothing waits to be taken in
     Clock::time_point not_before{};     // after a failure
     std::chrono::seconds next_delay{};  // after the next one
   };
 
-  void run();
+  void run(bool for_urgent);
   // Do what is due; return how long until there may be more, kIdle for not before there is news.
   Milliseconds look_around();
   Milliseconds look_at(CollectionImpl& collection, Watch& watch);
@@ -79,8 +84,12 @@ class GraphMaintainer {
   std::condition_variable changed_;
   bool runs_ = false;
   bool stopping_ = false;
-  bool awaits_news_ = false;
-  uint64_t news_ = 0;  // commits, and graphs
+  bool is_looking_ = false;
+  Clock::time_point look_next_ = Clock::time_point::max();  // or then: when there is news
+  uint64_t news_ = 0;                                       // commits, and graphs
+  uint64_t seen_ = 0;                                       // of them
+  Clock::time_point last_wait_{};                           // of a writer
+  std::atomic<bool> is_urgent_{false};                      // changed while mutex_ is held
   Clock::time_point last_commit_{};
   UpdateCosts costs_;
   std::unique_ptr<base::ThreadPool> pool_;
@@ -89,8 +98,8 @@ class GraphMaintainer {
   Clock::time_point asked_last_{};
   std::atomic<uint64_t> searching_us_{0};
 
-  std::thread thread_;
-  std::map<uint32_t, Watch> watches_;  // the thread's alone
+  std::array<std::thread, 2> threads_;  // one in the background, and one for what is urgent
+  std::map<uint32_t, Watch> watches_;   // of whichever looks around
 };
 
 }  // namespace roxanne::database

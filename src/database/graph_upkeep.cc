@@ -189,6 +189,7 @@ Status GraphUpkeep::prepare() {
 Status GraphUpkeep::make_updater() {
   index::DiskUpdateOptions options;
   options.thread_count = [this] { return database_.maintainer().thread_count(is_behind()); };
+  options.hands_over = [this] { return hands_over(); };
   options.take_memory = [this](uint64_t bytes) -> std::shared_ptr<void> {
     auto memory = database_.reserve_memory(bytes);
     if (!memory.has_value()) return nullptr;
@@ -212,6 +213,10 @@ Status GraphUpkeep::make_updater() {
 bool GraphUpkeep::is_behind() const {
   if (is_draining_) return true;
   return collection_.lag().tail > tail_rows_max(collection_.rules()) / kBehindShare;
+}
+
+bool GraphUpkeep::hands_over() const {
+  return !is_draining_ && (is_wanted() || database_.maintainer().hands_over());
 }
 
 void GraphUpkeep::let_go() {
@@ -247,7 +252,12 @@ Result<uint64_t> GraphUpkeep::step(uint64_t count_max) {
   ROX_ASSIGN_OR_RETURN(const Work work, find_work(count_max));
   if (work.added.empty() && work.removed.empty()) return uint64_t{0};
   ROX_RETURN_IF_ERROR(apply(work));
-  return work.added.size() + work.removed.size();
+  const index::LiveSet& there = graph_->disk->slots();
+  const auto is_in = [&](const index::NewNode& node) { return there.contains(node.slot); };
+  const auto is_out = [&](uint32_t slot) { return !there.contains(slot); };
+  const auto in = std::count_if(work.added.begin(), work.added.end(), is_in);
+  const auto out = std::count_if(work.removed.begin(), work.removed.end(), is_out);
+  return static_cast<uint64_t>(in + out);
 }
 
 Result<GraphUpkeep::Work> GraphUpkeep::find_work(uint64_t count_max) {

@@ -45,8 +45,8 @@ class GraphUpkeep {
   // Lets the disk form serve, which alone can be changed. The store forgets the resident form,
   // which must not fall behind unnoticed. Nothing where that is done.
   Status leave_resident_form();
-  // Takes in up to `count_max` points and takes out up to four times as many dead nodes; returns
-  // how many both were.
+  // Takes in up to `count_max` points and takes out up to four times as many dead nodes, fewer
+  // where others shall go on; returns how many both were.
   Result<uint64_t> step(uint64_t count_max);
   // What is left to do when nothing waits: codes that the graph has outgrown, a piece at a time;
   // and when writes have paused (`is_quiet`) and all is durable, space that is not needed. Whether
@@ -90,6 +90,7 @@ class GraphUpkeep {
   Status forget_resident_record();
   Status make_updater();
   bool is_behind() const;
+  bool hands_over() const;
   Result<Work> find_work(uint64_t count_max);
   Status read_rows(uint64_t count_max, Work& work) const;
   Result<bool> pack();

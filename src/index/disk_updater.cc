@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <iterator>
 #include <memory>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "base/background.h"
 #include "base/status_macros.h"
 #include "index/cell_repacker.h"
 #include "index/neighbour_search.h"
@@ -81,8 +82,11 @@ class DiskUpdater::Impl {
   Status apply(const DiskChanges& changes) {
     packer_.stop();
     ROX_RETURN_IF_ERROR(remove_all(changes.removed));
+    // At least one piece is done in a call.
+    if (!changes.removed.empty() && hands_over()) return Status::ok();
     is_growing_ = graph_.shape.node_count > refresher_.known_points();
     ROX_RETURN_IF_ERROR(add_all(changes.added));
+    if (hands_over()) return Status::ok();  // who comes next does the rest
     ROX_RETURN_IF_ERROR(repack_cells());
     for (size_t i = 0; i < kRefreshSteps && has_work(); ++i) ROX_RETURN_IF_ERROR(work_some());
     return Status::ok();
@@ -185,7 +189,8 @@ class DiskUpdater::Impl {
     nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
     const size_t together = std::clamp<size_t>(pages_most_ / kPagesOfRemoved, 1, kRemovedTogether);
     editor_.forget();
-    for (size_t first = 0; first < nodes.size(); first += together) {
+    for (size_t first = 0; first < nodes.size() && (first == 0 || !hands_over());
+         first += together) {
       const size_t count = std::min(together, nodes.size() - first);
       PagesUnderWay& pages = pieces_[0].pages;
       pages.clear();
@@ -194,7 +199,10 @@ class DiskUpdater::Impl {
       ROX_RETURN_IF_ERROR(end_piece(pages));
       stats_.removed += count;
     }
-    editor_.forget_waiting(slots);
+    std::vector<uint32_t> gone;
+    std::copy_if(slots.begin(), slots.end(), std::back_inserter(gone),
+                 [this](uint32_t slot) { return graph_.node_of(slot) == kNoNode; });
+    editor_.forget_waiting(gone);
     pieces_[0].pages.release();  // more than a piece that is put in has
     return Status::ok();
   }
@@ -216,7 +224,7 @@ class DiskUpdater::Impl {
     ROX_RETURN_IF_ERROR(fetch(numbers, pages));
     for (const auto& [node, slot] : nodes) {
       editor_.remove(slot);
-      std::this_thread::yield();
+      base::give_way();
     }
     return merge_thinned(pages);
   }
@@ -292,6 +300,7 @@ class DiskUpdater::Impl {
     ROX_RETURN_IF_ERROR(end_search(*piece));
     while (!piece->nodes.empty()) {
       rest = rest.subspan(piece->nodes.size());
+      if (hands_over()) rest = {};
       Status edited;
       begin_search(rest, *next);
       pool_.run(rest.empty() ? 1 : threads, [&](size_t lane) {
@@ -308,6 +317,7 @@ class DiskUpdater::Impl {
   }
 
   size_t thread_count() const { return options_.thread_count ? options_.thread_count() : 1; }
+  bool hands_over() const { return options_.hands_over && options_.hands_over(); }
 
   // For some of the first.
   void begin_search(std::span<const NewNode> nodes, Piece& piece) {
@@ -331,7 +341,7 @@ class DiskUpdater::Impl {
     ROX_RETURN_IF_ERROR(fetch(more, piece.pages));
     for (size_t i = 0; i < piece.nodes.size(); ++i) {
       editor_.insert(piece.nodes[i], piece.near[i]);
-      std::this_thread::yield();  // to searches: the system may let who runs go on for milliseconds
+      base::give_way();  // or searches wait until the system takes the processor away
     }
     ROX_RETURN_IF_ERROR(end_piece(piece.pages));
     refresher_.note_points(piece.nodes);

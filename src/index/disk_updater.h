@@ -26,6 +26,8 @@ inline constexpr uint64_t kUpdateBytesWanted = 64u << 20;
 struct DiskUpdateOptions {
   // How many threads may work now, the caller's included, asked again and again; not set: one.
   std::function<size_t()> thread_count;
+  // Whether apply() shall leave what it has not done yet, asked again and again; not set: never.
+  std::function<bool()> hands_over;
   // For pages under way and what is made of them; 0 = as it likes. Less than kUpdateBytesLeast
   // counts as that.
   uint64_t memory_bytes = 0;
@@ -61,7 +63,8 @@ class DiskUpdater {
   std::vector<uint32_t> choose(std::span<const NewNode> added, size_t count);
   // One call at a time, of either. Searches go on meanwhile, and find each node as it was before or
   // is after. Takes changes in the order, and in pieces, that suit it: after an error (kIoError,
-  // kCorruption, kDiskFull) index.slots() tells which are in; what is there can be searched.
+  // kCorruption, kDiskFull), or where the rest is left, index.slots() tells which are in; what is
+  // there can be searched.
   Status apply(const DiskChanges& changes);
   // Makes all that was applied durable and gives space back. After a failed sync, or a write that
   // failed for another reason than a full disk, both calls are refused with kReadOnly.

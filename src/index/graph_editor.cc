@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
-#include <thread>
 
+#include "base/background.h"
 #include "graph/robust_prune.h"
 #include "kernels/distance.h"
 
@@ -160,7 +160,7 @@ void GraphEditor::insert(const NewNode& node, const NearPoints& near) {
 
 void GraphEditor::update_links() {
   for (PageEdit* const page : pages_->dirty_pages()) {
-    std::this_thread::yield();  // to searches
+    base::give_way();  // to searches
     for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
       if (!page->has(place)) continue;
       graph_.prefetch_nodes_of(page->neighbours(place));

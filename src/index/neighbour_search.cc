@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <iterator>
-#include <thread>
 #include <utility>
 
+#include "base/background.h"
 #include "base/status_macros.h"
 #include "index/disk_lane.h"
 
@@ -71,7 +71,7 @@ std::optional<DiskQuery::Request> NeighbourSearch::next_request() {
   const size_t i = next_node_++;
   if (i >= job_.nodes.size()) return std::nullopt;
   (*job_.near)[i].begin(GraphEditor::near_most(index_.graph()), index_.graph().layout.row_bytes);
-  std::this_thread::yield();  // to searches for others
+  base::give_way();  // to searches for others
   searches_[i].held.clear();
   searches_[i].hear = [this, i](uint32_t page, const std::byte* bytes, const float* distances) {
     take(i, page, bytes, distances);

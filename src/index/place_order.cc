@@ -1,8 +1,9 @@
 #include "index/place_order.h"
 
 #include <algorithm>
-#include <thread>
 #include <tuple>
+
+#include "base/background.h"
 
 namespace roxanne::index {
 namespace {
@@ -48,7 +49,7 @@ std::vector<PlaceOrder::Keyed> PlaceOrder::keyed(std::span<const NewNode> nodes)
   for (uint32_t i = 0; i < nodes.size(); ++i) {
     const auto [known, is_new] = cell_of_.try_emplace(nodes[i].slot, 0);
     if (is_new) {
-      std::this_thread::yield();  // to searches
+      base::give_way();  // to searches
       graph_.space.map_rows(VectorView(options.type, nodes[i].row, options.dim), place.data(),
                             nullptr);
       graph_.cells.nearest(place.data(), 1, scratch, nearest);

@@ -32,6 +32,7 @@ class ChangedIndex {
     size_t dim = 32;
     uint32_t seed = 1;
     size_t threads = 1;                             // that change it
+    size_t asks = 0;                                // 0: none; else so many and a call hands over
     storage::SimulatedFileSystem* files = nullptr;  // null: real ones
   };
 
@@ -81,7 +82,7 @@ class ChangedIndex {
       const uint32_t row = take_outside();
       added.push_back({take_slot(row), tag_of(row), rows_.view().row(row)});
     }
-    const Status status = updater_->apply({added, removed});
+    const Status status = apply(added, removed);
     free_slots_.insert(free_slots_.end(), removed.begin(), removed.end());
     std::shuffle(free_slots_.begin(), free_slots_.end(), random_);
     outside_.insert(outside_.begin(), gone.begin(), gone.end());
@@ -184,6 +185,7 @@ class ChangedIndex {
 
   DiskIndex& index() { return *index_; }
   DiskUpdater& updater() { return *updater_; }
+  size_t calls() const { return calls_; }
   size_t size() const { return row_of_.size(); }
   size_t outside() const { return outside_.size(); }
 
@@ -213,8 +215,21 @@ class ChangedIndex {
     return storage::posix_file_system();
   }
   std::string path() const { return shape_.files != nullptr ? "/db" : directory_.path(); }
+  // Call after call, where some leave what others do.
+  Status apply(std::vector<NewNode> added, std::vector<uint32_t> removed) {
+    do {
+      ++calls_;
+      asked_ = 0;
+      ROX_RETURN_IF_ERROR(updater_->apply({added, removed}));
+      std::erase_if(added, [&](const NewNode& one) { return index_->slots().contains(one.slot); });
+      std::erase_if(removed, [&](uint32_t slot) { return !index_->slots().contains(slot); });
+      if (shape_.asks == 0) break;
+    } while (!added.empty() || !removed.empty());
+    return Status::ok();
+  }
   void make_updater() {
     const DiskUpdateOptions options{.thread_count = [this] { return shape_.threads; },
+                                    .hands_over = [this] { return ++asked_ == shape_.asks; },
                                     .memory_bytes = shape_.seed == 6 ? kUpdateBytesLeast : 0};
     updater_ = std::make_unique<DiskUpdater>(*index_, pool_, options);
   }
@@ -260,6 +275,8 @@ class ChangedIndex {
   std::map<uint32_t, uint32_t> row_of_;
   std::vector<uint32_t> free_slots_;
   uint32_t slot_end_ = 1;
+  size_t calls_ = 0;  // of apply()
+  size_t asked_ = 0;  // in this one, whether it shall hand over
   storage::TestDirectory directory_;
   base::ThreadPool pool_{2};
   std::unique_ptr<DiskIndex> index_;
