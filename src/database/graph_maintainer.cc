@@ -155,7 +155,8 @@ void GraphMaintainer::run(bool for_urgent) {
     if (!is_my_turn() || !is_due()) {
       const bool is_timed = is_my_turn() && look_next_ != Clock::time_point::max();
       if (is_timed) {
-        changed_.wait_until(lock, look_next_);
+        const auto until = look_next_;  // others change it
+        changed_.wait_until(lock, until);
       } else {
         changed_.wait(lock);
       }
