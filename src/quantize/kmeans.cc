@@ -82,13 +82,15 @@ std::vector<float> seed_centroids(const std::vector<float>& points, size_t dim, 
   const size_t point_count = points.size() / dim;
   std::vector<float> centroids(count * dim);
   std::vector<float> distances(point_count, std::numeric_limits<float>::max());
-  std::vector<float> to_newest(point_count);
+  std::vector<float> newest(point_count);
+  float* const least = distances.data();  // without the checks of [], which keep loops from vectors
+  float* const to_newest = newest.data();
   for (size_t c = 0; c < count; ++c) {
     const size_t pick = c == 0 ? random.below(point_count) : pick_far_point(distances, random);
     float* centroid = centroids.data() + c * dim;
     std::copy_n(points.data() + pick * dim, dim, centroid);
-    kernels::kernels().l2_f32(centroid, points.data(), point_count, dim, to_newest.data());
-    for (size_t i = 0; i < point_count; ++i) distances[i] = std::min(distances[i], to_newest[i]);
+    kernels::kernels().l2_f32(centroid, points.data(), point_count, dim, to_newest);
+    for (size_t i = 0; i < point_count; ++i) least[i] = std::min(least[i], to_newest[i]);
   }
   return centroids;
 }
@@ -104,7 +106,8 @@ void move_centroids(const std::vector<float>& points, size_t dim,
   for (size_t i = 0; i < numbers.size(); ++i) {
     ++sizes[numbers[i]];
     double* sum = sums.data() + numbers[i] * dim;
-    for (size_t d = 0; d < dim; ++d) sum[d] += points[i * dim + d];
+    const float* point = points.data() + i * dim;
+    for (size_t d = 0; d < dim; ++d) sum[d] += point[d];
   }
   for (size_t c = 0; c < cluster_count; ++c) {
     float* centroid = centroids.data() + c * dim;

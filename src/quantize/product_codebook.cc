@@ -24,7 +24,8 @@ void refine(const std::vector<float>& points, size_t count, size_t dim, float* e
     const float* point = points.data() + i * dim;
     const uint32_t entry = kernels::kernels().nearest_entry(point, dim, entries);
     ++sizes[entry];
-    for (size_t d = 0; d < dim; ++d) sums[entry * dim + d] += point[d];
+    double* sum = sums.data() + entry * dim;
+    for (size_t d = 0; d < dim; ++d) sum[d] += point[d];
   }
   for (size_t e = 0; e < kEntries; ++e) {
     if (sizes[e] == 0) continue;
