@@ -100,15 +100,15 @@ TEST(DiskUpdaterTest, PiecesThatOverlapKeepItWhole) {
 
 // Whatever a call leaves, the next one does.
 TEST(DiskUpdaterTest, CallsHandOverAfterAnyPiece) {
-  for (const size_t asks : {1u, 2u, 3u, 4u}) {
-    ChangedIndex changed({.rows = 6000, .first = 500, .dim = 16, .seed = 6, .asks = asks});
-    ASSERT_TRUE(changed.change(0, 3000).is_ok());
+  for (const size_t asks : {1u, 2u, 4u}) {
+    ChangedIndex changed({.rows = 2500, .first = 500, .dim = 16, .seed = 6, .asks = asks});
+    ASSERT_TRUE(changed.change(0, 1200).is_ok());
     changed.check();
-    ASSERT_TRUE(changed.change(1300, 700).is_ok());
+    ASSERT_TRUE(changed.change(500, 300).is_ok());
     changed.check();
     EXPECT_GT(changed.calls(), 3u);
-    EXPECT_EQ(changed.updater().stats().added, 3700u);
-    EXPECT_EQ(changed.updater().stats().removed, 1300u);
+    EXPECT_EQ(changed.updater().stats().added, 1500u);
+    EXPECT_EQ(changed.updater().stats().removed, 500u);
     EXPECT_GE(changed.recall(40), 0.95);
     ASSERT_TRUE(changed.updater().checkpoint(0).is_ok());
     ASSERT_TRUE(changed.reopen().is_ok());
