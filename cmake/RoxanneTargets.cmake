@@ -19,10 +19,9 @@ function(rox_test_flags target)
   endif()
 endfunction()
 
-# rox_precompile(TARGET [TESTS]): in builds that are made to be run once (ROX_PRECOMPILE: ON, or
-# TESTS for those alone), the headers that nearly every file includes are read once: half of what
-# such a build costs. The ordinary builds do without, so that a file that forgets an include does not
-# compile there.
+# rox_precompile(TARGET [TESTS]): in builds that are made to be run once (ROX_PRECOMPILE), the headers
+# that nearly every file includes are read once: half of what such a build costs. The ordinary builds
+# do without, so that a file that forgets an include does not compile there.
 function(rox_precompile target)
   if(NOT ROX_PRECOMPILE)
     return()
@@ -30,8 +29,6 @@ function(rox_precompile target)
   set(donor rox_precompiled)
   if("${ARGN}" STREQUAL "TESTS")
     set(donor rox_precompiled_tests)
-  elseif(ROX_PRECOMPILE STREQUAL "TESTS")
-    return()
   endif()
   target_precompile_headers(${target} REUSE_FROM ${donor})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
@@ -71,7 +68,7 @@ function(rox_layer name)
   add_library(rox_${name} STATIC ${sources})
   target_link_libraries(rox_${name} PUBLIC rox_flags ${arg_DEPS})
   rox_precompile(rox_${name})
-  if(ROX_PRECOMPILE STREQUAL "ON")
+  if(ROX_PRECOMPILE)
     set_target_properties(rox_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)
     set_source_files_properties(${arg_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   endif()
