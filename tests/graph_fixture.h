@@ -44,7 +44,7 @@ inline bool has_caught_up(const CollectionInfo& info) {
   return info.index.points == info.points && info.index.dead_nodes == 0;
 }
 
-// A minute at the most, until the condition holds.
+// Five minutes at the most, until the condition holds.
 inline void wait_for(const Collection& collection, const std::string& what,
                      const std::function<bool(const CollectionInfo&)>& condition) {
   for (int i = 0; i < 12000; ++i) {
