@@ -125,6 +125,7 @@ Status CellRepacker::write(std::span<const CellPlan> plans) {
       for (const uint32_t point : plan.pages()[p].points) {
         page.add(plan.points()[point].page->record(plan.points()[point].place));
       }
+      page.drop_links_to([this](uint32_t slot) { return graph_.node_of(slot) == kNoNode; });
       images_.push_back({page.number(), 0, page.taken(), bytes});
     }
   }

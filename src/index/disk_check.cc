@@ -9,11 +9,6 @@
 namespace roxanne::index {
 namespace {
 
-// A point that is taken out leaves edges behind, which are dropped when their lists are next
-// written. More than one in so many is not what that comes to.
-constexpr uint64_t kStaleShare = 10;
-// Fewer say nothing about shares.
-constexpr uint64_t kEdgesLeast = 1000;
 // Codes are made by kernels that may add up in another order on another machine: an entry that is
 // as near but for so much will do, and an `add` that is off by so many steps.
 constexpr float kNearShare = 1e-3f;
@@ -131,6 +126,8 @@ Status DiskCheck::check_node(uint32_t page, uint32_t place, const std::byte* byt
   return check_code(node, graph_.page_cells[page], row);
 }
 
+// A slot that they lead to may be nobody's, however many do: a point that is taken out leaves edges
+// behind, which go when their pages are next written.
 Status DiskCheck::check_edges(const uint32_t* neighbours, uint32_t slot) {
   targets_.clear();
   for (size_t i = 0; i < graph_.layout.max_degree; ++i) {
@@ -138,8 +135,6 @@ Status DiskCheck::check_edges(const uint32_t* neighbours, uint32_t slot) {
     if (neighbours[i] >= graph_.node_of_slot.size() || neighbours[i] == slot) {
       return Status::corruption("an edge leads to slot " + std::to_string(neighbours[i]));
     }
-    ++edges_;
-    if (graph_.node_of(neighbours[i]) == kNoNode) ++stale_edges_;
     targets_.push_back(neighbours[i]);
   }
   std::sort(targets_.begin(), targets_.end());
@@ -191,10 +186,6 @@ Status DiskCheck::check_code(uint32_t node, uint32_t cell, const std::byte* row)
 void DiskCheck::check_counts() {
   if (nodes_ != index_.node_count() || nodes_ != graph_.shape.node_count) {
     report(std::to_string(nodes_) + " nodes, expected " + std::to_string(index_.node_count()));
-  }
-  if (edges_ >= kEdgesLeast && stale_edges_ > edges_ / kStaleShare) {
-    report(std::to_string(stale_edges_) + " of " + std::to_string(edges_) +
-           " edges lead to points that are gone");
   }
 }
 

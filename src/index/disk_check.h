@@ -42,8 +42,6 @@ class DiskCheck {
   const ExactDistance exact_;
   bool goes_on_ = true;
   uint64_t nodes_ = 0;
-  uint64_t edges_ = 0;
-  uint64_t stale_edges_ = 0;
   // Of one node.
   std::vector<uint32_t> targets_;
   RowResidual row_residual_;

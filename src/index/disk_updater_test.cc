@@ -157,6 +157,17 @@ TEST(DiskUpdaterTest, PagesThatAreWrittenLeadToNobodyWhoIsGone) {
   EXPECT_LE(changed.share_of_dead_edges(), 0.001);
 }
 
+// Most go at once: their pages are sorted anew before others come to their slots.
+TEST(DiskUpdaterTest, CellsThatAreSortedAnewLeadToNobodyWhoIsGone) {
+  ChangedIndex changed({.rows = 4500, .first = 3500, .dim = 16, .seed = 6});
+  ASSERT_TRUE(changed.change(2500, 0).is_ok());
+  changed.check();
+  EXPECT_LE(changed.share_of_dead_edges(), 0.01);
+  EXPECT_GE(changed.recall(40), 0.98);
+  ASSERT_TRUE(changed.change(0, 1000).is_ok());
+  EXPECT_GE(changed.recall(40), 0.98);
+}
+
 TEST(DiskUpdaterTest, ShrinksToNothingAndGrowsAgain) {
   ChangedIndex changed({.rows = 3000, .first = 3000, .dim = 16, .seed = 9});
   const uint64_t pages = changed.index().pages().snapshot()->used_page_count();

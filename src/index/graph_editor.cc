@@ -169,10 +169,12 @@ void GraphEditor::update_links() {
     for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
       if (page->has(place)) waiting_.prefetch_first(page->slot(place));
     }
+    // Before other points come to the slots that they name: then they would lead anywhere, and
+    // pruning, which finds nobody to stand for what is far from everything, would keep them.
+    page->drop_links_to([this](uint32_t slot) { return node_of(slot) == kNoNode; });
     for (uint32_t place = 0; place < graph_.layout.nodes; ++place) {
       if (!page->has(place)) continue;
       const uint32_t from = page->slot(place);
-      drop_dead_links({page, place});
       for (const WaitingLinks::Link& link : waiting_.take(from)) {
         if (link.to == from || node_of(link.to) == kNoNode) continue;
         const std::byte* const point = point_of(link.to);
@@ -248,18 +250,6 @@ void GraphEditor::list_of(const Where& at, std::vector<uint32_t>& slots) {
       slots.push_back(neighbours[i]);
     }
   }
-}
-
-// Before other points come to the slots that they name: then they would lead anywhere, and pruning,
-// which finds nobody to stand for what is far from everything, would keep them.
-void GraphEditor::drop_dead_links(const Where& at) {
-  const uint32_t* const list = at.page->neighbours(at.place);
-  const bool has_dead = std::any_of(list, list + graph_.layout.max_degree, [&](uint32_t slot) {
-    return slot != kNoNode && node_of(slot) == kNoNode;
-  });
-  if (!has_dead) return;
-  list_of(at, list_);
-  at.page->set_neighbours(at.place, list_);
 }
 
 std::vector<uint32_t> GraphEditor::neighbours_of(uint32_t slot) {

@@ -108,7 +108,6 @@ class GraphEditor {
   void put(PageEdit& page, const NewNode& node, const std::vector<uint32_t>& neighbours);
   void link_back(uint32_t from, uint32_t slot, float distance, bool must);
   bool is_stood_for(std::span<const uint32_t> slots, float distance);
-  void drop_dead_links(const Where& at);
   void list_of(const Where& at, std::vector<uint32_t>& slots);
   void mend(const Where& at, uint32_t gone, std::span<const uint32_t> instead);
 

@@ -2,6 +2,7 @@
 // change too.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -48,10 +49,24 @@ class PageEdit {
   void make_dirty() { is_dirty_ = true; }
 
   void set_neighbours(uint32_t place, const std::vector<uint32_t>& slots) {
-    uint32_t* to = reinterpret_cast<uint32_t*>(bytes_ + layout_.neighbours_offset) +
-                   size_t{place} * layout_.max_degree;
+    uint32_t* const to = list_of(place);
     for (uint32_t i = 0; i < layout_.max_degree; ++i) to[i] = i < slots.size() ? slots[i] : kNoNode;
     is_dirty_ = true;
+  }
+
+  // Drops the edges that lead to slots of which `is_gone(slot)`.
+  template <typename IsGone>
+  void drop_links_to(const IsGone& is_gone) {
+    for (uint32_t place = 0; place < layout_.nodes; ++place) {
+      if (!has(place)) continue;
+      uint32_t* const list = list_of(place);
+      uint32_t* const end = list + layout_.max_degree;
+      uint32_t* const kept = std::remove_if(
+          list, end, [&](uint32_t slot) { return slot != kNoNode && is_gone(slot); });
+      if (kept == end) continue;
+      std::fill(kept, end, kNoNode);
+      is_dirty_ = true;
+    }
   }
 
   struct Record {
@@ -110,6 +125,10 @@ class PageEdit {
   const std::vector<uint8_t>& codes() const { return codes_; }
 
  private:
+  uint32_t* list_of(uint32_t place) {
+    return reinterpret_cast<uint32_t*>(bytes_ + layout_.neighbours_offset) +
+           size_t{place} * layout_.max_degree;
+  }
   template <typename T>
   void store(size_t offset, uint32_t place, T value) {
     std::memcpy(bytes_ + offset + place * sizeof(T), &value, sizeof(T));
