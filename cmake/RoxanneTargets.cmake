@@ -53,15 +53,19 @@ if(ROX_PRECOMPILE)
   endif()
 endif()
 
-# rox_layer(NAME [DEPS ...] [ALONE ...]): the library src/NAME and, from its *_test.cc, the test
-# NAME_test. Builds that are made to be run once compile ten files at a time; ALONE: files that share
-# a name of their own (a constant, a helper) with another, which go by themselves.
+# rox_layer(NAME [DEPS ...] [ALONE ...] [THREADS ...]): the library src/NAME and, from its *_test.cc,
+# the test NAME_test. Builds that are made to be run once compile ten files at a time; ALONE: files
+# that share a name of their own (a constant, a helper) with another, which go by themselves. THREADS:
+# the tests in which threads meet, which are those that ThreadSanitizer is to see (default: all).
 function(rox_layer name)
-  cmake_parse_arguments(arg "" "" "DEPS;ALONE" ${ARGN})
+  cmake_parse_arguments(arg "" "" "DEPS;ALONE;THREADS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  if(ROX_SANITIZE STREQUAL "thread" AND arg_THREADS)
+    set(tests ${arg_THREADS})
+  endif()
   if(NOT sources)
     return()
   endif()
