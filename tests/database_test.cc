@@ -329,7 +329,7 @@ TEST_F(DatabaseTest, ReadersCanOpenWhileAWriterIsBusy) {
       }
     }
   });
-  for (int round = 0; round < 15; ++round) {
+  for (int round = 0; round < 6; ++round) {
     auto reader =
         Database::open(directory_.database(), {.read_only = true, .memory_limit_bytes = 32u << 20});
     ASSERT_TRUE(reader.is_ok()) << reader.status().to_string();

@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "index/cell_repacker.h"
 #include "index/neighbour_search.h"
+#include "index/node_remover.h"
 #include "index/page_fetcher.h"
 #include "index/page_packer.h"
 #include "index/place_order.h"
@@ -58,6 +59,7 @@ class DiskUpdater::Impl {
         editor_(graph_, numbers_, memory_of(options) / 8, memory_of(options) / 8),
         search_(index, {options.search_k, options.search_list_size}),
         fetcher_(graph_, store_, index.cache()),
+        remover_(graph_, editor_, fetcher_),
         repacker_(index, fetcher_, numbers_, pool,
                   memory_of(options) < kPackBytes ? 1 : kCellsPacked),
         refresher_(index, fetcher_, pool,
@@ -179,23 +181,22 @@ class DiskUpdater::Impl {
 
   // --- Removing.
   Status remove_all(std::span<const uint32_t> slots) {
-    std::vector<std::pair<uint32_t, uint32_t>> nodes;  // and slots: those on a page together
-    for (const uint32_t slot : slots) {
-      const uint32_t node = graph_.node_of(slot);
-      if (node != kNoNode) nodes.push_back({node, slot});
-    }
-    if (nodes.empty()) return Status::ok();
-    std::sort(nodes.begin(), nodes.end());
-    nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+    std::vector<uint32_t> there;  // those on a page together
+    std::copy_if(slots.begin(), slots.end(), std::back_inserter(there),
+                 [this](uint32_t slot) { return graph_.node_of(slot) != kNoNode; });
+    if (there.empty()) return Status::ok();
+    std::sort(there.begin(), there.end(),
+              [this](uint32_t a, uint32_t b) { return graph_.node_of(a) < graph_.node_of(b); });
+    there.erase(std::unique(there.begin(), there.end()), there.end());
     const size_t together = std::clamp<size_t>(pages_most_ / kPagesOfRemoved, 1, kRemovedTogether);
     editor_.forget();
-    for (size_t first = 0; first < nodes.size() && (first == 0 || !hands_over());
+    for (size_t first = 0; first < there.size() && (first == 0 || !hands_over());
          first += together) {
-      const size_t count = std::min(together, nodes.size() - first);
+      const size_t count = std::min(together, there.size() - first);
       PagesUnderWay& pages = pieces_[0].pages;
       pages.clear();
       editor_.begin(pages);
-      ROX_RETURN_IF_ERROR(remove_piece({nodes.data() + first, count}, pages));
+      ROX_RETURN_IF_ERROR(remover_.remove({there.data() + first, count}, pages));
       ROX_RETURN_IF_ERROR(end_piece(pages));
       stats_.removed += count;
     }
@@ -205,75 +206,6 @@ class DiskUpdater::Impl {
     editor_.forget_waiting(gone);
     pieces_[0].pages.release();  // more than a piece that is put in has
     return Status::ok();
-  }
-
-  // Those that led to a node and are of its cell are mended. Others lie on a page each, and cells
-  // are scanned as a whole: searches do without their edge until the page is written again.
-  Status remove_piece(std::span<const std::pair<uint32_t, uint32_t>> nodes, PagesUnderWay& pages) {
-    std::vector<uint32_t> numbers;
-    // Pieces before may have moved them.
-    for (const auto& [node, slot] : nodes) numbers.push_back(editor_.page_of(slot));
-    ROX_RETURN_IF_ERROR(fetch(numbers, pages));
-    for (const auto& [node, slot] : nodes) {
-      const uint32_t cell = pages.find(editor_.page_of(slot))->cell();
-      for (const uint32_t neighbour : editor_.neighbours_of(slot)) {
-        const uint32_t page = editor_.page_of(neighbour);
-        if (graph_.page_cells[page] == cell) numbers.push_back(page);
-      }
-    }
-    ROX_RETURN_IF_ERROR(fetch(numbers, pages));
-    for (const auto& [node, slot] : nodes) {
-      editor_.remove(slot);
-      base::give_way();
-    }
-    return merge_thinned(pages);
-  }
-
-  Status fetch(std::vector<uint32_t>& numbers, PagesUnderWay& pages) {
-    std::sort(numbers.begin(), numbers.end());
-    numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
-    return fetcher_.fetch(numbers, pages);
-  }
-
-  // Pages with few nodes give them to others of their cell, and go.
-  Status merge_thinned(PagesUnderWay& pages) {
-    std::vector<uint32_t> thinned = editor_.thinned_pages();
-    std::sort(thinned.begin(), thinned.end());
-    thinned.erase(std::unique(thinned.begin(), thinned.end()), thinned.end());
-    const uint32_t few = std::max(1u, graph_.layout.nodes / 3);
-    for (const uint32_t number : thinned) {
-      PageEdit& page = *pages.find(number);
-      if (page.count() > few) continue;
-      if (page.count() > 0) {
-        const uint32_t partner = partner_of(page, pages);
-        if (partner == kNoCell) continue;
-        ROX_RETURN_IF_ERROR(fetcher_.fetch({&partner, 1}, pages));
-        editor_.merge(page, *pages.find(partner));
-      }
-      page.set_cell(kNoCell);
-    }
-    return Status::ok();
-  }
-
-  uint32_t count_of(uint32_t number, PagesUnderWay& pages) {
-    if (PageEdit* const page = pages.find(number); page != nullptr) return page->count();
-    return graph_.count_on(number);
-  }
-
-  // The fullest page of the cell that has room for all of a page's nodes; kNoCell where none has.
-  uint32_t partner_of(const PageEdit& page, PagesUnderWay& pages) {
-    uint32_t best = kNoCell;
-    uint32_t best_count = 0;
-    for (const uint32_t number : graph_.cell_pages[page.cell()]) {
-      if (number == page.number()) continue;
-      const PageEdit* const other = pages.find(number);
-      if (other != nullptr && other->cell() != page.cell()) continue;
-      const uint32_t count = count_of(number, pages);
-      if (count + page.count() > graph_.layout.nodes || count <= best_count) continue;
-      best = number;
-      best_count = count;
-    }
-    return best;
   }
 
   // --- Adding.
@@ -336,9 +268,9 @@ class DiskUpdater::Impl {
   Status insert(Piece& piece) {
     editor_.begin(piece.pages);
     piece.pages.set_room(SIZE_MAX);  // what is at hand stays
-    std::vector<uint32_t> more =
+    const std::vector<uint32_t> more =
         editor_.pages_with_room(piece.nodes, std::span(piece.near).first(piece.nodes.size()));
-    ROX_RETURN_IF_ERROR(fetch(more, piece.pages));
+    ROX_RETURN_IF_ERROR(fetcher_.fetch(more, piece.pages));
     for (size_t i = 0; i < piece.nodes.size(); ++i) {
       editor_.insert(piece.nodes[i], piece.near[i]);
       base::give_way();  // or searches wait until the system takes the processor away
@@ -473,6 +405,7 @@ class DiskUpdater::Impl {
   GraphEditor editor_;
   NeighbourSearch search_;
   PageFetcher fetcher_;
+  NodeRemover remover_;
   CellRepacker repacker_;
   GraphRefresher refresher_;
   PagePacker packer_;

@@ -60,7 +60,7 @@ class GraphEditor {
   // Of the points that are near a new node, so many are worth to be known.
   static size_t near_most(const DiskGraph& graph);
   // Pages that are not at hand and have room for those of the nodes, found near such points, for
-  // whom there is none on pages of their cell that are.
+  // whom there is none on pages of their cell that are. Ascending.
   std::vector<uint32_t> pages_with_room(std::span<const NewNode> nodes,
                                         std::span<const NearPoints> near);
   // The node is put on one of the pages at hand.

@@ -66,6 +66,7 @@ std::vector<uint32_t> GraphEditor::pages_with_room(std::span<const NewNode> node
       room += others[i].first;
     }
   }
+  std::sort(wanted.begin(), wanted.end());
   return wanted;
 }
 
