@@ -32,9 +32,6 @@ constexpr double kLinkShare = 0.60;
 constexpr double kDiskShare = 0.20;
 // Of the memory of a build.
 constexpr uint64_t kPinnedShare = 8;
-// How long searches may hold on to a graph that has to make room.
-constexpr int kUnloadTries = 10'000;
-constexpr uint64_t kUnloadWaitUs = 1000;
 
 class GraphBuild {
  public:
@@ -200,11 +197,9 @@ class GraphBuild {
     unloaded_ = true;
     version_ = collection_.version();
     if (version_ == nullptr) return gone();
-    for (int i = 0; i < kUnloadTries && !old.expired(); ++i) {
-      if (!goes_on("wait", 0)) return stopped();
-      database_.file_system().sleep_us(kUnloadWaitUs);
-    }
-    return Status::ok();
+    const bool is_wanted =
+        wait_for_searches_of(old, database_.file_system(), [this] { return goes_on("wait", 0); });
+    return is_wanted ? Status::ok() : stopped();
   }
 
   // What devices read and write of the host's memory is beside what the build takes, and a share of

@@ -9,13 +9,6 @@
 #include "database/serving_graph.h"
 
 namespace roxanne::database {
-namespace {
-
-// How long searches may hold on to a graph that has to make room.
-constexpr int kUnloadTries = 10'000;
-constexpr uint64_t kUnloadWaitUs = 1000;
-
-}  // namespace
 
 Status GraphUpkeep::leave_resident_form() {
   std::shared_ptr<const Version> version = collection_.version();
@@ -65,9 +58,7 @@ Status GraphUpkeep::unload(std::shared_ptr<const Version> version) {
     return Status::ok();
   });
   ROX_RETURN_IF_ERROR(stopped);
-  for (int i = 0; i < kUnloadTries && !old.expired(); ++i) {
-    database_.file_system().sleep_us(kUnloadWaitUs);
-  }
+  wait_for_searches_of(old, database_.file_system(), {});
   return Status::ok();
 }
 

@@ -17,6 +17,9 @@ constexpr uint64_t kCacheQuarters = 3;
 // worth their tables.
 constexpr uint64_t kCacheStepShare = 4;
 constexpr uint64_t kCacheStepLeast = 4u << 20;
+// How long searches may hold on to a graph that has to make room.
+constexpr int kUnloadTries = 10'000;
+constexpr uint64_t kUnloadWaitUs = 1000;
 
 Status too_large(uint64_t node_count, uint64_t bytes, uint64_t left) {
   return Status::unsupported("the graph of " + std::to_string(node_count) + " points takes " +
@@ -123,6 +126,15 @@ Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
   graph->disk = std::move(index);
   fit_cache(database, *graph);
   return std::shared_ptr<const ServingGraph>(std::move(graph));
+}
+
+bool wait_for_searches_of(const std::weak_ptr<const ServingGraph>& graph,
+                          storage::FileSystem& files, const std::function<bool()>& goes_on) {
+  for (int i = 0; i < kUnloadTries && !graph.expired(); ++i) {
+    if (goes_on && !goes_on()) return false;
+    files.sleep_us(kUnloadWaitUs);
+  }
+  return true;
 }
 
 Result<std::shared_ptr<const ServingGraph>> load_graph(const CollectionImpl& collection,

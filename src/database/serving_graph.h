@@ -1,6 +1,7 @@
 // A collection's graph in memory, as versions of the collection share it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -10,6 +11,7 @@
 #include "index/memory_budget.h"
 #include "index/resident_index.h"
 #include "roxanne/status.h"
+#include "storage/file_system.h"
 
 namespace roxanne::database {
 
@@ -65,6 +67,11 @@ void fit_cache(DatabaseImpl& database, const ServingGraph& graph);
 Result<std::shared_ptr<const ServingGraph>> make_serving_graph(
     DatabaseImpl& database, std::unique_ptr<index::DiskIndex> index,
     index::MemoryReservation memory);
+
+// Waits for searches that hold on to a graph which has to make room, ten seconds at the most;
+// false where `goes_on` is not empty and said so.
+bool wait_for_searches_of(const std::weak_ptr<const ServingGraph>& graph,
+                          storage::FileSystem& files, const std::function<bool()>& goes_on);
 
 // Reads the files that `record` names. kCorruption where they are not what the record says. With
 // `to_change` a disk form is opened so that it can be written, by one owner at a time.
