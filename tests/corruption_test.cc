@@ -8,6 +8,7 @@
 
 #include "roxanne/roxanne.h"
 #include "storage/simulated_file_system.h"
+#include "storage/test_fault_places.h"
 
 namespace roxanne {
 namespace {
@@ -140,8 +141,8 @@ class CorruptionTest : public testing::Test {
 
 TEST_F(CorruptionTest, FlippedBytesAreNamedOrHarmless) {
   std::mt19937_64 random(17);
-  constexpr size_t kFlips = 600;
-  for (size_t i = 0; i < kFlips; ++i) {
+  const size_t flips = storage::random_places(600);
+  for (size_t i = 0; i < flips; ++i) {
     const auto& file = files_[random() % files_.size()];
     // Half of the flips near the front, where headers are.
     const uint64_t offset =
@@ -152,13 +153,13 @@ TEST_F(CorruptionTest, FlippedBytesAreNamedOrHarmless) {
     expect_no_wrong_answer(*damaged, file.path + " at " + std::to_string(offset));
     if (HasFatalFailure()) return;
   }
-  EXPECT_GT(errors_, kFlips / 10) << "most flips in files that matter must be noticed";
-  std::printf("%zu flips, %zu errors, 0 wrong answers\n", kFlips, errors_);
+  EXPECT_GT(errors_, flips / 10) << "most flips in files that matter must be noticed";
+  std::printf("%zu flips, %zu errors, 0 wrong answers\n", flips, errors_);
 }
 
 TEST_F(CorruptionTest, TruncatedFilesAreNamedOrHarmless) {
   std::mt19937_64 random(19);
-  for (size_t i = 0; i < 150; ++i) {
+  for (size_t i = 0; i < storage::random_places(150); ++i) {
     const auto& file = files_[i % files_.size()];
     const uint64_t size = i < files_.size() ? 0 : random() % file.size;
     const auto damaged = original_.clone();
@@ -329,7 +330,7 @@ class DamagedGraphTest : public testing::TestWithParam<const char*> {
 
 TEST_P(DamagedGraphTest, FlippedBytesAreToldOrHarmless) {
   std::mt19937_64 random(29);
-  for (size_t i = 0; i < 90; ++i) {
+  for (size_t i = 0; i < storage::random_places(90); ++i) {
     const auto& file = serving_[i % serving_.size()];
     const uint64_t offset = random() % (i % 3 == 0 ? 4096 : file.size);
     const auto damaged = original_.clone();
@@ -344,7 +345,7 @@ TEST_P(DamagedGraphTest, FlippedBytesAreToldOrHarmless) {
 // The form that does not serve: answers are as before, but the damage is found before it is needed.
 TEST_P(DamagedGraphTest, FlippedBytesOfTheOtherFormAreFoundByVerify) {
   std::mt19937_64 random(37);
-  for (size_t i = 0; i < 30 * idle_.size(); ++i) {
+  for (size_t i = 0; i < storage::random_places(30) * idle_.size(); ++i) {
     const auto& file = idle_[i % idle_.size()];
     const uint64_t offset = random() % file.size;
     const auto damaged = original_.clone();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
@@ -18,5 +19,8 @@ inline uint64_t places_apart() {
   return base::kIsSanitized ? 7 : 1;
 }
 inline const uint64_t kPlacesApart = places_apart();
+
+// Of so many places drawn at random as many as they would be apart, but not fewer than a quarter.
+inline size_t random_places(size_t count) { return count / std::min<uint64_t>(kPlacesApart, 4); }
 
 }  // namespace roxanne::storage
