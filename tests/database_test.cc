@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "base/sanitized.h"
 #include "roxanne/roxanne.h"
 #include "temporary_directory.h"
 
@@ -329,7 +330,7 @@ TEST_F(DatabaseTest, ReadersCanOpenWhileAWriterIsBusy) {
       }
     }
   });
-  for (int round = 0; round < 6; ++round) {
+  for (int round = 0; round < (base::kIsSanitized ? 6 : 15); ++round) {
     auto reader =
         Database::open(directory_.database(), {.read_only = true, .memory_limit_bytes = 32u << 20});
     ASSERT_TRUE(reader.is_ok()) << reader.status().to_string();

@@ -88,7 +88,7 @@ TEST_P(GraphFormTest, ABatchAnswersLikeItsQueriesOneByOne) {
 
 // The first searches find no graph, later ones meet those that take another's place.
 TEST_P(GraphFormTest, SearchesGoOnWhileGraphsAreBuiltAndPointsChange) {
-  constexpr int kBuildsMin = 3;  // the last of them of the other form
+  constexpr int kBuildsMin = 3;  // the third is of the resident form
   Collection collection = make(800);
   Searchers searchers(collection, options_, 1000);
   std::atomic<bool> stop{false};

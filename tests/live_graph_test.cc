@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "base/sanitized.h"
 #include "graph_fixture.h"
 
 namespace roxanne {
@@ -318,7 +319,7 @@ TEST_F(LiveGraphTest, SearchesGoOnWhilePointsComeAndGo) {
   collection = reopen(automatic_graphs());
   Searchers searchers(collection, options_, 1000);
   std::mt19937 random(77);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < (base::kIsSanitized ? 60 : 150); ++i) {
     ASSERT_TRUE(collection.erase(numbers(4, random() % 400)).is_ok());
     add(collection, random() % 990, 10);
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
