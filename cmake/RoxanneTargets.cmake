@@ -54,9 +54,10 @@ if(ROX_PRECOMPILE)
 endif()
 
 # rox_layer(NAME [DEPS ...] [ALONE ...] [THREADS ...]): the library src/NAME and, from its *_test.cc,
-# the test NAME_test. Builds that are made to be run once compile ten files at a time; ALONE: files
-# that share a name of their own (a constant, a helper) with another, which go by themselves. THREADS:
-# the tests in which threads meet, which are those that ThreadSanitizer is to see (default: all).
+# the test NAME_test. Tests are compiled ten files at a time, a fifth of the work, so what they name is
+# theirs alone; builds that are made to be run once compile the library so, too. ALONE: files that share
+# a name of their own (a constant, a helper) with another, which go by themselves. THREADS: the tests in
+# which threads meet, which are those that ThreadSanitizer is to see (default: all).
 function(rox_layer name)
   cmake_parse_arguments(arg "" "" "DEPS;ALONE;THREADS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
@@ -82,6 +83,7 @@ function(rox_layer name)
   endif()
   if(tests)
     rox_test(${name}_test SOURCES ${tests} DEPS rox_${name})
+    set_target_properties(${name}_test PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)
   endif()
 endfunction()
 

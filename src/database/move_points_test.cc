@@ -21,7 +21,7 @@ using storage::PowerCutPolicy;
 using storage::SimulatedFileSystem;
 
 constexpr const char* kPath = "/db.rox";
-constexpr size_t kDim = 1024;  // 64 KiB of rows a block: many blocks of few points
+constexpr size_t kWideDim = 1024;  // 64 KiB of rows a block: many blocks of few points
 
 using Points = std::map<std::string, uint8_t>;  // key to the value of all its bytes
 
@@ -44,7 +44,7 @@ class Store {
     auto collection = database_->collection("points");
     if (!collection.is_ok()) {
       collection = database_->create_collection(
-          "points", {.dim = kDim, .type = ScalarType::kU8, .key_type = key_type_});
+          "points", {.dim = kWideDim, .type = ScalarType::kU8, .key_type = key_type_});
     }
     if (!collection.is_ok()) return collection.status();
     collection_ = *collection;
@@ -61,13 +61,13 @@ class Store {
   }
 
   Status upsert(uint64_t first, size_t count, uint8_t value) {
-    const std::vector<uint8_t> rows(count * kDim, value);
+    const std::vector<uint8_t> rows(count * kWideDim, value);
     const std::vector<std::string> payloads(count, "{\"v\":" + std::to_string(value) + "}");
     const auto numbers = keys(first, count);
     const auto texts = words(numbers);
     return collection_
         ->upsert(key_type_ == KeyType::kU64 ? KeysView(numbers) : KeysView(texts),
-                 MatrixView::u8(rows.data(), count, kDim), {.payloads = payloads})
+                 MatrixView::u8(rows.data(), count, kWideDim), {.payloads = payloads})
         .status();
   }
   Status erase(const std::vector<uint64_t>& numbers) {
@@ -86,7 +86,7 @@ class Store {
     for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
     const auto version = collection_->version();
     for (const uint32_t slot : index::slots_of(version->live)) {
-      std::vector<std::byte> row(kDim);
+      std::vector<std::byte> row(kWideDim);
       const auto found = collection_->vectors()->read(slot, row);
       ASSERT_TRUE(found.is_ok()) << found.status().to_string();
       const auto word = database_->store()->get(schema::slot_key('s', collection_->id(), slot));
@@ -94,7 +94,7 @@ class Store {
       const auto point = collection_->get(key, {});
       ASSERT_TRUE(point.is_ok()) << key.to_string() << ": " << point.status().to_string();
       const auto value = static_cast<uint8_t>(point->vector.bytes[0]);
-      EXPECT_EQ(point->vector.bytes, std::vector<std::byte>(kDim, std::byte{value}));
+      EXPECT_EQ(point->vector.bytes, std::vector<std::byte>(kWideDim, std::byte{value}));
       EXPECT_EQ(point->payload, "{\"v\":" + std::to_string(value) + "}");
       EXPECT_TRUE(points.emplace(key.to_string(), value).second) << "twice: " << key.to_string();
     }
@@ -141,7 +141,7 @@ TEST_P(MovePointsTest, AFileShrinksWithItsPoints) {
   ASSERT_TRUE(store.open().is_ok());
   ASSERT_TRUE(store.upsert(0, 5000, 3).is_ok());
   const uint64_t before = store.bytes_on_disk();
-  EXPECT_GE(before, 5000u * kDim);
+  EXPECT_GE(before, 5000u * kWideDim);
   ASSERT_TRUE(store.erase(nine_of_ten(5000)).is_ok());
   Points expected, found;
   store.read(expected);
@@ -180,7 +180,7 @@ TEST(SpaceGivenBack, HolesArePunchedAndFilledAgain) {
   ASSERT_TRUE(store.erase(Store::keys(256, 1792)).is_ok());  // seven blocks; more than half stays
   ASSERT_TRUE(store.close().is_ok());
   ASSERT_TRUE(store.open().is_ok());
-  EXPECT_LE(store.bytes_on_disk(), before - 1792 * kDim);
+  EXPECT_LE(store.bytes_on_disk(), before - 1792 * kWideDim);
   // A full disk is found out before anything is committed.
   uint64_t used = 0;
   for (const auto& file : files.files()) used += file.path.ends_with("vectors.dat") ? 0 : file.size;
@@ -215,10 +215,10 @@ TEST(SpaceGivenBack, ReadersKeepWhatTheySee) {
   ASSERT_TRUE(store.tidy().is_ok());
   EXPECT_LT(index::slots_of(store.collection().version()->live).back(), 600u);
   for (const uint32_t slot : index::slots_of(version->live)) {
-    std::vector<std::byte> row(kDim);
+    std::vector<std::byte> row(kWideDim);
     const auto read = store.collection().vectors()->read(slot, row);
     ASSERT_TRUE(read.is_ok()) << read.status().to_string();
-    EXPECT_EQ(row, std::vector<std::byte>(kDim, std::byte{3}));
+    EXPECT_EQ(row, std::vector<std::byte>(kWideDim, std::byte{3}));
   }
 }
 

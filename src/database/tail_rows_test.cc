@@ -12,13 +12,13 @@
 namespace roxanne::database {
 namespace {
 
-constexpr size_t kDim = 16;
+constexpr size_t kTailDim = 16;
 constexpr uint64_t kBudgetBytes = 1u << 20;
 
 using Row = std::vector<std::byte>;
 Row row_of(uint32_t value) {
-  Row row(kDim);
-  for (size_t i = 0; i < kDim; ++i) row[i] = std::byte((value * 7 + i * 13) % 251);
+  Row row(kTailDim);
+  for (size_t i = 0; i < kTailDim; ++i) row[i] = std::byte((value * 7 + i * 13) % 251);
   return row;
 }
 
@@ -38,8 +38,8 @@ std::map<uint32_t, Row> rows_in(const TailRows& rows) {
     for (size_t r = 0; r < scan.row_count; ++r) {
       if (((scan.live[r / 64] >> (r % 64)) & 1) == 0) continue;
       const uint32_t slot = rows.slot_of(scan.first_id + r);
-      const auto* bytes = static_cast<const std::byte*>(scan.rows) + r * kDim;
-      EXPECT_TRUE(found.emplace(slot, Row(bytes, bytes + kDim)).second) << "twice: " << slot;
+      const auto* bytes = static_cast<const std::byte*>(scan.rows) + r * kTailDim;
+      EXPECT_TRUE(found.emplace(slot, Row(bytes, bytes + kTailDim)).second) << "twice: " << slot;
       EXPECT_EQ(scan.tags[r], uint64_t{slot} + 1000);
       EXPECT_EQ(static_cast<const uint32_t*>(scan.norms)[r], slot + 1);
     }
@@ -51,7 +51,7 @@ std::map<uint32_t, Row> rows_in(const TailRows& rows) {
 TEST(TailRows, KeepsWhatWasAppended) {
   index::MemoryBudget budget(kBudgetBytes);
   {
-    TailRows rows(kDim, {5000, 512u << 10}, budget);
+    TailRows rows(kTailDim, {5000, 512u << 10}, budget);
     for (uint32_t slot = 0; slot < 3000; ++slot)
       ASSERT_TRUE(rows.append(ref_of(slot, row_of(slot))));
     EXPECT_EQ(rows.count(), 3000u);
@@ -68,23 +68,23 @@ TEST(TailRows, KeepsWhatWasAppended) {
 
 TEST(TailRows, StaysWithinItsLimitsAndTheBudget) {
   index::MemoryBudget budget(kBudgetBytes);
-  TailRows few(kDim, {10, 512u << 10}, budget);
+  TailRows few(kTailDim, {10, 512u << 10}, budget);
   for (uint32_t slot = 0; slot < 20; ++slot) {
     EXPECT_EQ(few.append(ref_of(slot, row_of(slot))), slot < 10);
   }
-  TailRows small(kDim, {100'000, 100'000}, budget);
+  TailRows small(kTailDim, {100'000, 100'000}, budget);
   uint32_t slot = 0;
   while (small.append(ref_of(slot, row_of(slot)))) ++slot;
   EXPECT_LE(small.bytes_in_memory(), 100'000u);
   EXPECT_GE(slot, 2000u);
-  TailRows large(kDim, {1'000'000, 1u << 30}, budget);
+  TailRows large(kTailDim, {1'000'000, 1u << 30}, budget);
   while (large.append(ref_of(slot, row_of(slot)))) ++slot;
   EXPECT_LT(budget.left(), 64u << 10);
 }
 
 TEST(TailRows, CopiesDoNotSeeWhatComesLater) {
   index::MemoryBudget budget(kBudgetBytes);
-  TailRows first(kDim, {5000, 512u << 10}, budget);
+  TailRows first(kTailDim, {5000, 512u << 10}, budget);
   ASSERT_TRUE(first.append(ref_of(1, row_of(1))));
   TailRows second = first;
   ASSERT_TRUE(second.append(ref_of(2, row_of(2))));
@@ -97,7 +97,7 @@ TEST(TailRows, CopiesDoNotSeeWhatComesLater) {
 
 TEST(TailRows, GivesMemoryBackWhenRowsGo) {
   index::MemoryBudget budget(kBudgetBytes);
-  TailRows rows(kDim, {5000, 512u << 10}, budget);
+  TailRows rows(kTailDim, {5000, 512u << 10}, budget);
   for (uint32_t slot = 0; slot < 3000; ++slot) ASSERT_TRUE(rows.append(ref_of(slot, row_of(slot))));
   const uint64_t before = rows.bytes_in_memory();
   std::set<uint32_t> left;
@@ -119,7 +119,7 @@ TEST(Tail, FollowsWritesFreesAndAGraph) {
     std::map<uint32_t, Row> points;  // by slot
     std::set<uint32_t> live, indexed;
     index::LiveSet live_before;
-    Tail tail = make_tail({}, {}, TailRows(kDim, {rows_max, 512u << 10}, budget));
+    Tail tail = make_tail({}, {}, TailRows(kTailDim, {rows_max, 512u << 10}, budget));
     for (int step = 0; step < 400; ++step) {
       SCOPED_TRACE("step " + std::to_string(step));
       std::vector<Row> bytes;
@@ -190,7 +190,7 @@ TEST(Tail, FollowsWritesFreesAndAGraph) {
 TEST(Tail, IsReadFromTheVectorsFile) {
   storage::SimulatedFileSystem file_system;
   index::MemoryBudget budget(kBudgetBytes);
-  auto file = storage::RowFile::create(file_system, "/vectors.dat", kDim);
+  auto file = storage::RowFile::create(file_system, "/vectors.dat", kTailDim);
   ASSERT_TRUE(file.is_ok());
   index::VectorStore vectors(*std::move(file), budget);
   ASSERT_TRUE(vectors.file().reserve(6000));
@@ -205,7 +205,7 @@ TEST(Tail, IsReadFromTheVectorsFile) {
   for (uint32_t slot = 0; slot < 6000; ++slot) {
     if (slot / 1000 != 2 && slot % 700 != 0) indexed.insert(slot);
   }
-  TailRows rows(kDim, {1005, 512u << 10}, budget);
+  TailRows rows(kTailDim, {1005, 512u << 10}, budget);
   const index::LiveSet tail_slots = index::without(set_of(live), set_of(indexed));
   ASSERT_TRUE(load_rows(vectors, tail_slots, rows));
   const Tail tail = make_tail(set_of(live), set_of(indexed), std::move(rows));

@@ -55,7 +55,7 @@ struct Shape {
 };
 
 // Small whole numbers: exact in every type, so the naive sums are too.
-VectorBatch random_batch(ScalarType type, const Shape& shape) {
+VectorBatch whole_numbers(ScalarType type, const Shape& shape) {
   std::mt19937 random(shape.seed);
   std::uniform_int_distribution<int> value(type == ScalarType::kU8 ? 0 : -20, 20);
   VectorBatch batch;
@@ -121,8 +121,8 @@ TEST(GroundTruth, EqualsANaiveLoopOnEveryTypeMetricAndThreadCount) {
   const auto types = {ScalarType::kF32, ScalarType::kF16, ScalarType::kU8, ScalarType::kI8};
   const auto metrics = {Metric::kL2, Metric::kInnerProduct, Metric::kCosine};
   for (const ScalarType type : types) {
-    const VectorBatch base = random_batch(type, {1234, 19, kSeed});
-    const VectorBatch queries = random_batch(type, {7, 19, kSeed + 1});
+    const VectorBatch base = whole_numbers(type, {1234, 19, kSeed});
+    const VectorBatch queries = whole_numbers(type, {7, 19, kSeed + 1});
     for (const Metric metric : metrics) {
       for (const size_t threads : {1, 3}) {
         MemoryReader reader(base);
@@ -138,20 +138,20 @@ TEST(GroundTruth, EqualsANaiveLoopOnEveryTypeMetricAndThreadCount) {
 }
 
 TEST(GroundTruth, TellsHowManyRowsAreDone) {
-  MemoryReader reader(random_batch(ScalarType::kU8, {1000, 4, kSeed}));
+  MemoryReader reader(whole_numbers(ScalarType::kU8, {1000, 4, kSeed}));
   uint64_t last = 0;
   const auto truth = compute_ground_truth(
-      reader, random_batch(ScalarType::kU8, {2, 4, kSeed}),
+      reader, whole_numbers(ScalarType::kU8, {2, 4, kSeed}),
       {.k = 5, .thread_count = 1, .progress = [&](uint64_t rows) { last = rows; }});
   ASSERT_TRUE(truth.is_ok());
   EXPECT_EQ(last, 1000u);
 }
 
 TEST(GroundTruth, StopsWhenCancelled) {
-  MemoryReader reader(random_batch(ScalarType::kU8, {1000, 4, kSeed}));
+  MemoryReader reader(whole_numbers(ScalarType::kU8, {1000, 4, kSeed}));
   std::atomic<int> calls{0};
   const auto truth =
-      compute_ground_truth(reader, random_batch(ScalarType::kU8, {2, 4, kSeed}),
+      compute_ground_truth(reader, whole_numbers(ScalarType::kU8, {2, 4, kSeed}),
                            {.k = 5, .thread_count = 2, .cancelled = [&] { return ++calls > 2; }});
   EXPECT_EQ(truth.status().code(), StatusCode::kCancelled);
 }
@@ -163,21 +163,21 @@ StatusCode code_of(VectorBatch base, const VectorBatch& queries,
 }
 
 TEST(GroundTruth, RefusesWhatHasNoAnswer) {
-  const VectorBatch base = random_batch(ScalarType::kF32, {50, 4, kSeed});
-  const VectorBatch queries = random_batch(ScalarType::kF32, {3, 4, kSeed});
+  const VectorBatch base = whole_numbers(ScalarType::kF32, {50, 4, kSeed});
+  const VectorBatch queries = whole_numbers(ScalarType::kF32, {3, 4, kSeed});
   const auto refused = StatusCode::kInvalidArgument;
   EXPECT_EQ(code_of(base, queries, {.k = 51}), refused);
   EXPECT_EQ(code_of(base, queries, {.k = 0}), refused);
   EXPECT_EQ(code_of(base, queries, {.k = kGroundTruthEntriesMax}), refused);
   EXPECT_EQ(code_of(base, VectorBatch(), {.k = 5}), refused);
-  EXPECT_EQ(code_of(base, random_batch(ScalarType::kF32, {3, 5, kSeed}), {.k = 5}), refused);
-  EXPECT_EQ(code_of(base, random_batch(ScalarType::kU8, {3, 4, kSeed}), {.k = 5}), refused);
+  EXPECT_EQ(code_of(base, whole_numbers(ScalarType::kF32, {3, 5, kSeed}), {.k = 5}), refused);
+  EXPECT_EQ(code_of(base, whole_numbers(ScalarType::kU8, {3, 4, kSeed}), {.k = 5}), refused);
   EXPECT_EQ(code_of(base, queries, {.k = 5}), StatusCode::kOk);
 }
 
 TEST(GroundTruth, NamesTheRowThatHasNoDistance) {
-  VectorBatch base = random_batch(ScalarType::kF32, {250, 4, kSeed});
-  const VectorBatch queries = random_batch(ScalarType::kF32, {3, 4, kSeed});
+  VectorBatch base = whole_numbers(ScalarType::kF32, {250, 4, kSeed});
+  const VectorBatch queries = whole_numbers(ScalarType::kF32, {3, 4, kSeed});
   std::memset(base.data.data() + 233 * 16, 0, 16);
   EXPECT_EQ(code_of(base, queries, {.k = 5}), StatusCode::kOk);
   MemoryReader with_zero(base);
@@ -191,10 +191,10 @@ TEST(GroundTruth, NamesTheRowThatHasNoDistance) {
 }
 
 TEST(GroundTruth, KnowsBeforeReadingThatRowsAreTooFew) {
-  MemoryReader reader(random_batch(ScalarType::kU8, {10, 4, kSeed}));
+  MemoryReader reader(whole_numbers(ScalarType::kU8, {10, 4, kSeed}));
   reader.tell_rows();
   const auto truth =
-      compute_ground_truth(reader, random_batch(ScalarType::kU8, {2, 4, kSeed}), {.k = 11});
+      compute_ground_truth(reader, whole_numbers(ScalarType::kU8, {2, 4, kSeed}), {.k = 11});
   EXPECT_EQ(truth.status().code(), StatusCode::kInvalidArgument);
   VectorBatch rest;
   ASSERT_TRUE(reader.read(100, rest).is_ok());

@@ -14,20 +14,20 @@
 namespace roxanne::index {
 namespace {
 
-constexpr size_t kDim = 12;
+constexpr size_t kCellDim = 12;
 
 // Groups around random places, cells around those.
 Cells make_cells(size_t groups, size_t cells_each, bool has_offsets, uint32_t seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> values;
-  Cells cells(kDim);
-  std::vector<float> group(kDim), cell(kDim);
+  Cells cells(kCellDim);
+  std::vector<float> group(kCellDim), cell(kCellDim);
   for (size_t g = 0; g < groups; ++g) {
     for (float& value : group) value = values(random);
     cells.add_group(group.data());
     const size_t count = cells_each == 0 ? 0 : random() % (2 * cells_each);
     for (size_t c = 0; c < count; ++c) {
-      for (size_t d = 0; d < kDim; ++d) cell[d] = group[d] + 0.3f * values(random);
+      for (size_t d = 0; d < kCellDim; ++d) cell[d] = group[d] + 0.3f * values(random);
       cells.add_cell(static_cast<uint32_t>(g), cell.data(),
                      has_offsets ? std::abs(values(random)) * 0.3f : 0);
     }
@@ -38,7 +38,7 @@ Cells make_cells(size_t groups, size_t cells_each, bool has_offsets, uint32_t se
 std::vector<float> make_query(uint32_t seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> values;
-  std::vector<float> query(kDim);
+  std::vector<float> query(kCellDim);
   for (float& value : query) value = values(random);
   return query;
 }
@@ -93,11 +93,11 @@ TEST(Cells, NearlyAllOfTheNearestAreFoundInFewGroups) {
 TEST(Cells, CentroidsAreHalvesAndDistancesAreFromThose) {
   const Cells cells = make_cells(3, 4, true, 3);
   const auto query = make_query(4);
-  std::vector<float> centroid(kDim);
+  std::vector<float> centroid(kCellDim);
   for (uint32_t cell = 0; cell < cells.cell_count(); ++cell) {
     cells.centroid(cell, centroid.data());
     double sum = 0;
-    for (size_t d = 0; d < kDim; ++d) {
+    for (size_t d = 0; d < kCellDim; ++d) {
       EXPECT_EQ(base::f16_to_f32(base::f32_to_f16(centroid[d])), centroid[d]);
       sum += (double{query[d]} - centroid[d]) * (double{query[d]} - centroid[d]);
     }
@@ -107,8 +107,8 @@ TEST(Cells, CentroidsAreHalvesAndDistancesAreFromThose) {
 
 // One that is out of all proportion is where halves end: it must not be infinitely far.
 TEST(Cells, CentroidsBeyondHalvesStayFinite) {
-  Cells cells(kDim);
-  std::vector<float> far(kDim, 1e7f), centroid(kDim);
+  Cells cells(kCellDim);
+  std::vector<float> far(kCellDim, 1e7f), centroid(kCellDim);
   far[1] = -3e38f;
   cells.add_group(far.data());
   cells.add_cell(static_cast<uint32_t>(cells.group_count() - 1), far.data(), 0);
@@ -124,7 +124,7 @@ TEST(Cells, CentroidsBeyondHalvesStayFinite) {
 
 TEST(Cells, PartsMakeTheSameCells) {
   const Cells cells = make_cells(5, 6, true, 5);
-  const Cells again(kDim, cells.parts());
+  const Cells again(kCellDim, cells.parts());
   EXPECT_EQ(again.cell_count(), cells.cell_count());
   EXPECT_EQ(again.group_count(), 5u);
   Cells::Scratch scratch;
@@ -137,7 +137,7 @@ TEST(Cells, PartsMakeTheSameCells) {
 }
 
 TEST(Cells, EmptyGroupsAndFewCellsAreNoMatter) {
-  Cells cells(kDim);
+  Cells cells(kCellDim);
   Cells::Scratch scratch;
   std::vector<NearCell> found;
   const auto query = make_query(7);

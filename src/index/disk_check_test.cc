@@ -11,7 +11,7 @@
 namespace roxanne::index {
 namespace {
 
-constexpr size_t kRows = 1200;
+constexpr size_t kCheckedRows = 1200;
 
 class DiskCheckTest : public testing::Test {
  protected:
@@ -59,14 +59,14 @@ class DiskCheckTest : public testing::Test {
 
   storage::FileSystem& files_ = storage::posix_file_system();
   storage::TestDirectory folder_;
-  const NamedRows rows_{make_test_rows(ScalarType::kU8, kRows, 24, 1)};
+  const NamedRows rows_{make_test_rows(ScalarType::kU8, kCheckedRows, 24, 1)};
   std::unique_ptr<DiskIndex> index_;
 };
 
 TEST_F(DiskCheckTest, EdgesThatLeadNowhere) {
   build();
-  edit_page(3, [&](std::byte* page) { neighbours(page, 1)[0] = 3 * kRows + 100; });
-  expect_problem("an edge leads to slot " + std::to_string(3 * kRows + 100));
+  edit_page(3, [&](std::byte* page) { neighbours(page, 1)[0] = 3 * kCheckedRows + 100; });
+  expect_problem("an edge leads to slot " + std::to_string(3 * kCheckedRows + 100));
 }
 
 TEST_F(DiskCheckTest, EdgesToThemselvesAndTwice) {

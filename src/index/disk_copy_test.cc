@@ -12,7 +12,7 @@
 namespace roxanne::index {
 namespace {
 
-constexpr size_t kRows = 3000;
+constexpr size_t kCopiedRows = 3000;
 constexpr size_t kLeft = 2000;  // when half is copied
 
 class DiskCopyTest : public testing::Test {
@@ -43,7 +43,7 @@ class DiskCopyTest : public testing::Test {
   storage::TestDirectory folder_, copy_folder_;
   const DiskPaths from_ = disk_paths(folder_.path());
   const DiskPaths to_ = disk_paths(copy_folder_.path());
-  const NamedRows rows_{make_test_rows(ScalarType::kU8, kRows, 40, 1)};
+  const NamedRows rows_{make_test_rows(ScalarType::kU8, kCopiedRows, 40, 1)};
   storage::FileCopier copier_{files_, {}};
   base::ThreadPool pool_{0};
   std::atomic<bool> is_read_{false};
@@ -52,7 +52,7 @@ class DiskCopyTest : public testing::Test {
 };
 
 TEST_F(DiskCopyTest, AnswersAsItsSource) {
-  remove(kLeft, kRows - kLeft);
+  remove(kLeft, kCopiedRows - kLeft);
   const auto checkpoint = DiskCheckpoint::open(files_, from_);
   ASSERT_TRUE(checkpoint.is_ok()) << checkpoint.status().to_string();
   const Status copied = copy(**checkpoint);
@@ -73,7 +73,7 @@ TEST_F(DiskCopyTest, AnswersAsItsSource) {
 
 // The graph goes on to be changed, its codes are written anew, and its pages again.
 TEST_F(DiskCopyTest, HoldsACheckpointThatIsLongPast) {
-  remove(kLeft, kRows - kLeft);
+  remove(kLeft, kCopiedRows - kLeft);
   const std::vector<uint32_t> slots = slots_of(index_->slots());
   is_read_ = true;
   const auto checkpoint = DiskCheckpoint::open(files_, from_);

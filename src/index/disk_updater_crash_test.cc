@@ -22,12 +22,12 @@ using storage::SimulatedFileSystem;
 using storage::SimulatedRandom;
 
 // Long rows: one a page.
-constexpr uint32_t kRows = 90;
-constexpr size_t kDim = 2048;
+constexpr uint32_t kCutRows = 90;
+constexpr size_t kCutDim = 2048;
 constexpr uint32_t kFew = 15;
 
 const TestRows& test_rows() {
-  static const TestRows rows = make_test_rows(ScalarType::kU8, kRows, kDim, 51);
+  static const TestRows rows = make_test_rows(ScalarType::kU8, kCutRows, kCutDim, 51);
   return rows;
 }
 
@@ -39,7 +39,7 @@ class PackedScript final : public storage::PowerCutScript {
     ROX_RETURN_IF_ERROR(files.sync_directory("/"));
     std::vector<uint32_t> slots;
     std::vector<uint64_t> tags;
-    for (uint32_t row = 0; row < kRows; ++row) {
+    for (uint32_t row = 0; row < kCutRows; ++row) {
       slots.push_back(row);
       tags.push_back(*tag_of(row));
     }
@@ -103,7 +103,7 @@ class PackedScript final : public storage::PowerCutScript {
 
  private:
   static CollectionOptions options() {
-    return {.dim = kDim, .type = ScalarType::kU8, .metric = Metric::kL2};
+    return {.dim = kCutDim, .type = ScalarType::kU8, .metric = Metric::kL2};
   }
   static std::optional<uint64_t> tag_of(uint32_t slot) { return slot + 7; }
 
@@ -125,8 +125,8 @@ class PackedScript final : public storage::PowerCutScript {
   }
   Status add(size_t count, SimulatedRandom& random) {
     std::vector<NewNode> added;
-    while (added.size() < count && inside_.size() < kRows) {
-      const auto slot = static_cast<uint32_t>(random.below(kRows));
+    while (added.size() < count && inside_.size() < kCutRows) {
+      const auto slot = static_cast<uint32_t>(random.below(kCutRows));
       if (!inside_.insert(slot).second) continue;
       added.push_back({slot, *tag_of(slot), test_rows().view().row(slot)});
     }

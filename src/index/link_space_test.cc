@@ -12,7 +12,7 @@
 namespace roxanne::index {
 namespace {
 
-constexpr size_t kDim = 40;
+constexpr size_t kLinkDim = 40;
 
 class LinkSpaceTest : public testing::Test {
  protected:
@@ -41,7 +41,7 @@ TEST_F(LinkSpaceTest, RowsAndCodesAgree) {
   for (const ScalarType type : kAllTypes) {
     for (const Metric metric : kAllMetrics) {
       SCOPED_TRACE(name_of(type, metric));
-      const NamedRows rows(make_test_rows(type, 1000, kDim, 1));
+      const NamedRows rows(make_test_rows(type, 1000, kLinkDim, 1));
       const auto index = build_disk(storage::posix_file_system(), directory_.path(), rows, metric);
       ASSERT_TRUE(index.is_ok()) << index.status().to_string();
       LinkSpace space((*index)->graph());
@@ -62,7 +62,7 @@ TEST_F(LinkSpaceTest, RowsAndCodesAgree) {
 // Integers are the vectors themselves.
 TEST_F(LinkSpaceTest, DistancesOfIntegersAreExact) {
   for (const ScalarType type : {ScalarType::kU8, ScalarType::kI8}) {
-    const NamedRows rows(make_test_rows(type, 500, kDim, 1));
+    const NamedRows rows(make_test_rows(type, 500, kLinkDim, 1));
     const auto index =
         build_disk(storage::posix_file_system(), directory_.path(), rows, Metric::kL2);
     ASSERT_TRUE(index.is_ok()) << index.status().to_string();
@@ -72,7 +72,7 @@ TEST_F(LinkSpaceTest, DistancesOfIntegersAreExact) {
       space.of_row(rows.rows.view().row(0), a.data());
       space.of_row(rows.rows.view().row(i), b.data());
       float sum = 0;
-      for (size_t d = 0; d < kDim; ++d) {
+      for (size_t d = 0; d < kLinkDim; ++d) {
         const auto value = [&](size_t row) {
           const std::byte byte = rows.rows.view().row(row)[d];
           return type == ScalarType::kU8 ? static_cast<int>(byte) : static_cast<int8_t>(byte);

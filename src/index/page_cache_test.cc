@@ -12,12 +12,12 @@
 namespace roxanne::index {
 namespace {
 
-constexpr uint32_t kPageBytes = 4096;
+constexpr uint32_t kCachePageBytes = 4096;
 constexpr uint64_t kHeld = 64;  // pages; they are spread over sixteen parts by number
-constexpr uint64_t kBytes = kHeld * (kPageBytes + 64);
+constexpr uint64_t kBytes = kHeld * (kCachePageBytes + 64);
 
 std::vector<std::byte> page_of(uint32_t number, uint32_t version = 0) {
-  std::vector<std::byte> page(kPageBytes);
+  std::vector<std::byte> page(kCachePageBytes);
   const uint32_t words[2] = {number, version};
   for (size_t i = 0; i + sizeof words <= page.size(); i += sizeof words) {
     std::memcpy(page.data() + i, words, sizeof words);
@@ -26,11 +26,11 @@ std::vector<std::byte> page_of(uint32_t number, uint32_t version = 0) {
 }
 
 TEST(PageCache, GivesBackWhatItWasGiven) {
-  PageCache cache(kPageBytes);
+  PageCache cache(kCachePageBytes);
   cache.resize(kBytes);
   EXPECT_LE(cache.bytes(), kBytes);
   EXPECT_GE(cache.bytes(), kBytes / 2);
-  std::vector<std::byte> out(kPageBytes);
+  std::vector<std::byte> out(kCachePageBytes);
   EXPECT_FALSE(cache.find(3, out));
   for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page));
   for (uint32_t page = 0; page < kHeld; ++page) {
@@ -42,9 +42,9 @@ TEST(PageCache, GivesBackWhatItWasGiven) {
 
 // A page that is read once, as most are, does not push out one that is wanted again and again.
 TEST(PageCache, PagesReadOnceDoNotPushOutOthers) {
-  PageCache cache(kPageBytes);
+  PageCache cache(kCachePageBytes);
   cache.resize(kBytes);
-  std::vector<std::byte> out(kPageBytes);
+  std::vector<std::byte> out(kCachePageBytes);
   for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page));
   for (uint32_t page = 1000; page < 9000; ++page) cache.offer(page, page_of(page));
   size_t left = 0;
@@ -59,9 +59,9 @@ TEST(PageCache, PagesReadOnceDoNotPushOutOthers) {
 
 TEST(PageCache, ChangesFillWhatIsVacantAndPushNobodyOut) {
   constexpr auto kChange = PageCache::Reader::kChange;
-  PageCache cache(kPageBytes);
+  PageCache cache(kCachePageBytes);
   cache.resize(kBytes);
-  std::vector<std::byte> out(kPageBytes);
+  std::vector<std::byte> out(kCachePageBytes);
   for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page), kChange);
   for (int i = 0; i < 2; ++i) {
     for (uint32_t page = 1000; page < 1500; ++page) cache.offer(page, page_of(page), kChange);
@@ -79,9 +79,9 @@ TEST(PageCache, ChangesFillWhatIsVacantAndPushNobodyOut) {
 }
 
 TEST(PageCache, UsedPagesOutlastUnusedOnes) {
-  PageCache cache(kPageBytes);
+  PageCache cache(kCachePageBytes);
   cache.resize(kBytes);
-  std::vector<std::byte> out(kPageBytes);
+  std::vector<std::byte> out(kCachePageBytes);
   for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page));
   // Half of the pages of each part are used all the time.
   const auto use = [&] {
@@ -100,9 +100,9 @@ TEST(PageCache, UsedPagesOutlastUnusedOnes) {
 
 // What moves takes the place that it leaves, and pushes nobody out.
 TEST(PageCache, PagesThatMoveLeaveOthersThere) {
-  PageCache cache(kPageBytes);
+  PageCache cache(kCachePageBytes);
   cache.resize(kBytes);
-  std::vector<std::byte> out(kPageBytes);
+  std::vector<std::byte> out(kCachePageBytes);
   for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page));
   constexpr uint32_t kRounds = 10;
   for (uint32_t round = 0; round < kRounds; ++round) {
@@ -121,9 +121,9 @@ TEST(PageCache, PagesThatMoveLeaveOthersThere) {
 
 // Until a move has ended both are here, where there is room: who asks for either need not read.
 TEST(PageCache, PagesThatMoveAreInBothPlacesMeanwhile) {
-  PageCache cache(kPageBytes);
+  PageCache cache(kCachePageBytes);
   cache.resize(kBytes);
-  std::vector<std::byte> out(kPageBytes);
+  std::vector<std::byte> out(kCachePageBytes);
   cache.offer(7, page_of(7));
   cache.offer(9, page_of(9));  // what was where the other goes
   cache.begin_move(7, 9, page_of(7, 1));
@@ -138,9 +138,9 @@ TEST(PageCache, PagesThatMoveAreInBothPlacesMeanwhile) {
 }
 
 TEST(PageCache, DroppedPagesAreForgotten) {
-  PageCache cache(kPageBytes);
+  PageCache cache(kCachePageBytes);
   cache.resize(kBytes);
-  std::vector<std::byte> out(kPageBytes);
+  std::vector<std::byte> out(kCachePageBytes);
   cache.offer(7, page_of(7));
   cache.drop(7);
   cache.drop(8);
@@ -151,9 +151,9 @@ TEST(PageCache, DroppedPagesAreForgotten) {
 }
 
 TEST(PageCache, TheSmallestHoldsAPageOfEachPart) {
-  PageCache cache(kPageBytes);
-  cache.resize(16 * (kPageBytes + 64));
-  std::vector<std::byte> out(kPageBytes);
+  PageCache cache(kCachePageBytes);
+  cache.resize(16 * (kCachePageBytes + 64));
+  std::vector<std::byte> out(kCachePageBytes);
   for (uint32_t round = 0; round < 50; ++round) {
     for (int i = 0; i < 2; ++i) cache.offer(round, page_of(round));
     ASSERT_TRUE(cache.find(round, out));
@@ -162,8 +162,8 @@ TEST(PageCache, TheSmallestHoldsAPageOfEachPart) {
 }
 
 TEST(PageCache, HoldsNothingUntilItHasASize) {
-  PageCache cache(kPageBytes);
-  std::vector<std::byte> out(kPageBytes);
+  PageCache cache(kCachePageBytes);
+  std::vector<std::byte> out(kCachePageBytes);
   cache.offer(7, page_of(7));
   cache.begin_move(7, 9, page_of(9));
   cache.end_move(7, 9, page_of(9));
@@ -174,9 +174,9 @@ TEST(PageCache, HoldsNothingUntilItHasASize) {
 }
 
 TEST(PageCache, KeepsItsPagesWhenItGrowsAndLosesSomeWhenItShrinks) {
-  PageCache cache(kPageBytes);
+  PageCache cache(kCachePageBytes);
   cache.resize(kBytes);
-  std::vector<std::byte> out(kPageBytes);
+  std::vector<std::byte> out(kCachePageBytes);
   for (uint32_t page = 0; page < kHeld; ++page) cache.offer(page, page_of(page));
   cache.drop(5);
   cache.resize(3 * kBytes);
@@ -208,7 +208,7 @@ TEST(PageCache, KeepsItsPagesWhenItGrowsAndLosesSomeWhenItShrinks) {
 }
 
 TEST(PageCacheThreads, NobodySeesAnotherPagesBytes) {
-  PageCache cache(kPageBytes);
+  PageCache cache(kCachePageBytes);
   cache.resize(kBytes);
   std::atomic<size_t> found{0};
   std::atomic<bool> has_its_size{false};
@@ -216,7 +216,7 @@ TEST(PageCacheThreads, NobodySeesAnotherPagesBytes) {
   for (uint32_t t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       std::mt19937 random(t);
-      std::vector<std::byte> out(kPageBytes);
+      std::vector<std::byte> out(kCachePageBytes);
       for (int left = 4000; left > 0; left -= has_its_size ? 1 : 0) {
         const auto page = static_cast<uint32_t>(random() % (2 * kHeld));
         if (random() % 64 == 0) cache.drop(page);
@@ -225,7 +225,7 @@ TEST(PageCacheThreads, NobodySeesAnotherPagesBytes) {
           continue;
         }
         ++found;
-        ASSERT_EQ(std::memcmp(out.data(), page_of(page).data(), kPageBytes), 0) << page;
+        ASSERT_EQ(std::memcmp(out.data(), page_of(page).data(), kCachePageBytes), 0) << page;
       }
     });
   }

@@ -72,9 +72,9 @@ void expect_sound(const TestCells& cells, const Linked& linked) {
   }
 }
 
-class Distances {
+class CellDistances {
  public:
-  explicit Distances(const TestCells& cells) : cells_(cells) {}
+  explicit CellDistances(const TestCells& cells) : cells_(cells) {}
   int32_t operator()(size_t a, size_t b) const {
     int32_t distance = 0;
     kernels::kernels().l2_u8(cells_.rows().row(a), cells_.rows().row(b), 1, cells_.dim, &distance);
@@ -104,7 +104,7 @@ std::vector<uint32_t> two_nearest_cells(const TestCells& cells, size_t row) {
 // first rows of the two nearest cells; averaged over some rows.
 double recall(const TestCells& cells, const Linked& linked, size_t pool_size) {
   constexpr size_t kQueries = 300, kNearest = 10;
-  const Distances distance(cells);
+  const CellDistances distance(cells);
   size_t hits = 0;
   for (size_t q = 0; q < kQueries; ++q) {
     const size_t query = q * (cells.count() / kQueries);

@@ -10,10 +10,10 @@
 namespace roxanne::index {
 namespace {
 
-constexpr uint64_t kBytes = 1u << 20;
+constexpr uint64_t kLinkBytes = 1u << 20;
 
 TEST(WaitingLinks, AreTakenOnce) {
-  WaitingLinks links(kBytes);
+  WaitingLinks links(kLinkBytes);
   links.add(7, {1, 0.5f});
   links.add(7, {2, 1.5f});
   links.add(8, {1, 2.5f});
@@ -28,7 +28,7 @@ TEST(WaitingLinks, AreTakenOnce) {
 
 // Another point may come to a slot that is gone.
 TEST(WaitingLinks, NeitherLeadFromNorToWhatIsGone) {
-  WaitingLinks links(kBytes);
+  WaitingLinks links(kLinkBytes);
   for (uint32_t from = 0; from < 10; ++from) {
     for (uint32_t to = 0; to < 10; ++to) links.add(from, {to, 1});
   }

@@ -7,8 +7,6 @@
 namespace roxanne::kernels {
 namespace {
 
-const KernelTable& scalar() { return *available_kernels().front(); }
-
 class Selections : public Kernels {
  protected:
   static constexpr size_t kMostRows = 208;

@@ -4,8 +4,6 @@
 namespace roxanne::kernels {
 namespace {
 
-const KernelTable& scalar() { return *available_kernels().front(); }
-
 class NibbleDots : public Kernels {
  protected:
   struct Case {

@@ -4,8 +4,6 @@
 namespace roxanne::kernels {
 namespace {
 
-const KernelTable& scalar() { return *available_kernels().front(); }
-
 class Nibbles : public Kernels {
  protected:
   // Tables may end where memory does; so may codes. `offset` moves both off their alignment.

@@ -6,8 +6,6 @@
 namespace roxanne::kernels {
 namespace {
 
-const KernelTable& scalar() { return *available_kernels().front(); }
-
 class ProductCodes : public Kernels {
  protected:
   // Points and entries may end where memory does, and lie anywhere.

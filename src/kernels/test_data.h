@@ -18,6 +18,9 @@
 
 namespace roxanne::kernels {
 
+// What the others are to agree with.
+inline const KernelTable& scalar() { return *available_kernels().front(); }
+
 // A copy of bytes that ends where the next page faults, so that a read past the end is a crash.
 // Its address is as aligned as its size, and so tests loads at odd addresses too.
 class GuardedBytes {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "quantize/random.h"
+#include "quantize/test_values.h"
 
 namespace roxanne::quantize {
 namespace {
@@ -29,12 +30,6 @@ void encode(const CellCode& code, const float* residual, const float* centroid, 
 }
 
 constexpr size_t kEntries = kernels::kCodebookEntries;
-
-std::vector<float> gaussian(Random& random, size_t count, float scale) {
-  std::vector<float> values(count);
-  for (float& value : values) value = random.gaussian() * scale;
-  return values;
-}
 
 // Points around a few centroids.
 struct Points {

@@ -2,18 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include "quantize/random.h"
 #include "quantize/recall_data.h"
+#include "quantize/test_values.h"
 
 namespace roxanne::quantize {
 namespace {
-
-std::vector<float> gaussian(size_t count, uint64_t seed) {
-  Random random(seed);
-  std::vector<float> values(count);
-  for (float& value : values) value = random.gaussian();
-  return values;
-}
 
 // As many centroids as rows: each row is its own code, and nothing is lost but rounding.
 TEST(ProductQuantizer, FewRowsAreExact) {

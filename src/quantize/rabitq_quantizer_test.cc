@@ -11,10 +11,10 @@
 namespace roxanne::quantize {
 namespace {
 
-constexpr size_t kDim = 128;
-constexpr size_t kRows = 500;
+constexpr size_t kSetDim = 128;
+constexpr size_t kSetRows = 500;
 
-std::vector<float> gaussian(size_t count, uint64_t seed) {
+std::vector<float> around_one(size_t count, uint64_t seed) {
   Random random(seed);
   std::vector<float> values(count);
   for (float& value : values) value = 1 + random.gaussian();
@@ -22,8 +22,8 @@ std::vector<float> gaussian(size_t count, uint64_t seed) {
 }
 
 RecallSet make_set(Metric metric) {
-  return {rows_of_floats(gaussian(kRows * kDim, 1), kDim),
-          rows_of_floats(gaussian(40 * kDim, 2), kDim), metric};
+  return {rows_of_floats(around_one(kSetRows * kSetDim, 1), kSetDim),
+          rows_of_floats(around_one(40 * kSetDim, 2), kSetDim), metric};
 }
 
 std::vector<uint8_t> encode(const Quantizer& quantizer, const RecallSet& set) {
@@ -33,20 +33,20 @@ std::vector<uint8_t> encode(const Quantizer& quantizer, const RecallSet& set) {
 }
 
 double mean_square_error(const RecallSet& set, const RabitqOptions& options) {
-  RabitqQuantizer quantizer(kDim, set.metric(), options);
+  RabitqQuantizer quantizer(kSetDim, set.metric(), options);
   quantizer.train(set.base().view());
   const std::vector<uint8_t> codes = encode(quantizer, set);
-  std::vector<float> exact(kRows), estimates(kRows);
+  std::vector<float> exact(kSetRows), estimates(kSetRows);
   double sum = 0;
   for (size_t q = 0; q < set.queries().rows; ++q) {
     set.exact_distances(q, exact.data());
-    quantizer.prepare_query(set.query(q))->estimate(codes.data(), kRows, estimates.data());
-    for (size_t i = 0; i < kRows; ++i) {
+    quantizer.prepare_query(set.query(q))->estimate(codes.data(), kSetRows, estimates.data());
+    for (size_t i = 0; i < kSetRows; ++i) {
       const double error = estimates[i] - exact[i];
       sum += error * error;
     }
   }
-  return sum / static_cast<double>(kRows * set.queries().rows);
+  return sum / static_cast<double>(kSetRows * set.queries().rows);
 }
 
 TEST(RabitqQuantizer, CodesHaveTheSizeTheyShould) {
@@ -61,7 +61,7 @@ TEST(RabitqQuantizer, CodesHaveTheSizeTheyShould) {
 // (pi / 2 - 1) / D, here times 4 |r|^2 |q - c|^2.
 TEST(RabitqQuantizer, OneBitErrsAsTheTheorySays) {
   const RecallSet set = make_set(Metric::kL2);
-  const double of_theory = 4 * (1.5708 - 1) / kDim * kDim * kDim;
+  const double of_theory = 4 * (1.5708 - 1) / kSetDim * kSetDim * kSetDim;
   EXPECT_NEAR(mean_square_error(set, {.bits = 1}) / of_theory, 1, 0.1);
 }
 
@@ -89,22 +89,22 @@ TEST(RabitqQuantizer, ErrorBoundsHoldForNearlyAll) {
   for (const Metric metric : {Metric::kL2, Metric::kInnerProduct}) {
     const RecallSet set = make_set(metric);
     for (const size_t bits : {1, 2, 4}) {
-      RabitqQuantizer quantizer(kDim, metric, {.bits = bits, .has_error_bound = true});
+      RabitqQuantizer quantizer(kSetDim, metric, {.bits = bits, .has_error_bound = true});
       quantizer.train(set.base().view());
       const std::vector<uint8_t> codes = encode(quantizer, set);
-      std::vector<float> exact(kRows), estimates(kRows), bounds(kRows);
+      std::vector<float> exact(kSetRows), estimates(kSetRows), bounds(kSetRows);
       size_t within = 0;
       for (size_t q = 0; q < set.queries().rows; ++q) {
         set.exact_distances(q, exact.data());
         const auto estimator = quantizer.prepare_bounded_query(set.query(q));
-        estimator->estimate(codes.data(), kRows, estimates.data());
-        estimator->error_bounds(codes.data(), kRows, bounds.data());
-        for (size_t i = 0; i < kRows; ++i) {
+        estimator->estimate(codes.data(), kSetRows, estimates.data());
+        estimator->error_bounds(codes.data(), kSetRows, bounds.data());
+        for (size_t i = 0; i < kSetRows; ++i) {
           within += std::abs(estimates[i] - exact[i]) <= bounds[i] ? 1 : 0;
         }
       }
       const double share =
-          static_cast<double>(within) / static_cast<double>(kRows * set.queries().rows);
+          static_cast<double>(within) / static_cast<double>(kSetRows * set.queries().rows);
       EXPECT_GT(share, 0.92) << metric_name(metric) << " " << bits;
       EXPECT_LT(share, 0.99) << metric_name(metric) << " " << bits;
     }
@@ -113,14 +113,14 @@ TEST(RabitqQuantizer, ErrorBoundsHoldForNearlyAll) {
 
 TEST(RabitqQuantizer, TheFirstPlaneIsTheOneBitCode) {
   const RecallSet set = make_set(Metric::kL2);
-  RabitqQuantizer one(kDim, Metric::kL2, {.bits = 1}), four(kDim, Metric::kL2, {.bits = 4});
+  RabitqQuantizer one(kSetDim, Metric::kL2, {.bits = 1}), four(kSetDim, Metric::kL2, {.bits = 4});
   one.train(set.base().view());
   four.train(set.base().view());
   const std::vector<uint8_t> short_codes = encode(one, set), long_codes = encode(four, set);
-  for (size_t i = 0; i < kRows; ++i) {
+  for (size_t i = 0; i < kSetRows; ++i) {
     ASSERT_TRUE(
         std::equal(short_codes.begin() + static_cast<ptrdiff_t>(i * one.code_bytes()),
-                   short_codes.begin() + static_cast<ptrdiff_t>(i * one.code_bytes() + kDim / 8),
+                   short_codes.begin() + static_cast<ptrdiff_t>(i * one.code_bytes() + kSetDim / 8),
                    long_codes.begin() + static_cast<ptrdiff_t>(i * four.code_bytes())))
         << i;
   }

@@ -17,11 +17,11 @@ struct Expected {
   std::array<double, kRecallCounts.size()> floors;
 };
 
-constexpr QuantizerSpec rabitq(size_t bits) { return {QuantizerKind::kRabitq, bits, 0}; }
-constexpr QuantizerSpec product(size_t part_count, size_t bits) {
+constexpr QuantizerSpec rabitq_spec(size_t bits) { return {QuantizerKind::kRabitq, bits, 0}; }
+constexpr QuantizerSpec product_spec(size_t part_count, size_t bits) {
   return {QuantizerKind::kProduct, bits, part_count};
 }
-constexpr QuantizerSpec scalar(size_t bits) { return {QuantizerKind::kScalar, bits, 0}; }
+constexpr QuantizerSpec scalar_spec(size_t bits) { return {QuantizerKind::kScalar, bits, 0}; }
 
 std::string name_of(const QuantizerSpec& spec) {
   constexpr const char* kNames[] = {"product", "rabitq", "scalar"};
@@ -86,13 +86,13 @@ TEST(Recall, OfTheSample) {
   ASSERT_TRUE(set.has_value());
   check(*set,
         {
-            {rabitq(1), {0.681, 0.866, 0.973, 0.983}},
-            {rabitq(2), {0.825, 0.956, 0.985, 0.985}},
-            {rabitq(4), {0.925, 0.97, 0.985, 0.985}},
-            {product(32, 8), {0.647, 0.84, 0.969, 0.984}},
-            {product(64, 4), {0.613, 0.815, 0.945, 0.971}},
-            {scalar(7), {0.952, 0.97, 0.985, 0.985}},
-            {scalar(8), {0.963, 0.97, 0.985, 0.985}},
+            {rabitq_spec(1), {0.681, 0.866, 0.973, 0.983}},
+            {rabitq_spec(2), {0.825, 0.956, 0.985, 0.985}},
+            {rabitq_spec(4), {0.925, 0.97, 0.985, 0.985}},
+            {product_spec(32, 8), {0.647, 0.84, 0.969, 0.984}},
+            {product_spec(64, 4), {0.613, 0.815, 0.945, 0.971}},
+            {scalar_spec(7), {0.952, 0.97, 0.985, 0.985}},
+            {scalar_spec(8), {0.963, 0.97, 0.985, 0.985}},
         },
         6000);
 }
@@ -117,10 +117,10 @@ TEST(Recall, OfMadeUpClusters) {
     SCOPED_TRACE(metric_name(metric));
     check(RecallSet(base, queries, metric),
           {
-              {rabitq(1), {0.34, 0.56, 0.9, 0.99}},
-              {rabitq(4), {0.83, 0.98, 0.99, 0.99}},
-              {product(30, 8), {0.5, 0.76, 0.965, 0.99}},
-              {scalar(8), {0.94, 0.99, 0.99, 0.99}},
+              {rabitq_spec(1), {0.34, 0.56, 0.9, 0.99}},
+              {rabitq_spec(4), {0.83, 0.98, 0.99, 0.99}},
+              {product_spec(30, 8), {0.5, 0.76, 0.965, 0.99}},
+              {scalar_spec(8), {0.94, 0.99, 0.99, 0.99}},
           },
           4000);
   }
@@ -143,12 +143,12 @@ TEST(Recall, OfSift) {
   if (!set) GTEST_SKIP() << "no sift-1m in " << data_folder() << ", or a checked build";
   check(*set,
         {
-            {rabitq(1), {0.419, 0.603, 0.818, 0.92}},
-            {rabitq(2), {0.671, 0.875, 0.979, 0.988}},
-            {rabitq(4), {0.876, 0.978, 0.99, 0.99}},
-            {product(32, 8), {0.769, 0.948, 0.989, 0.99}},
-            {product(64, 4), {0.665, 0.865, 0.974, 0.989}},
-            {scalar(8), {1, 1, 1, 1}},
+            {rabitq_spec(1), {0.419, 0.603, 0.818, 0.92}},
+            {rabitq_spec(2), {0.671, 0.875, 0.979, 0.988}},
+            {rabitq_spec(4), {0.876, 0.978, 0.99, 0.99}},
+            {product_spec(32, 8), {0.769, 0.948, 0.989, 0.99}},
+            {product_spec(64, 4), {0.665, 0.865, 0.974, 0.989}},
+            {scalar_spec(8), {1, 1, 1, 1}},
         },
         20'000);
 }
@@ -159,11 +159,11 @@ TEST(Recall, OfPassages) {
   if (!set) GTEST_SKIP() << "no docs-minilm in " << data_folder() << ", or a checked build";
   check(*set,
         {
-            {rabitq(1), {0.691, 0.87, 0.975, 0.989}},
-            {rabitq(4), {0.933, 0.98, 0.99, 0.99}},
-            {product(32, 8), {0.574, 0.762, 0.919, 0.967}},
-            {product(64, 4), {0.572, 0.764, 0.911, 0.967}},
-            {scalar(8), {0.971, 0.98, 0.99, 0.99}},
+            {rabitq_spec(1), {0.691, 0.87, 0.975, 0.989}},
+            {rabitq_spec(4), {0.933, 0.98, 0.99, 0.99}},
+            {product_spec(32, 8), {0.574, 0.762, 0.919, 0.967}},
+            {product_spec(64, 4), {0.572, 0.764, 0.911, 0.967}},
+            {scalar_spec(8), {0.971, 0.98, 0.99, 0.99}},
         },
         20'000);
 }

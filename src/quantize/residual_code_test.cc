@@ -9,23 +9,18 @@
 #include "quantize/random.h"
 #include "quantize/residual_code.h"
 #include "quantize/subspace.h"
+#include "quantize/test_values.h"
 #include "roxanne/types.h"
 
 namespace roxanne::quantize {
 namespace {
 
-constexpr size_t kDim = 64;
+constexpr size_t kCodeDim = 64;
 constexpr size_t kBlock = kernels::kNeighbourBlock;
-
-std::vector<float> gaussian(Random& random, size_t count, float scale) {
-  std::vector<float> result(count);
-  for (float& value : result) value = random.gaussian() * scale;
-  return result;
-}
 
 double l2(const float* a, const float* b) {
   double sum = 0;
-  for (size_t d = 0; d < kDim; ++d) sum += std::pow(double{a[d]} - b[d], 2);
+  for (size_t d = 0; d < kCodeDim; ++d) sum += std::pow(double{a[d]} - b[d], 2);
   return sum;
 }
 
@@ -37,22 +32,22 @@ struct Error {
 
 Error measure(size_t bits, Metric metric) {
   Random random(11);
-  const Subspace all = Subspace::train(nullptr, 0, kDim, {.dim_min = kDim, .seed = 3});
+  const Subspace all = Subspace::train(nullptr, 0, kCodeDim, {.dim_min = kCodeDim, .seed = 3});
   ResidualEncoder encoder(all.dim(), bits);
   ResidualQuery query(all.dim(), bits);
   Error error;
   constexpr size_t kRounds = 200;
   for (size_t round = 0; round < kRounds; ++round) {
-    const auto node = gaussian(random, kDim, 3);
+    const auto node = gaussian(random, kCodeDim, 3);
     std::vector<float> projected_node(all.dim()), projected(all.dim());
     all.project(node.data(), projected_node.data());
     std::vector<uint8_t> block(encoder.block_bytes());
     float adds[kBlock], scales[kBlock];
     std::vector<std::vector<float>> neighbours;
     for (size_t i = 0; i < kBlock; ++i) {
-      auto neighbour = gaussian(random, kDim, 1);
+      auto neighbour = gaussian(random, kCodeDim, 1);
       double along = 0;
-      for (size_t d = 0; d < kDim; ++d) {
+      for (size_t d = 0; d < kCodeDim; ++d) {
         along += double{neighbour[d]} * node[d];
         neighbour[d] += node[d];
       }
@@ -64,15 +59,15 @@ Error measure(size_t bits, Metric metric) {
                      scales);
       neighbours.push_back(neighbour);
     }
-    auto target = gaussian(random, kDim, 1);
-    for (size_t d = 0; d < kDim; ++d) target[d] += node[d];
+    auto target = gaussian(random, kCodeDim, 1);
+    for (size_t d = 0; d < kCodeDim; ++d) target[d] += node[d];
     std::vector<int8_t> bytes;
     all.project_query(target.data(), bytes, projected.data());
     query.prepare(projected.data());
     const auto distance = [&](const float* to) {
       if (metric == Metric::kL2) return l2(target.data(), to);
       double dot = 0;
-      for (size_t d = 0; d < kDim; ++d) dot += double{target[d]} * to[d];
+      for (size_t d = 0; d < kCodeDim; ++d) dot += double{target[d]} * to[d];
       return -dot;
     };
     float estimates[kBlock];

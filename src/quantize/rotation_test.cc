@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "quantize/random.h"
+#include "quantize/test_values.h"
 
 namespace roxanne::quantize {
 namespace {
@@ -21,13 +21,6 @@ double dot(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
   for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * b[i];
   return sum;
-}
-
-std::vector<float> gaussian(size_t dim, uint64_t seed) {
-  Random random(seed);
-  std::vector<float> vector(dim);
-  for (float& value : vector) value = random.gaussian();
-  return vector;
 }
 
 TEST(Rotation, KeepsInnerProductsOfAnyDim) {

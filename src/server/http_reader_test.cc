@@ -8,16 +8,16 @@ namespace {
 using Progress = HttpReader::Progress;
 
 // What becomes of bytes that come in pieces of `piece`.
-struct Outcome {
+struct ReadOutcome {
   std::vector<Request> requests;
   std::string problem;  // the code's name; empty: none
 };
 
 // `first`: how long the first piece is; 0: as the others.
-Outcome read_all(const std::string& bytes, size_t piece, const Limits& limits = {},
-                 size_t first = 0) {
+ReadOutcome read_all(const std::string& bytes, size_t piece, const Limits& limits = {},
+                     size_t first = 0) {
   HttpReader reader(limits);
-  Outcome outcome;
+  ReadOutcome outcome;
   size_t begin = 0, end = 0;
   while (true) {
     size_t taken = 0;
@@ -48,7 +48,7 @@ TEST(HttpReader, ReadsRequestsHoweverTheyAreCut) {
       "3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n"
       "DELETE /c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
   for (size_t piece = 1; piece <= bytes.size(); ++piece) {
-    const Outcome outcome = read_all(bytes, piece);
+    const ReadOutcome outcome = read_all(bytes, piece);
     ASSERT_EQ(outcome.problem, "") << piece;
     ASSERT_EQ(outcome.requests.size(), 3u) << piece;
     const RequestHead& first = outcome.requests[0].head;
@@ -79,12 +79,12 @@ TEST(HttpReader, RefusesWhatTwoReadersCouldReadDifferently) {
         "Transfer-Encoding:\r\n chunked\r\n\r\n", "X: a\nY: b\r\n\r\n", "X : a\r\n\r\n",
         "Content-Type: a\r\nContent-Type: b\r\n\r\n"}) {
     for (const size_t piece : {size_t{1}, size_t{7}, size_t{1000}}) {
-      const Outcome outcome = read_all(start + rest + "hello", piece);
+      const ReadOutcome outcome = read_all(start + rest + "hello", piece);
       EXPECT_EQ(outcome.problem, "malformed_request") << rest << piece;
       EXPECT_TRUE(outcome.requests.empty()) << rest;
     }
     for (size_t cut = 1; cut < start.size() + rest.size(); ++cut) {
-      const Outcome outcome = read_all(start + rest + "hello", 1000, {}, cut);
+      const ReadOutcome outcome = read_all(start + rest + "hello", 1000, {}, cut);
       EXPECT_EQ(outcome.problem, "malformed_request") << rest << cut;
       EXPECT_TRUE(outcome.requests.empty()) << rest << cut;
     }

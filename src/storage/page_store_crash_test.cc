@@ -13,7 +13,7 @@
 namespace roxanne::storage {
 namespace {
 
-constexpr const char* kPath = "/pages-000001.dat";
+constexpr const char* kPagesPath = "/pages-000001.dat";
 constexpr uint32_t kPages = 60;
 constexpr uint32_t kPageStep = 101;  // so that the pages have several leaves
 
@@ -87,18 +87,18 @@ void expect_one_of(const PageStore& store, Progress& progress) {
 class PageScript final : public PowerCutScript {
  public:
   Status run(SimulatedFileSystem& files, uint64_t seed) override {
-    ROX_ASSIGN_OR_RETURN(store_, PageStore::create(files, kPath, {}));
+    ROX_ASSIGN_OR_RETURN(store_, PageStore::create(files, kPagesPath, {}));
     ROX_RETURN_IF_ERROR(files.sync_directory("/"));
     is_made_ = true;
     return run_steps(*store_, seed, 14, progress_);
   }
   bool is_made() const override { return is_made_; }
   Status open_to_read(SimulatedFileSystem& files) override {
-    ROX_ASSIGN_OR_RETURN(store_, PageStore::open(files, kPath, {.read_only = true}));
+    ROX_ASSIGN_OR_RETURN(store_, PageStore::open(files, kPagesPath, {.read_only = true}));
     return Status::ok();
   }
   Status open_to_write(SimulatedFileSystem& files) override {
-    ROX_ASSIGN_OR_RETURN(store_, PageStore::open(files, kPath, {}));
+    ROX_ASSIGN_OR_RETURN(store_, PageStore::open(files, kPagesPath, {}));
     return Status::ok();
   }
   void expect_right() override { expect_one_of(*store_, progress_); }
@@ -131,20 +131,20 @@ TEST(PageStoreCrash, AHeaderThatWasNeverSyncedIsNotBuiltUpon) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     SimulatedRandom random(seed);
     SimulatedFileSystem files(seed);
-    auto store = PageStore::create(files, kPath, {});
+    auto store = PageStore::create(files, kPagesPath, {});
     ASSERT_TRUE(store.is_ok() && files.sync_directory("/").is_ok());
     Progress progress;
     ASSERT_TRUE(run_steps(**store, seed, 5, progress).is_ok());
     files.inject({.operation = Operation::kSync, .occurrence = 1 + random.below(6)});
     static_cast<void>(run_steps(**store, seed + 1, 12, progress));
     files.clear_faults();
-    store = PageStore::open(files, kPath, {});
+    store = PageStore::open(files, kPagesPath, {});
     ASSERT_TRUE(store.is_ok()) << store.status().to_string();
     expect_one_of(**store, progress);
     files.set_crash_at(1 + random.below(60));
     static_cast<void>(run_steps(**store, seed + 2, 12, progress));
     files.power_cycle(seed, random.coin() ? PowerCutPolicy::kRandom : PowerCutPolicy::kDropAll);
-    store = PageStore::open(files, kPath, {});
+    store = PageStore::open(files, kPagesPath, {});
     ASSERT_TRUE(store.is_ok()) << store.status().to_string();
     expect_one_of(**store, progress);
     if (testing::Test::HasFatalFailure()) return;

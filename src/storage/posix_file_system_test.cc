@@ -13,13 +13,10 @@
 #include "storage/file_system.h"
 #include "storage/system_error.h"
 #include "storage/test_directory.h"
+#include "storage/test_text.h"
 
 namespace roxanne::storage {
 namespace {
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
 
 std::string read_text(const File& file, uint64_t offset, size_t size) {
   std::string text(size, '?');

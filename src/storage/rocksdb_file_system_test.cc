@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kPutCount = 30;
 constexpr uint64_t kRandomSeedCount = 8;
-constexpr const char* kPath = "/db";
+constexpr const char* kFolder = "/db";
 
 std::string key(int i) { return "key" + std::to_string(1000 + i); }
 // Some values span sectors, so that a torn write cuts through a record.
@@ -79,14 +79,14 @@ class Store {
 
 std::unique_ptr<SimulatedFileSystem> make_files(uint64_t seed) {
   auto files = std::make_unique<SimulatedFileSystem>(seed);
-  EXPECT_TRUE(files->create_directory(kPath).is_ok());
+  EXPECT_TRUE(files->create_directory(kFolder).is_ok());
   EXPECT_TRUE(files->sync_directory("/").is_ok());
   return files;
 }
 
 // Puts until one fails, with a flush on the way; returns how many were acknowledged.
 int run_script(SimulatedFileSystem& files) {
-  Store store(files, kPath);
+  Store store(files, kFolder);
   if (!store.status().is_ok()) return 0;
   for (int i = 0; i < kPutCount; ++i) {
     if (i == kPutCount / 2 && !store.db().Flush({}).ok()) return i;
@@ -96,7 +96,7 @@ int run_script(SimulatedFileSystem& files) {
 }
 
 void expect_acknowledged(SimulatedFileSystem& files, int acknowledged) {
-  Store store(files, kPath);
+  Store store(files, kFolder);
   ASSERT_TRUE(store.status().is_ok()) << store.status().to_string();
   for (int i = 0; i < acknowledged; ++i) ASSERT_TRUE(store.has(i)) << "put " << i << " is lost";
   // Of what was not acknowledged, at most the put under way may be there.
@@ -136,7 +136,7 @@ TEST(RocksdbFileSystem, OpensReadOnlyWithoutWriting) {
   const uint64_t before = files->operation_count();
   const auto env = rocksdb::NewCompositeEnv(make_rocksdb_file_system(*files));
   rocksdb::DB* opened = nullptr;
-  ASSERT_TRUE(rocksdb::DB::OpenForReadOnly(make_options(env.get()), kPath, &opened).ok());
+  ASSERT_TRUE(rocksdb::DB::OpenForReadOnly(make_options(env.get()), kFolder, &opened).ok());
   std::unique_ptr<rocksdb::DB> db(opened);
   std::string found;
   EXPECT_TRUE(db->Get({}, key(3), &found).ok());
@@ -149,7 +149,7 @@ TEST(RocksdbFileSystem, OpensReadOnlyWithoutWriting) {
 
 TEST(RocksdbFileSystem, FullDiskAndFailedSyncComeBackAsSuch) {
   const auto files = make_files(1);
-  Store store(*files, kPath);
+  Store store(*files, kFolder);
   ASSERT_TRUE(store.put(0).is_ok());
   files->inject({Operation::kWrite, 1, StatusCode::kDiskFull, true, ".log"});
   const Status full = store.put(1);
@@ -157,7 +157,7 @@ TEST(RocksdbFileSystem, FullDiskAndFailedSyncComeBackAsSuch) {
   EXPECT_NE(full.message().find("injected fault"), std::string::npos) << full.to_string();
 
   const auto other_files = make_files(1);
-  Store other(*other_files, kPath);
+  Store other(*other_files, kFolder);
   other_files->inject({Operation::kSync, 1, StatusCode::kIoError, false, ".log"});
   EXPECT_EQ(other.put(0).code(), StatusCode::kIoError);
   EXPECT_FALSE(other.put(1).is_ok());  // RocksDB takes no more writes
@@ -188,7 +188,7 @@ TEST(RocksdbFileSystem, DamagedBlockIsCorruption) {
     if (file.path.find(".sst") == std::string::npos) continue;
     ASSERT_TRUE(files->flip_byte(file.path, 100, std::byte{0x10}).is_ok());
   }
-  Store store(*files, kPath);
+  Store store(*files, kFolder);
   ASSERT_TRUE(store.status().is_ok()) << store.status().to_string();
   std::string found;
   EXPECT_EQ(from_rocksdb(store.db().Get({}, key(0), &found), "get").code(),
@@ -197,10 +197,10 @@ TEST(RocksdbFileSystem, DamagedBlockIsCorruption) {
 
 uint64_t log_bytes(FileSystem& files) {
   uint64_t bytes = 0;
-  const auto names = files.list(kPath);
+  const auto names = files.list(kFolder);
   EXPECT_TRUE(names.is_ok());
   for (const std::string& name : *names) {
-    if (name.ends_with(".log")) bytes += *files.file_size(std::string(kPath) + "/" + name);
+    if (name.ends_with(".log")) bytes += *files.file_size(std::string(kFolder) + "/" + name);
   }
   return bytes;
 }
@@ -210,7 +210,7 @@ TEST(RocksdbFileSystem, LogsGrowAheadOfWhatIsLogged) {
   const auto files = make_files(1);
   std::unique_ptr<SimulatedFileSystem> killed;
   {
-    Store store(*files, kPath);
+    Store store(*files, kFolder);
     ASSERT_TRUE(store.put(0).is_ok());
     const uint64_t bytes = log_bytes(*files);
     EXPECT_EQ(bytes, 32u << 10);
@@ -234,7 +234,7 @@ TEST(RocksdbFileSystem, LogsGrowAheadOfWhatIsLogged) {
 TEST(RocksdbFileSystem, LogsGoOnWhereThereIsNoRoomAhead) {
   const auto files = make_files(1);
   {
-    Store store(*files, kPath);
+    Store store(*files, kFolder);
     files->inject({Operation::kWrite, 1, StatusCode::kDiskFull, false, ".log"});
     for (int i = 0; i < kPutCount; ++i) ASSERT_TRUE(store.put(i).is_ok());
   }

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/aligned_buffer.h"
+#include "storage/test_text.h"
 
 namespace roxanne::storage {
 namespace {
@@ -13,10 +14,6 @@ namespace {
 constexpr PowerCutPolicy kPolicies[] = {PowerCutPolicy::kDropAll, PowerCutPolicy::kKeepAll,
                                         PowerCutPolicy::kRandom};
 constexpr uint64_t kSeedCount = 200;
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
 
 // With a directory /d and an open file /d/f, both durable and empty.
 class SimulatedFiles : public testing::Test {

@@ -20,7 +20,7 @@ inline uint64_t places_apart() {
 }
 inline const uint64_t kPlacesApart = places_apart();
 
-// Of so many places drawn at random the part that kPlacesApart leaves, a quarter at the least.
-inline size_t random_places(size_t count) { return count / std::min<uint64_t>(kPlacesApart, 4); }
+// Of so many places drawn at random the part that kPlacesApart leaves, a tenth at the least.
+inline size_t random_places(size_t count) { return count / std::min<uint64_t>(kPlacesApart, 10); }
 
 }  // namespace roxanne::storage
