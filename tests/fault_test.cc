@@ -17,6 +17,7 @@
 #include "roxanne/roxanne.h"
 #include "small_graphs.h"
 #include "storage/simulated_file_system.h"
+#include "storage/test_fault_places.h"
 
 namespace roxanne {
 namespace {
@@ -242,7 +243,8 @@ TEST_P(FailingDisk, IsToldOnceAndReadsGoOn) {
   const FaultCase& fault = GetParam();
   constexpr uint64_t kSteps = 24;
   uint64_t hits = 0, read_only = 0, failed_builds = 0;
-  for (uint64_t nth = 1; nth <= 60; nth = nth + 1 + nth / 3) {
+  const uint64_t nearness = storage::kPlacesApart < 7 ? 3 : 1;
+  for (uint64_t nth = 1; nth <= 60; nth = nth + 1 + nth / nearness) {
     SCOPED_TRACE("failing operation number " + std::to_string(nth));
     SimulatedFileSystem files(nth);
     World world(files);
