@@ -7,9 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "base/aligned_buffer.h"
@@ -80,6 +84,56 @@ class AsyncReaders : public testing::TestWithParam<const char*> {
   const std::vector<std::byte> contents_ = random_bytes(1 << 20, 7);
   std::unique_ptr<File> file_;
 };
+
+// Threads that the kernel made for requests which would have had to wait.
+size_t kernel_worker_count() {
+  size_t count = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::getline(std::ifstream(task.path() / "comm") >> std::ws, name);
+    count += name.starts_with("iou-wrk");
+  }
+  return count;
+}
+
+// Where a file grows and shrinks all the time, whose lock reads want, too.
+TEST_P(AsyncReaders, LeaveNoReadToThreadsOfTheKernel) {
+  const auto direct = posix_file_system().open(path_, OpenMode::kReadWriteDirect);
+  ASSERT_TRUE(direct.is_ok()) << direct.status().to_string();
+  if (!(*direct)->is_direct()) GTEST_SKIP() << "this file system cannot read past the page cache";
+  constexpr size_t kDepth = 8;
+  constexpr size_t kPage = base::kPageBytes;
+  base::AlignedBuffer buffers(kDepth * kPage);
+  const std::unique_ptr<AsyncReader> reader = make(kDepth);
+  const size_t workers_before = kernel_worker_count();
+  std::atomic<bool> is_done{false};
+  std::thread other([&] {
+    while (!is_done) {
+      EXPECT_TRUE(file_->allocate(contents_.size(), 1 << 20).is_ok());
+      EXPECT_TRUE(file_->truncate(contents_.size()).is_ok());
+    }
+  });
+  std::mt19937 random(17);
+  std::vector<uint64_t> offsets(kDepth);
+  const auto submit = [&](size_t place) {
+    offsets[place] = random() % (contents_.size() / kPage) * kPage;
+    EXPECT_TRUE(reader->submit(**direct, offsets[place],
+                               buffers.span().subspan(place * kPage, kPage), place));
+  };
+  for (size_t place = 0; place < kDepth; ++place) submit(place);
+  for (int i = 0; i < 3000 && !HasFailure(); ++i) {
+    const auto completion = reader->wait();
+    ASSERT_TRUE(completion.is_ok()) << completion.status().to_string();
+    EXPECT_TRUE(completion->status.is_ok()) << completion->status.to_string();
+    const size_t place = completion->tag;
+    EXPECT_EQ(std::memcmp(buffers.data() + place * kPage, contents_.data() + offsets[place], kPage),
+              0);
+    submit(place);
+  }
+  EXPECT_EQ(kernel_worker_count(), workers_before);
+  is_done = true;
+  other.join();
+}
 
 TEST_P(AsyncReaders, ReturnWhatPreadReturns) {
   constexpr size_t kDepth = 8;

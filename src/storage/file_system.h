@@ -49,6 +49,8 @@ class File {
   virtual Result<uint64_t> allocated_bytes() const = 0;
   // The descriptor for io_uring; -1 where there is none.
   virtual int descriptor() const { return -1; }
+  // Whether reads and writes go past the page cache.
+  virtual bool is_direct() const { return false; }
 };
 
 enum class LockMode : uint8_t { kShared, kExclusive };

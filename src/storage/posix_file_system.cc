@@ -162,6 +162,7 @@ class PosixFile final : public File {
   }
 
   int descriptor() const override { return descriptor_.number(); }
+  bool is_direct() const override { return caching_ == Caching::kDirect; }
 
  private:
   Descriptor descriptor_;

@@ -44,6 +44,7 @@ class ScatteredWriter::Ring {
         const Piece& piece = pieces[next];
         io_uring_prep_write(entry, file.descriptor(), piece.bytes.data(),
                             static_cast<unsigned>(piece.bytes.size()), piece.offset);
+        uring_->refuse_to_wait(*entry, file);
         io_uring_sqe_set_data64(entry, next++);
         ++in_flight;
       }
@@ -58,7 +59,8 @@ class ScatteredWriter::Ring {
       unsigned taken = 0;
       io_uring_for_each_cqe(&ring_, head, entry) {
         const Piece& piece = pieces[io_uring_cqe_get_data64(entry)];
-        // Short or failed: rare, and File::write() goes on or says why not.
+        uring_->note_result(entry->res);
+        // Short, refused or failed: rare, and File::write() goes on or says why not.
         if (entry->res < 0 || static_cast<size_t>(entry->res) < piece.bytes.size()) {
           const Status again = file.write(piece.offset, piece.bytes);
           if (status.is_ok()) status = again;

@@ -1,5 +1,7 @@
 #include "storage/uring.h"
 
+#include <sys/uio.h>
+
 #include <atomic>
 #include <cerrno>
 
@@ -28,6 +30,14 @@ std::unique_ptr<Uring> Uring::make(unsigned depth, unsigned flags, int* error) {
 Uring::~Uring() {
   ring_count.fetch_sub(1, std::memory_order_acq_rel);
   if (ring_.ring_fd >= 0) io_uring_queue_exit(&ring_);
+}
+
+void Uring::refuse_to_wait(io_uring_sqe& entry, const File& file) const {
+  if (may_refuse_ && file.is_direct()) entry.rw_flags = RWF_NOWAIT;
+}
+
+void Uring::note_result(int result) {
+  if (result == -EOPNOTSUPP) may_refuse_ = false;
 }
 
 void Uring::wait_for(size_t count) {

@@ -52,6 +52,7 @@ class UringReader final : public AsyncReader {
     } else {
       io_uring_prep_read(entry, file.descriptor(), out.data(), size, offset);
     }
+    uring_->refuse_to_wait(*entry, file);
     io_uring_sqe_set_data64(entry, slot);
     ++in_ring_;
     return Status::ok();
@@ -136,8 +137,9 @@ class UringReader final : public AsyncReader {
     const Read& read = reads_[slot];
     --in_ring_;
     free_slots_.push_back(slot);
-    // Short or failed: rare, so the whole read is done again by File::read(), which tells the
-    // file's end from an interruption and whose error names the file.
+    uring_->note_result(entry.res);
+    // Short, refused or failed: rare, so the whole read is done again by File::read(), which tells
+    // the file's end from an interruption and whose error names the file.
     if (entry.res < 0 || static_cast<size_t>(entry.res) < read.out.size()) {
       out = read_now(read);
     } else {
