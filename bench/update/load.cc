@@ -78,9 +78,12 @@ double erase_rows(Collection& collection, const std::vector<uint32_t>& rows,
   });
 }
 
-SearchProbe::SearchProbe(const Collection& collection, const MatrixView& queries, double rate) {
-  if (rate > 0)
-    thread_ = std::thread([this, &collection, queries, rate] { run(collection, queries, rate); });
+SearchProbe::SearchProbe(const Collection& collection, const MatrixView& queries, double rate,
+                         size_t first) {
+  if (rate > 0) {
+    thread_ = std::thread(
+        [this, &collection, queries, rate, first] { run(collection, queries, rate, first); });
+  }
 }
 
 SearchProbe::~SearchProbe() { stop(); }
@@ -91,10 +94,11 @@ SearchTimes SearchProbe::stop() {
   return std::move(times_);
 }
 
-void SearchProbe::run(const Collection& collection, const MatrixView& queries, double rate) {
+void SearchProbe::run(const Collection& collection, const MatrixView& queries, double rate,
+                      size_t first) {
   const auto period = std::chrono::duration_cast<Clock::duration>(Seconds(1 / rate));
   Clock::time_point next = Clock::now();
-  for (size_t q = 0; !stops_; ++q) {
+  for (size_t q = first; !stops_; ++q) {
     const double cpu_before = thread_cpu_seconds();
     const Clock::time_point start = Clock::now();
     const MatrixView one = queries.slice(q % queries.rows(), 1);

@@ -35,7 +35,8 @@ struct SearchTimes {
 // Searches at a steady rate by one thread, from its making until stop().
 class SearchProbe {
  public:
-  SearchProbe(const Collection& collection, const MatrixView& queries, double rate);
+  // Begins with the query numbered `first`.
+  SearchProbe(const Collection& collection, const MatrixView& queries, double rate, size_t first);
   ~SearchProbe();
   SearchProbe(const SearchProbe&) = delete;
   SearchProbe& operator=(const SearchProbe&) = delete;
@@ -44,7 +45,7 @@ class SearchProbe {
   double cpu_seconds() const { return cpu_seconds_; }
 
  private:
-  void run(const Collection& collection, const MatrixView& queries, double rate);
+  void run(const Collection& collection, const MatrixView& queries, double rate, size_t first);
 
   std::atomic<bool> stops_{false};
   std::atomic<double> cpu_seconds_{0};

@@ -37,9 +37,13 @@ class UpdateRounds {
   explicit UpdateRounds(const Options& options)
       : options_(options),
         base_(options.base_path, options.limit),
-        query_file_(options.query_path, options.query_count),
+        query_file_(options.query_path),
         query_bytes_(read_queries(query_file_)),
-        queries_(query_file_.type(), query_bytes_.data(), query_file_.rows(), query_file_.dim()) {}
+        all_queries_(query_file_.type(), query_bytes_.data(), query_file_.rows(),
+                     query_file_.dim()),
+        queries_(options.query_count == 0
+                     ? all_queries_
+                     : all_queries_.slice(0, std::min(options.query_count, all_queries_.rows()))) {}
 
   void run() {
     say(options_.scenario + ": " + std::to_string(base_.rows()) + " rows of " +
@@ -119,12 +123,25 @@ class UpdateRounds {
     if (const Status closed = database_->close(); !closed) die("close: " + closed.to_string());
   }
 
+  // With the queries that come next in the whole file, whatever --queries says: a few that come
+  // again each second find what they want in the processor's caches, as long as nobody else uses
+  // these.
+  SearchProbe search_beside() const {
+    return {*collection_, all_queries_, options_.search_rate, next_query_};
+  }
+
+  SearchTimes stop(SearchProbe& probe) {
+    SearchTimes times = probe.stop();
+    next_query_ = (next_query_ + times.latencies_us.size()) % all_queries_.rows();
+    return times;
+  }
+
   PhaseReport write(const std::vector<uint32_t>& rows, bool inserts, bool waits) {
     PhaseReport phase;
     if (rows.empty()) return phase;
     const WrittenBytes before = written_bytes();
     const IndexUpdateInfo index_before = index_updates();
-    SearchProbe probe(*collection_, queries_, options_.search_rate);
+    SearchProbe probe = search_beside();
     phase.points = rows.size();
     phase.acknowledged_s = inserts ? insert_rows(*collection_, base_, rows, options_.clients)
                                    : erase_rows(*collection_, rows, options_.clients);
@@ -135,7 +152,7 @@ class UpdateRounds {
       phase.indexed_s = phase.acknowledged_s + settled.indexed_s;
       phase.rest_s = phase.acknowledged_s + settled.rest_s;
     }
-    phase.search = probe.stop();
+    phase.search = stop(probe);
     const WrittenBytes after = written_bytes();
     phase.bytes_to_disk = after.to_disk - before.to_disk;
     phase.bytes_by_calls = after.by_calls - before.by_calls;
@@ -158,9 +175,9 @@ class UpdateRounds {
     report.scenario = options_.scenario;
     report.round = name;
     if (live_count_ > 0) {
-      SearchProbe probe(*collection_, queries_, options_.search_rate);
+      SearchProbe probe = search_beside();
       if (waits) std::this_thread::sleep_for(std::chrono::duration<double>(options_.idle_s));
-      report.idle_search = probe.stop();
+      report.idle_search = stop(probe);
     }
     malloc_trim(0);  // exact searches were the benchmark's wish
     memory_->reset();
@@ -207,7 +224,9 @@ class UpdateRounds {
   const VectorFile base_;
   const VectorFile query_file_;
   const std::vector<std::byte> query_bytes_;
-  const MatrixView queries_;
+  const MatrixView all_queries_;
+  const MatrixView queries_;           // for recall and counts
+  size_t next_query_ = 0;              // of all_queries_: the first of the next search beside
   std::optional<MemoryWatch> memory_;  // no thread is there while load() forks
   std::optional<Database> database_;
   std::optional<Collection> collection_;
