@@ -54,7 +54,7 @@ if(ROX_PRECOMPILE)
 endif()
 
 # rox_layer(NAME [DEPS ...] [ALONE ...] [THREADS ...]): the library src/NAME and, from its *_test.cc,
-# the test NAME_test. Tests are compiled ten files at a time, a fifth of the work, so what they name is
+# the test NAME_test. Tests are compiled ten files at a time, half of the work, so what they name is
 # theirs alone; builds that are made to be run once compile the library so, too. ALONE: files that share
 # a name of their own (a constant, a helper) with another, which go by themselves. THREADS: the tests in
 # which threads meet, which are those that ThreadSanitizer is to see (default: all).

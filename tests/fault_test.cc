@@ -243,8 +243,9 @@ TEST_P(FailingDisk, IsToldOnceAndReadsGoOn) {
   const FaultCase& fault = GetParam();
   constexpr uint64_t kSteps = 24;
   uint64_t hits = 0, read_only = 0, failed_builds = 0;
-  const uint64_t nearness = storage::kPlacesApart < 7 ? 3 : 1;
-  for (uint64_t nth = 1; nth <= 60; nth = nth + 1 + nth / nearness) {
+  // The farther apart the later they are; where few are wanted, half as many.
+  const uint64_t closeness = storage::kPlacesApart < 7 ? 3 : 1;
+  for (uint64_t nth = 1; nth <= 60; nth = nth + 1 + nth / closeness) {
     SCOPED_TRACE("failing operation number " + std::to_string(nth));
     SimulatedFileSystem files(nth);
     World world(files);
