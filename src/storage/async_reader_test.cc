@@ -141,6 +141,39 @@ TEST_P(AsyncReaders, LeaveNoReadToThreadsOfTheKernel) {
   other.join();
 }
 
+// A file of a file system that cannot refuse to wait.
+class UnrefusingFile final : public DescriptorFile {
+ public:
+  UnrefusingFile() : DescriptorFile("/proc/version", O_RDONLY) {}
+  bool is_direct() const override { return true; }
+  Result<size_t> read(uint64_t offset, std::span<std::byte> out) const override {
+    ++reads;
+    return static_cast<size_t>(
+        ::pread(descriptor(), out.data(), out.size(), static_cast<off_t>(offset)));
+  }
+  mutable int reads = 0;
+};
+
+TEST_P(AsyncReaders, AskForNoRefusalAgainWhereThereIsNone) {
+  const UnrefusingFile file;
+  std::vector<std::byte> expected(16), bytes(16);
+  ASSERT_EQ(*file.read(0, expected), expected.size());
+  const iovec one = {bytes.data(), bytes.size()};
+  if (::preadv2(file.descriptor(), &one, 1, 0, RWF_NOWAIT) >= 0 || errno != EOPNOTSUPP) {
+    GTEST_SKIP() << "this file system can refuse to wait";
+  }
+  file.reads = 0;
+  const std::unique_ptr<AsyncReader> reader = make(1);
+  for (int i = 0; i < 3; ++i) {
+    std::fill(bytes.begin(), bytes.end(), std::byte{0});
+    ASSERT_TRUE(reader->submit(file, 0, bytes, 0).is_ok());
+    const auto completion = reader->wait();
+    ASSERT_TRUE(completion.is_ok() && completion->status.is_ok());
+    EXPECT_EQ(bytes, expected);
+  }
+  EXPECT_EQ(file.reads, std::string_view(GetParam()) == "pread" ? 3 : 1);
+}
+
 TEST_P(AsyncReaders, ReturnWhatPreadReturns) {
   constexpr size_t kDepth = 8;
   const std::unique_ptr<AsyncReader> reader = make(kDepth);

@@ -24,10 +24,11 @@ class Uring {
   const io_uring* get() const { return &ring_; }
 
   // Has a read or write of a file past the page cache refused (EAGAIN) where it would have to wait
-  // for a lock; the caller then does it by itself. Left alone Linux hands such requests (of
-  // searches beside writers one in 400) to a worker thread that it makes for them: slower, and
-  // Linux 6.18 was seen to let four reads wait there for ever, and whatever came after them. Tell
-  // each outcome to note_result(): where the file system cannot refuse, requests go as they would.
+  // for a lock, or for a place in the device's queue; the caller then does it by itself. Left alone
+  // Linux hands such requests (of searches beside writers one in 400) to a worker thread that it
+  // makes for them: slower, and Linux 6.18 was seen to let four reads wait there for ever, and
+  // whatever came after them. Tell each outcome to note_result(): where the file system cannot
+  // refuse, requests go as they would.
   void refuse_to_wait(io_uring_sqe& entry, const File& file) const;
   void note_result(int result);
 
