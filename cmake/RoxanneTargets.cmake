@@ -81,7 +81,7 @@ function(rox_layer name)
     # Where tests spend their time: a sixth less of it than at -O1.
     target_compile_options(rox_${name} PRIVATE -O2)
   endif()
-  if(tests)
+  if(tests AND ROX_DEVELOPER)
     rox_test(${name}_test SOURCES ${tests} DEPS rox_${name})
     set_target_properties(${name}_test PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)
   endif()
