@@ -82,13 +82,13 @@ class GraphUpkeepTest : public testing::Test {
 
 TEST_F(GraphUpkeepTest, TheCacheOfPagesGrowsWithTheGraph) {
   const uint64_t before = graph().cache_bytes();
-  EXPECT_LE(before, graph().page_bytes_on_disk());
+  EXPECT_LE(before, graph().cache_bytes_wanted());
   const uint64_t used = database_->budget().limit() - database_->budget().left();
   const Status taken = take_in(kFirstPoints);
   ASSERT_TRUE(taken.is_ok()) << taken.to_string();
   EXPECT_EQ(graph().node_count(), 2 * kFirstPoints);
   EXPECT_GE(graph().cache_bytes(), 2 * kFirstPoints * kRowBytes * 7 / 10);
-  EXPECT_LE(graph().cache_bytes(), graph().page_bytes_on_disk());
+  EXPECT_LE(graph().cache_bytes(), graph().cache_bytes_wanted());
   const uint64_t now = database_->budget().limit() - database_->budget().left();
   EXPECT_GE(now, used + graph().cache_bytes() - before);
   // What was searched for is there when it is asked for again.
@@ -100,6 +100,25 @@ TEST_F(GraphUpkeepTest, TheCacheOfPagesGrowsWithTheGraph) {
         collection_->search(MatrixView::f32(queries.data(), 20, kDim), {.stats = &stats}).is_ok());
   }
   EXPECT_GT(stats.cache_hits, 9 * stats.reads);
+}
+
+// Pages are written at new places before those that they replace go, and grow in number.
+TEST_F(GraphUpkeepTest, AllPagesOfAGraphThatChangesStayInMemory) {
+  const std::vector<float> queries = some_rows(300);
+  for (int round = 0; round < 5; ++round) {
+    const Status taken = take_in(kFirstPoints / 25);
+    ASSERT_TRUE(taken.is_ok()) << taken.to_string();
+    SearchStats stats;
+    for (int i = 0; i < 3; ++i) {
+      stats = {};
+      ASSERT_TRUE(collection_
+                      ->search(MatrixView::f32(queries.data(), 300, kDim),
+                               {.k = 50, .search_list_size = 200, .stats = &stats})
+                      .is_ok());
+    }
+    EXPECT_GT(stats.cache_hits, 0u);
+    EXPECT_EQ(stats.reads, 0u) << round;
+  }
 }
 
 // Changing a graph takes buffers: where nothing else is left the cache has to give them.

@@ -13,10 +13,10 @@ namespace {
 // Of what the memory limit leaves, a cache of pages takes so many parts in four: exact scans and
 // other collections want some too.
 constexpr uint64_t kCacheQuarters = 3;
-// It grows in steps of one part in so many of it, and of so much at the least: smaller ones are not
-// worth their tables.
-constexpr uint64_t kCacheStepShare = 4;
-constexpr uint64_t kCacheStepLeast = 4u << 20;
+// It grows in steps of one part in so many of it, less than what it has to spare, and of so much at
+// the least: smaller ones are not worth their tables.
+constexpr uint64_t kCacheStepShare = 32;
+constexpr uint64_t kCacheStepLeast = 256u << 10;
 // How long searches may hold on to a graph that has to make room.
 constexpr int kUnloadTries = 10'000;
 constexpr uint64_t kUnloadWaitUs = 1000;
@@ -105,7 +105,7 @@ void fit_cache(DatabaseImpl& database, const ServingGraph& graph) {
   const std::lock_guard lock(graph.cache_mutex);
   const uint64_t now = graph.disk->cache_bytes();
   const uint64_t most = (database.budget().left() + now) / 4 * kCacheQuarters;
-  const uint64_t wanted = std::min(graph.disk->page_bytes_on_disk(), most);
+  const uint64_t wanted = std::min(graph.disk->cache_bytes_wanted(), most);
   if (wanted < now + std::max(kCacheStepLeast, now / kCacheStepShare)) return;
   if (now == 0) graph.cache_memory = index::MemoryReservation(database.budget(), 0);
   if (!graph.cache_memory.resize(wanted)) return;

@@ -22,6 +22,9 @@ size_t places_for(size_t list_share) {
 
 // Pages that are read in one call where all are read.
 constexpr uint32_t kPagesTogether = 256;
+// One page in so many more than there are now: pages that changed are written before those that
+// they replace go, and a graph that changes gets larger by itself.
+constexpr uint64_t kCacheSpareShare = 16;
 
 }  // namespace
 
@@ -106,6 +109,11 @@ void DiskIndex::note_changed(std::optional<LiveSet> slots, uint64_t codes_file_b
 uint64_t DiskIndex::page_bytes_on_disk() const {
   const Result<uint64_t> bytes = pages_->file_bytes();
   return bytes.is_ok() ? *bytes : 0;
+}
+
+uint64_t DiskIndex::cache_bytes_wanted() const {
+  const uint64_t pages = page_bytes_on_disk() / graph_->layout.page_bytes;
+  return cache_.bytes_of(pages + pages / kCacheSpareShare);
 }
 
 DiskMemory DiskIndex::memory() const {

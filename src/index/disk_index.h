@@ -95,9 +95,10 @@ class DiskIndex {
   storage::PageStore& pages() { return *pages_; }
   CodesKeeper* codes_keeper() { return codes_keeper_.get(); }
   PageCache& cache() { return cache_; }
-  // Replaces pages, in the file and in the cache; they ascend. `moved_from`: for each image the page
-  // that it was; empty where none has another number now. Pages that go are taken out (pages())
-  // once nothing in the graph's tables leads there: searches pass over what is not in the file.
+  // Replaces pages, in the file and in the cache; they ascend. `moved_from`: for each image the
+  // page that it was; empty where none has another number now. Pages that go are taken out
+  // (pages()) once nothing in the graph's tables leads there: searches pass over what is not in the
+  // file.
   Status write_pages(std::span<const storage::PageImage> images,
                      std::span<const uint32_t> moved_from = {});
   // The graph's numbers have changed, and its slots, where they are given.
@@ -108,6 +109,8 @@ class DiskIndex {
   // Lets pages stay in memory, in so many bytes at the most; none before. One call at a time.
   void resize_cache(uint64_t bytes) { cache_.resize(bytes); }
   uint64_t cache_bytes() const { return cache_.bytes(); }
+  // With so many all pages of the file stay, and a few that are to come.
+  uint64_t cache_bytes_wanted() const;
 
   // Lanes are kept for the next search; one thread's at a time.
   std::unique_ptr<DiskLane> take_lane();

@@ -21,8 +21,12 @@ size_t hash_of(uint32_t page) { return page * 0x9e3779b97f4a7c15ull >> 32; }
 
 PageCache::PageCache(uint32_t page_bytes) : page_bytes_(page_bytes), shards_(kShards) {}
 
+uint64_t PageCache::bytes_of(uint64_t pages) const {
+  return (pages + kShards - 1) / kShards * kShards * (page_bytes_ + kEntryBytes);
+}
+
 void PageCache::resize(uint64_t bytes) {
-  const uint64_t row_bytes = kShards * (page_bytes_ + kEntryBytes);  // one place of every shard
+  const uint64_t row_bytes = bytes_of(kShards);  // one place of every shard
   while (bytes_ > bytes) take_part_out();
   const auto pages_most = static_cast<size_t>(std::max<uint64_t>(1, kPartBytes / row_bytes));
   while (bytes - bytes_ >= row_bytes) {
@@ -46,7 +50,7 @@ void PageCache::add_part(size_t pages_per_shard) {
     shard.was_used.resize(shard.memory.size(), false);
     shard.asked.assign(kAskedFactor * shard.memory.size(), kNone);
   }
-  bytes_ += kShards * pages_per_shard * (page_bytes_ + kEntryBytes);
+  bytes_ += bytes_of(kShards * pages_per_shard);
 }
 
 void PageCache::take_part_out() {
@@ -63,7 +67,7 @@ void PageCache::take_part_out() {
     shard.used = std::min(shard.used, left);
     shard.hand = 0;
   }
-  bytes_ -= kShards * gone * (page_bytes_ + kEntryBytes);
+  bytes_ -= bytes_of(kShards * gone);
   // Nobody begins to copy there any more.
   for (size_t at = 0; at < kShards * gone; ++at) {
     while (parts_.back().copying[at].load(std::memory_order_acquire) != 0) {

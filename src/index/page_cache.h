@@ -35,6 +35,8 @@ class PageCache {
   // last, with the pages it holds. One call at a time, others may run.
   void resize(uint64_t bytes);
   uint64_t bytes() const { return bytes_; }
+  // What so many pages take.
+  uint64_t bytes_of(uint64_t pages) const;
 
   // Who wants a page. Changes to the graph pass through all of it in turn, at many pages a point:
   // they would push out what searches want, and come back to a page when it is gone. So they use
