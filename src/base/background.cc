@@ -1,5 +1,6 @@
 #include "base/background.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,7 +19,7 @@ constexpr uint64_t kSliceNs = 100'000;
 // As in <linux/sched/types.h>, which is not for C++ beside <sched.h>.
 struct SchedulingAttributes {
   uint32_t size = sizeof(SchedulingAttributes);
-  uint32_t policy = 0;  // SCHED_OTHER
+  uint32_t policy = SCHED_OTHER;
   uint64_t flags = 0;
   int32_t nice = 0;
   uint32_t priority = 0;
@@ -29,8 +30,8 @@ struct SchedulingAttributes {
 
 id_t this_thread() { return static_cast<id_t>(syscall(SYS_gettid)); }
 
-bool set_niceness(int niceness) {
-  const SchedulingAttributes attributes{.nice = niceness};
+bool set_scheduling(uint32_t policy, int niceness) {
+  const SchedulingAttributes attributes{.policy = policy, .nice = niceness};
   return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0;
 }
 
@@ -40,10 +41,14 @@ thread_local bool t_in_background = false;
 
 void enter_background() {
   t_in_background = true;
-  if (!set_niceness(kNiceness)) (void)setpriority(PRIO_PROCESS, this_thread(), kNiceness);
+  // Of SCHED_BATCH: what wakes up, from the disk, pushes nobody aside, and so no search.
+  if (!set_scheduling(SCHED_BATCH, kNiceness))
+    (void)setpriority(PRIO_PROCESS, this_thread(), kNiceness);
 }
 
-void take_short_turns() { (void)set_niceness(getpriority(PRIO_PROCESS, this_thread())); }
+void take_short_turns() {
+  (void)set_scheduling(SCHED_OTHER, getpriority(PRIO_PROCESS, this_thread()));
+}
 
 void give_way() {
   if (t_in_background) std::this_thread::yield();

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -142,6 +143,16 @@ TEST(ThreadPool, HelpersAreOfTheCallersPriority) {
   }).join();
   EXPECT_GT(niceness, getpriority(PRIO_PROCESS, 0));
   EXPECT_FALSE(in_background());
+}
+
+TEST(Background, PushesNobodyAsideWhenItWakesUp) {
+  int policy = -1;
+  std::thread([&] {
+    enter_background();
+    policy = sched_getscheduler(0);
+  }).join();
+  EXPECT_EQ(policy, SCHED_BATCH);
+  EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER);
 }
 
 TEST(Checksum, DependsOnBytesAndSeed) {
