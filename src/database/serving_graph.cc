@@ -13,10 +13,11 @@ namespace {
 // Of what the memory limit leaves, a cache of pages takes so many parts in four: exact scans and
 // other collections want some too.
 constexpr uint64_t kCacheQuarters = 3;
-// It grows in steps of one part in so many of it, less than what it has to spare, and of so much at
-// the least: smaller ones are not worth their tables.
+// It grows in steps of one part in so many of all pages, and of so much at the least: smaller ones
+// are not worth their tables. It has room for all pages and for two steps more, so that one is left
+// where the next is due: pages that changed are written before those that they replace go.
 constexpr uint64_t kCacheStepShare = 32;
-constexpr uint64_t kCacheStepLeast = 256u << 10;
+constexpr uint64_t kCacheStepLeast = 4u << 20;
 // How long searches may hold on to a graph that has to make room.
 constexpr int kUnloadTries = 10'000;
 constexpr uint64_t kUnloadWaitUs = 1000;
@@ -105,8 +106,10 @@ void fit_cache(DatabaseImpl& database, const ServingGraph& graph) {
   const std::lock_guard lock(graph.cache_mutex);
   const uint64_t now = graph.disk->cache_bytes();
   const uint64_t most = (database.budget().left() + now) / 4 * kCacheQuarters;
-  const uint64_t wanted = std::min(graph.disk->cache_bytes_wanted(), most);
-  if (wanted < now + std::max(kCacheStepLeast, now / kCacheStepShare)) return;
+  const uint64_t all = graph.disk->cache_bytes_for_all();
+  const uint64_t step = std::max(kCacheStepLeast, all / kCacheStepShare);
+  const uint64_t wanted = std::min(all + 2 * step, most);
+  if (wanted < now + step) return;
   if (now == 0) graph.cache_memory = index::MemoryReservation(database.budget(), 0);
   if (!graph.cache_memory.resize(wanted)) return;
   graph.disk->resize_cache(wanted);

@@ -22,9 +22,6 @@ size_t places_for(size_t list_share) {
 
 // Pages that are read in one call where all are read.
 constexpr uint32_t kPagesTogether = 256;
-// One page in so many more than there are now: pages that changed are written before those that
-// they replace go, and a graph that changes gets larger by itself.
-constexpr uint64_t kCacheSpareShare = 16;
 
 }  // namespace
 
@@ -111,9 +108,8 @@ uint64_t DiskIndex::page_bytes_on_disk() const {
   return bytes.is_ok() ? *bytes : 0;
 }
 
-uint64_t DiskIndex::cache_bytes_wanted() const {
-  const uint64_t pages = page_bytes_on_disk() / graph_->layout.page_bytes;
-  return cache_.bytes_of(pages + pages / kCacheSpareShare);
+uint64_t DiskIndex::cache_bytes_for_all() const {
+  return cache_.bytes_of(page_bytes_on_disk() / graph_->layout.page_bytes);
 }
 
 DiskMemory DiskIndex::memory() const {

@@ -109,8 +109,8 @@ class DiskIndex {
   // Lets pages stay in memory, in so many bytes at the most; none before. One call at a time.
   void resize_cache(uint64_t bytes) { cache_.resize(bytes); }
   uint64_t cache_bytes() const { return cache_.bytes(); }
-  // With so many all pages of the file stay, and a few that are to come.
-  uint64_t cache_bytes_wanted() const;
+  // With so many all pages of the file stay.
+  uint64_t cache_bytes_for_all() const;
 
   // Lanes are kept for the next search; one thread's at a time.
   std::unique_ptr<DiskLane> take_lane();
