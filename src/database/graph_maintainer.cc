@@ -54,7 +54,8 @@ GraphMaintainer::~GraphMaintainer() { stop(); }
 
 void GraphMaintainer::start() {
   runs_ = true;
-  news_ = 1;  // what was there before
+  news_ = 1;     // what was there before
+  (void)pool();  // made here: its threads inherit the niceness of whoever makes them
   threads_[0] = std::thread([this] {
     base::enter_background();
     run(false);

@@ -2,11 +2,16 @@
 #include "database/graph_upkeep.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <chrono>
+#include <filesystem>
 #include <memory>
 #include <numeric>
 #include <optional>
 #include <random>
+#include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -177,6 +182,50 @@ TEST_F(GraphUpkeepTest, AGraphThatGotSmallerGivesMemoryBack) {
   EXPECT_LT(graph().memory().codes, codes / 4);
   EXPECT_LE(collection_->version()->graph->memory.bytes(),
             memory - (codes - graph().memory().codes) / 4 * 3);
+}
+
+// Of this process, those that others go before.
+size_t threads_in_background() {
+  const int usual = getpriority(PRIO_PROCESS, 0);
+  size_t count = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    const auto thread = static_cast<id_t>(std::stoul(task.path().filename()));
+    if (getpriority(PRIO_PROCESS, thread) > usual) ++count;
+  }
+  return count;
+}
+
+// The helpers of whoever goes on where writers wait are as urgent as he is.
+TEST(GraphMaintainerTest, HelpersOfTheUsualPriorityHaveIt) {
+  constexpr size_t kThreads = 4;
+  storage::SimulatedFileSystem files;
+  auto database = DatabaseImpl::open("/db.rox", {.create_if_missing = true,
+                                                 .thread_count = kThreads,
+                                                 .index_points_min = 100,
+                                                 .file_system = &files});
+  ASSERT_TRUE(database.is_ok()) << database.status().to_string();
+  auto collection = (*database)->create_collection("points", {.dim = 8});
+  ASSERT_TRUE(collection.is_ok()) << collection.status().to_string();
+  auto upsert = [&, next = uint64_t{0}](size_t count) mutable {
+    std::vector<float> rows(count * 8);
+    std::vector<uint64_t> keys(count);
+    for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<float>((next + i) * 7919 % 997);
+    std::iota(keys.begin(), keys.end(), next);
+    next += count;
+    return (*collection)->upsert(keys, MatrixView::f32(rows.data(), count, 8), {});
+  };
+  ASSERT_TRUE(upsert(1000).is_ok());
+  const Status built =
+      (*database)->index_builder().build(*collection, {.rebuild = true, .serving_memory_bytes = 1});
+  ASSERT_TRUE(built.is_ok()) << built.to_string();
+  ASSERT_TRUE(upsert(100).is_ok());
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while ((*collection)->lag().pending() > 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  ASSERT_EQ((*collection)->lag().pending(), 0u) << "nobody changed the graph";
+  EXPECT_EQ(threads_in_background(), 1 + (kThreads - 1));  // who changes it, and its helpers
+  EXPECT_TRUE((*database)->close().is_ok());
 }
 
 }  // namespace
