@@ -8,6 +8,7 @@
 #include "database/database_impl.h"
 #include "database/graph_upkeep.h"
 #include "database/serving_graph.h"
+#include "index/cache_warmer.h"
 
 namespace roxanne::database {
 namespace {
@@ -42,6 +43,10 @@ constexpr milliseconds kRoomPoll{20};
 // From a writer's last wait on it is urgent for so long: those who write as fast as they can would
 // soon wait again.
 constexpr seconds kUrgency{5};
+
+// A graph in force is searched for a while before its pages are brought to memory: who came for one
+// search is gone by then.
+constexpr seconds kBeforeWarming{1};
 
 // Searches that take less than so much of a processor leave all of them to changes.
 constexpr double kBusySearching = 0.25;
@@ -182,9 +187,35 @@ void GraphMaintainer::run(bool for_urgent) {
 GraphMaintainer::Milliseconds GraphMaintainer::look_around() {
   milliseconds wait = kIdle;
   for (const auto& collection : database_.collections()) {
-    wait = std::min(wait, look_at(*collection, watches_[collection->id()]));
+    Watch& watch = watches_[collection->id()];
+    wait = std::min(wait, look_at(*collection, watch));
+    wait = std::min(wait, warm(*collection, watch));
   }
   return wait;
+}
+
+// Where all pages of a graph fit in memory, they come there: after opening, and after a build.
+GraphMaintainer::Milliseconds GraphMaintainer::warm(CollectionImpl& collection, Watch& watch) {
+  if (!base::in_background()) return kIdle;
+  const auto version = collection.version();
+  if (version == nullptr || version->graph == nullptr || version->graph->disk == nullptr) {
+    return kIdle;
+  }
+  index::DiskIndex& disk = *version->graph->disk;
+  const auto now = Clock::now();
+  if (watch.warmed.lock() != version->graph) {
+    watch.warmed = version->graph;
+    watch.warm_from = now + kBeforeWarming;
+    watch.warm_next = 0;
+    watch.is_warm = false;
+  }
+  if (watch.is_warm || disk.cache_bytes() < disk.cache_bytes_for_all()) return kIdle;
+  if (now < watch.warm_from) return std::chrono::ceil<milliseconds>(watch.warm_from - now);
+  const Result<uint32_t> next = index::warm_cache(disk, watch.warm_next);
+  watch.is_warm = !next.is_ok() || *next == 0;
+  if (watch.is_warm) return kIdle;
+  watch.warm_next = *next;
+  return kAtOnce;
 }
 
 bool GraphMaintainer::writes_paused() const {

@@ -21,6 +21,7 @@ namespace roxanne::database {
 
 class CollectionImpl;
 class DatabaseImpl;
+struct ServingGraph;
 
 // All calls may run at once, start() and stop() excepted.
 class GraphMaintainer {
@@ -66,6 +67,11 @@ class GraphMaintainer {
     Clock::time_point behind_since{};   // zero: nothing waits to be taken in
     Clock::time_point not_before{};     // after a failure
     std::chrono::seconds next_delay{};  // after the next one
+    // The graph whose pages are brought to memory, from when on, and the next of them.
+    std::weak_ptr<const ServingGraph> warmed;
+    Clock::time_point warm_from{};
+    uint32_t warm_next = 0;
+    bool is_warm = false;
   };
 
   void run(bool for_urgent);
@@ -74,6 +80,7 @@ class GraphMaintainer {
   Milliseconds look_at(CollectionImpl& collection, Watch& watch);
   bool is_able(CollectionImpl& collection, const Watch& watch) const;
   Milliseconds work(CollectionImpl& collection, Watch& watch);
+  Milliseconds warm(CollectionImpl& collection, Watch& watch);
   Status step(CollectionImpl& collection, uint64_t& done);
   void note_failure(CollectionImpl& collection, Watch& watch, const Status& status);
   bool holds_up(const CollectionImpl& collection) const;

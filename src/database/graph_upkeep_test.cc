@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -195,37 +196,88 @@ size_t threads_in_background() {
   return count;
 }
 
-// The helpers of whoever goes on where writers wait are as urgent as he is.
-TEST(GraphMaintainerTest, HelpersOfTheUsualPriorityHaveIt) {
-  constexpr size_t kThreads = 4;
-  storage::SimulatedFileSystem files;
-  auto database = DatabaseImpl::open("/db.rox", {.create_if_missing = true,
-                                                 .thread_count = kThreads,
-                                                 .index_points_min = 100,
-                                                 .file_system = &files});
-  ASSERT_TRUE(database.is_ok()) << database.status().to_string();
-  auto collection = (*database)->create_collection("points", {.dim = 8});
-  ASSERT_TRUE(collection.is_ok()) << collection.status().to_string();
-  auto upsert = [&, next = uint64_t{0}](size_t count) mutable {
-    std::vector<float> rows(count * 8);
-    std::vector<uint64_t> keys(count);
-    for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<float>((next + i) * 7919 % 997);
-    std::iota(keys.begin(), keys.end(), next);
-    next += count;
-    return (*collection)->upsert(keys, MatrixView::f32(rows.data(), count, 8), {});
-  };
-  ASSERT_TRUE(upsert(1000).is_ok());
-  const Status built =
-      (*database)->index_builder().build(*collection, {.rebuild = true, .serving_memory_bytes = 1});
-  ASSERT_TRUE(built.is_ok()) << built.to_string();
-  ASSERT_TRUE(upsert(100).is_ok());
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while ((*collection)->lag().pending() > 0 && std::chrono::steady_clock::now() < until) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+// With its threads at work.
+class GraphMaintainerTest : public testing::Test {
+ protected:
+  static constexpr size_t kSmallDim = 8;
+  static constexpr size_t kThreads = 4;
+
+  void open() {
+    auto database = DatabaseImpl::open("/db.rox", {.create_if_missing = true,
+                                                   .memory_limit_bytes = 256u << 20,
+                                                   .thread_count = kThreads,
+                                                   .index_points_min = 100,
+                                                   .file_system = &files_});
+    ASSERT_TRUE(database.is_ok()) << database.status().to_string();
+    database_ = *database;
   }
-  ASSERT_EQ((*collection)->lag().pending(), 0u) << "nobody changed the graph";
+  void make_graph(size_t points) {
+    auto collection = database_->create_collection("points", {.dim = kSmallDim});
+    ASSERT_TRUE(collection.is_ok()) << collection.status().to_string();
+    collection_ = *collection;
+    upsert(points);
+    const Status built =
+        database_->index_builder().build(collection_, {.rebuild = true, .serving_memory_bytes = 1});
+    ASSERT_TRUE(built.is_ok()) << built.to_string();
+  }
+  void upsert(size_t count) {
+    std::vector<float> rows(count * kSmallDim);
+    std::vector<uint64_t> keys(count);
+    for (float& value : rows) value = static_cast<float>(random_() % 1000);
+    std::iota(keys.begin(), keys.end(), points_);
+    points_ += count;
+    const auto counts =
+        collection_->upsert(keys, MatrixView::f32(rows.data(), count, kSmallDim), {});
+    ASSERT_TRUE(counts.is_ok()) << counts.status().to_string();
+  }
+  // Whether `is_so` within a minute.
+  static bool wait_until(const std::function<bool()>& is_so) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (!is_so() && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return is_so();
+  }
+
+  storage::SimulatedFileSystem files_;
+  std::shared_ptr<DatabaseImpl> database_;
+  std::shared_ptr<CollectionImpl> collection_;
+  std::mt19937 random_{1};
+  uint64_t points_ = 0;
+};
+
+// The helpers of whoever goes on where writers wait are as urgent as he is.
+TEST_F(GraphMaintainerTest, HelpersOfTheUsualPriorityHaveIt) {
+  open();
+  make_graph(1000);
+  upsert(100);
+  ASSERT_TRUE(wait_until([&] { return collection_->lag().pending() == 0; }));
   EXPECT_EQ(threads_in_background(), 1 + (kThreads - 1));  // who changes it, and its helpers
-  EXPECT_TRUE((*database)->close().is_ok());
+  EXPECT_TRUE(database_->close().is_ok());
+}
+
+// Searches after a restart do not wait for the disk until each page was asked for.
+TEST_F(GraphMaintainerTest, AllPagesComeToMemoryAfterOpening) {
+  open();
+  make_graph(5000);
+  ASSERT_TRUE(database_->close().is_ok());
+  open();
+  collection_ = *database_->collection("points");
+  const std::vector<float> query(kSmallDim);
+  ASSERT_TRUE(collection_->search(MatrixView::f32(query.data(), 1, kSmallDim), {}).is_ok());
+  index::DiskIndex& graph = *collection_->version()->graph->disk;
+  const auto missing = [&] {
+    const storage::PageSnapshot pages = graph.pages().snapshot();
+    size_t count = 0;
+    for (uint32_t page = 0; page < pages->logical_page_count(); ++page) {
+      const uint32_t place = pages->physical_page(page);
+      count += place != storage::kNoPage && !graph.cache().contains(place);
+    }
+    return count;
+  };
+  EXPECT_GT(missing(), 100u);
+  EXPECT_TRUE(wait_until([&] { return missing() == 0; })) << missing();
+  EXPECT_TRUE(database_->close().is_ok());
 }
 
 }  // namespace

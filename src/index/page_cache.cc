@@ -77,6 +77,8 @@ void PageCache::take_part_out() {
   parts_.pop_back();
 }
 
+bool PageCache::contains(uint32_t page) { return use_of(page).is_here; }
+
 bool PageCache::find(uint32_t page, std::span<std::byte> out, Reader reader) {
   if (bytes_ == 0) return false;
   Shard& shard = shard_of(page);

@@ -43,6 +43,7 @@ class PageCache {
   // what is here, fill what is vacant, and change nothing else.
   enum class Reader : uint8_t { kSearch, kChange };
 
+  bool contains(uint32_t page);
   // Copies the page to `out` where it is here.
   bool find(uint32_t page, std::span<std::byte> out, Reader reader = Reader::kSearch);
   // Tells of a page that was read, and checked.
