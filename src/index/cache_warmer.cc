@@ -13,8 +13,10 @@
 namespace roxanne::index {
 namespace {
 
-// Of a call: some milliseconds, so that whoever waits for the caller does not wait long.
+// Read in a call, and looked at: some milliseconds, so that whoever waits for the caller does not
+// wait long.
 constexpr uint32_t kPages = 256;
+constexpr uint32_t kPagesLookedAt = 1u << 14;
 // Few: reads of searches wait behind them.
 constexpr size_t kDepth = 8;
 
@@ -25,7 +27,8 @@ Result<uint32_t> warm_cache(DiskIndex& index, uint32_t first) {
   PageCache& cache = index.cache();
   const size_t page_bytes = index.graph().layout.page_bytes;
   const storage::PageSnapshot snapshot = pages.snapshot();
-  const uint32_t end = snapshot->logical_page_count();
+  const uint32_t count = snapshot->logical_page_count();
+  const uint32_t end = first + std::min(count - std::min(count, first), kPagesLookedAt);
   base::AlignedBuffer arena(kDepth * page_bytes);
   const auto reader = storage::make_async_reader({.depth = kDepth});
   std::array<uint32_t, kDepth> page_in{};  // by buffer
@@ -50,8 +53,8 @@ Result<uint32_t> warm_cache(DiskIndex& index, uint32_t first) {
   for (size_t at = 0; at < kDepth; ++at) ROX_RETURN_IF_ERROR(submit(at).status());
   std::array<storage::AsyncReader::Completion, kDepth> completions;
   while (reader->in_flight() > 0) {
-    ROX_ASSIGN_OR_RETURN(const size_t count, reader->wait_some(completions));
-    for (size_t i = 0; i < count; ++i) {
+    ROX_ASSIGN_OR_RETURN(const size_t done, reader->wait_some(completions));
+    for (size_t i = 0; i < done; ++i) {
       const auto& [at, status, bytes_read] = completions[i];
       const bool is_whole = status.is_ok() && bytes_read == page_bytes &&
                             pages.check_page(page_in[at], buffer(at)).is_ok();
@@ -62,7 +65,7 @@ Result<uint32_t> warm_cache(DiskIndex& index, uint32_t first) {
     }
     base::give_way();
   }
-  return page < end ? page : 0;
+  return page < count ? page : 0;
 }
 
 }  // namespace roxanne::index
