@@ -1,12 +1,18 @@
 // disk_probe: how many random reads a second a disk gives AsyncReader past the page cache.
 //
 //   disk_probe FILE [--page-bytes N] [--depth N] [--threads N] [--seconds S] [--make-gib N]
-//              [--ring maker|any] [--plain-buffers] [--json]
+//              [--writes PERCENT] [--ring maker|any] [--plain-buffers] [--json]
 //
 // FILE should be so large that it is the disk that is measured, not a cache of the disk's: where
 // there is none, one of --make-gib GiB (4) of random bytes is made and kept. Each thread keeps
 // `depth` reads in flight and, as a search does, takes all that are done, then submits as many.
 // `cpu us` is what all threads spend of their processors for one read.
+//
+// With --writes so many of a hundred requests are writes of random pages of FILE.writes, a second
+// file as long, by a thread of their own and as the page store does them: what a disk gives who
+// changes a graph. IOPS are of both kinds then, the rest is of reads.
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -23,6 +29,7 @@
 #include "base/status_macros.h"
 #include "storage/async_reader.h"
 #include "storage/file_system.h"
+#include "storage/scattered_writer.h"
 
 namespace roxanne::bench {
 namespace {
@@ -40,19 +47,20 @@ struct Options {
   std::vector<size_t> thread_counts = {1, 2};
   double seconds = 3;
   uint64_t make_gib = 4;
+  double write_share = 0;  // of all requests
   bool stays_on_thread = true;
   bool registers_buffers = true;
   bool is_json = false;
 };
 
-Status make_file(const Options& options) {
-  std::fprintf(stderr, "writing %s, %llu GiB\n", options.path.c_str(),
-               static_cast<unsigned long long>(options.make_gib));
+Status make_file(const std::string& path, uint64_t gib) {
+  std::fprintf(stderr, "writing %s, %llu GiB\n", path.c_str(),
+               static_cast<unsigned long long>(gib));
   ROX_ASSIGN_OR_RETURN(const std::unique_ptr<storage::File> file,
-                       storage::posix_file_system().open(options.path, storage::OpenMode::kCreate));
+                       storage::posix_file_system().open(path, storage::OpenMode::kCreate));
   base::AlignedBuffer buffer(kWriteBytes);
   base::SplitMix64 random(1);
-  for (uint64_t offset = 0; offset < options.make_gib * kGib; offset += kWriteBytes) {
+  for (uint64_t offset = 0; offset < gib * kGib; offset += kWriteBytes) {
     auto* words = reinterpret_cast<uint64_t*>(buffer.data());
     for (size_t i = 0; i < kWriteBytes / sizeof(uint64_t); ++i) words[i] = random.next();
     ROX_RETURN_IF_ERROR(file->write(offset, buffer.span()));
@@ -71,6 +79,7 @@ struct Load {
   uint64_t page_count;
   size_t depth;
   uint64_t seed;
+  std::atomic<uint64_t>* reads_done;
 };
 
 struct Measured {
@@ -116,9 +125,38 @@ Result<Measured> read_pages(const Options& options, const Load& load,
       ROX_RETURN_IF_ERROR(submit(place));
     }
     measured.reads += count;
+    load.reads_done->fetch_add(count, std::memory_order_relaxed);
   }
   measured.cpu_seconds = thread_cpu_seconds() - cpu_start;
   return measured;
+}
+
+// Writes pages as reads go on, until `stop`, and returns how many.
+Result<uint64_t> write_pages(const Options& options, storage::File& file,
+                             const std::atomic<uint64_t>& reads_done,
+                             const std::atomic<bool>& stop) {
+  constexpr size_t kTogether = 64;  // a piece of changes writes about as many
+  constexpr std::chrono::microseconds kPause{50};
+  ROX_ASSIGN_OR_RETURN(const uint64_t bytes, file.size());
+  const uint64_t page_count = std::max<uint64_t>(1, bytes / options.page_bytes);
+  const double per_read = options.write_share / (1 - options.write_share);
+  const base::AlignedBuffer page(options.page_bytes);
+  base::SplitMix64 random(1);
+  storage::ScatteredWriter writer;
+  std::array<storage::ScatteredWriter::Piece, kTogether> pieces;
+  uint64_t written = 0;
+  while (!stop.load(std::memory_order_relaxed)) {
+    if (static_cast<double>(written + kTogether) > per_read * static_cast<double>(reads_done)) {
+      std::this_thread::sleep_for(kPause);
+      continue;
+    }
+    for (auto& piece : pieces) {
+      piece = {random.next() % page_count * options.page_bytes, page.span()};
+    }
+    ROX_RETURN_IF_ERROR(writer.write(file, pieces));
+    written += kTogether;
+  }
+  return written;
 }
 
 struct Row {
@@ -128,8 +166,12 @@ struct Row {
   bool has_registered;
 };
 
-Result<Row> measure(const Options& options, size_t thread_count, Load load) {
+Result<Row> measure(const Options& options, size_t thread_count, Load load,
+                    storage::File* written_file) {
   std::atomic<bool> stop = false;
+  std::atomic<uint64_t> reads_done = 0;
+  load.reads_done = &reads_done;
+  Result<uint64_t> written = uint64_t{0};
   std::vector<Result<Measured>> results(thread_count, Measured{});
   std::vector<std::thread> threads;
   const Clock::time_point start = Clock::now();
@@ -137,6 +179,9 @@ Result<Row> measure(const Options& options, size_t thread_count, Load load) {
   for (size_t t = 0; t < thread_count; ++t) {
     load.seed = uint64_t{seeds()} << 32 | seeds();
     threads.emplace_back([&, t, load] { results[t] = read_pages(options, load, stop); });
+  }
+  if (written_file != nullptr) {
+    threads.emplace_back([&] { written = write_pages(options, *written_file, reads_done, stop); });
   }
   std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));
   stop = true;
@@ -151,10 +196,11 @@ Result<Row> measure(const Options& options, size_t thread_count, Load load) {
     all.reader = result->reader;
     all.has_registered = result->has_registered;
   }
+  ROX_RETURN_IF_ERROR(written.status());
   const auto reads = static_cast<double>(all.reads);
   return Row{thread_count,
              load.depth,
-             reads / seconds,
+             (reads + static_cast<double>(*written)) / seconds,
              all.wait_seconds / reads * 1e6,
              all.cpu_seconds / reads * 1e6,
              all.reader,
@@ -165,10 +211,10 @@ void print(const Row& row, const Options& options) {
   if (options.is_json) {
     std::printf(
         "{\"page_bytes\":%zu,\"threads\":%zu,\"depth\":%zu,\"iops\":%.0f,"
-        "\"latency_us\":%.1f,\"cpu_us\":%.2f,\"reader\":\"%s\","
+        "\"write_share\":%.3f,\"latency_us\":%.1f,\"cpu_us\":%.2f,\"reader\":\"%s\","
         "\"stays_on_thread\":%s,\"registered_buffers\":%s}\n",
-        options.page_bytes, row.threads, row.depth, row.iops, row.latency_us, row.cpu_us,
-        row.reader, options.stays_on_thread ? "true" : "false",
+        options.page_bytes, row.threads, row.depth, row.iops, options.write_share, row.latency_us,
+        row.cpu_us, row.reader, options.stays_on_thread ? "true" : "false",
         row.has_registered ? "true" : "false");
   } else {
     std::printf("| %5zu | %7zu | %5zu | %8.0f | %7.1f | %6.1f | %6.2f |\n", options.page_bytes,
@@ -182,12 +228,19 @@ void print(const Row& row, const Options& options) {
 Status probe(const Options& options) {
   storage::FileSystem& files = storage::posix_file_system();
   ROX_ASSIGN_OR_RETURN(const bool exists, files.exists(options.path));
-  if (!exists) ROX_RETURN_IF_ERROR(make_file(options));
+  if (!exists) ROX_RETURN_IF_ERROR(make_file(options.path, options.make_gib));
   ROX_ASSIGN_OR_RETURN(const std::unique_ptr<storage::File> file,
                        files.open(options.path, storage::OpenMode::kReadDirect));
   ROX_ASSIGN_OR_RETURN(const uint64_t bytes, file->size());
   const uint64_t page_count = bytes / options.page_bytes;
   if (page_count == 0) return Status::invalid_argument(options.path + ": less than a page");
+  std::unique_ptr<storage::File> written_file;
+  if (options.write_share > 0) {
+    const std::string path = options.path + ".writes";
+    ROX_ASSIGN_OR_RETURN(const bool is_there, files.exists(path));
+    if (!is_there) ROX_RETURN_IF_ERROR(make_file(path, (bytes + kGib - 1) / kGib));
+    ROX_ASSIGN_OR_RETURN(written_file, files.open(path, storage::OpenMode::kReadWriteDirect));
+  }
   if (!options.is_json) {
     std::printf(
         "| bytes | threads | depth |     IOPS |    MB/s |     us | cpu us |\n"
@@ -195,8 +248,8 @@ Status probe(const Options& options) {
   }
   for (const size_t thread_count : options.thread_counts) {
     for (const size_t depth : options.depths) {
-      ROX_ASSIGN_OR_RETURN(const Row row,
-                           measure(options, thread_count, {file.get(), page_count, depth, 0}));
+      const Load load{file.get(), page_count, depth, 0, nullptr};
+      ROX_ASSIGN_OR_RETURN(const Row row, measure(options, thread_count, load, written_file.get()));
       print(row, options);
     }
   }
@@ -206,7 +259,8 @@ Status probe(const Options& options) {
 int usage() {
   std::fprintf(stderr,
                "usage: disk_probe FILE [--page-bytes N] [--depth N] [--threads N] [--seconds S]\n"
-               "                  [--make-gib N] [--ring maker|any] [--plain-buffers] [--json]\n");
+               "                  [--make-gib N] [--writes PERCENT] [--ring maker|any]\n"
+               "                  [--plain-buffers] [--json]\n");
   return 2;
 }
 
@@ -234,6 +288,8 @@ bool parse(int count, char** arguments, Options& options) {
         options.seconds = number;
       } else if (argument == "--make-gib") {
         options.make_gib = static_cast<uint64_t>(number);
+      } else if (argument == "--writes") {
+        options.write_share = number / 100;
       } else if (argument == "--ring" && (value == "maker" || value == "any")) {
         options.stays_on_thread = value == "maker";
       } else {
@@ -243,7 +299,8 @@ bool parse(int count, char** arguments, Options& options) {
   }
   return !options.path.empty() && options.page_bytes % base::kPageBytes == 0 &&
          options.page_bytes > 0 && options.seconds > 0 && options.depths.front() > 0 &&
-         options.thread_counts.front() > 0 && options.make_gib > 0;
+         options.thread_counts.front() > 0 && options.make_gib > 0 && options.write_share >= 0 &&
+         options.write_share < 1;
 }
 
 int run(int count, char** arguments) {
